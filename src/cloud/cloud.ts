@@ -1,0 +1,93 @@
+/** The API as the promotion sees it. Fields are spelled as the API spells them; any of them may be absent. */
+
+export interface Image {
+  ImageId: string;
+  ImageName?: string;
+  State?: string;
+  ImageDescription?: string;
+  Tag?: string;
+  OsType?: string;
+  OsName?: string;
+  ImageType?: string;
+  /** GB. */
+  ImageSize?: number;
+  Features?: string[];
+  /** Unix seconds. */
+  CreateTime?: number;
+  DataSnapshotIds?: string[];
+  /** YYYY/MM/DD: the end of the operating system's life. */
+  MaintainEol?: string;
+  Zone?: string;
+}
+
+export interface ImageQuery {
+  Region: string;
+  ProjectId?: string;
+  Zone?: string;
+  ImageType?: 'Base' | 'Business' | 'Custom';
+  /** One id is sent as ImageId, several as ImageIds.N; without any, every image is listed. */
+  ImageIds?: string[];
+}
+
+export interface CopyRequest {
+  Region: string;
+  SourceImageId: string;
+  TargetProjectId: string;
+  Zone?: string;
+  ProjectId?: string;
+  TargetRegion?: string;
+  TargetRegionList?: string[];
+  TargetImageName?: string;
+  TargetImageDescription?: string;
+  TargetImageTag?: string;
+  /** Undocumented parameters, sent as they are. */
+  extra?: Record<string, string>;
+}
+
+export interface CopyInfo {
+  TargetRegion?: string;
+  TargetImageId?: string;
+  TaskId?: string;
+}
+
+/** Empty strings arrive as absent fields. `Infos` is absent when the site did not answer as to a batch. */
+export interface CopyAnswer {
+  TargetImageId?: string;
+  TaskId?: string;
+  Infos?: CopyInfo[];
+  requestId?: string;
+}
+
+export interface Region {
+  Region: string;
+  Zone?: string;
+  RegionName?: string;
+  IsDefault?: boolean;
+}
+
+export interface Project {
+  ProjectId: string;
+  ProjectName?: string;
+  IsDefault?: boolean;
+}
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  /** Milliseconds for which an answer that the table calls retryable is asked for again. 0 or absent: one attempt. */
+  patience?: number;
+}
+
+/** Every method throws CloudError, or the signal's reason when it is aborted. */
+export interface Cloud {
+  /** All pages, each image once. A missing image is an empty list. */
+  describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]>;
+  /** One attempt, never repeated: it may have been executed even when it fails. */
+  copyCustomImage(request: CopyRequest, options?: { signal?: AbortSignal }): Promise<CopyAnswer>;
+  terminateCustomImage(
+    image: { Region: string; ProjectId?: string; ImageId: string },
+    options?: CallOptions,
+  ): Promise<void>;
+  /** One entry a region: the API's rows are one a zone. */
+  getRegions(options?: CallOptions): Promise<Region[]>;
+  getProjects(options?: CallOptions): Promise<Project[]>;
+}

@@ -1,0 +1,67 @@
+import type { Image } from '../cloud/cloud.ts';
+
+/** What to promote, checked by the inputs. Times in milliseconds. */
+export interface Order {
+  source: { region: string; zone?: string; projectId?: string; imageId?: string; name?: string };
+  target: { projectId: string; regions: string[]; name?: string; description?: string; tag?: string };
+  extraParameters: Record<string, string>;
+  ifExists: 'adopt' | 'copy' | 'fail';
+  wait: boolean;
+  timeout: number;
+  pollInterval?: number;
+  dryRun: boolean;
+  /** Names this run in the mark of every copy. Unlike any other run's. */
+  run: string;
+}
+
+/** One fact that needs the reader: what happened and why, then what to do now. Both may hold text from the API. */
+export interface Problem {
+  message: string;
+  advice: string;
+}
+
+export type Outcome = 'copied' | 'adopted' | 'source' | 'planned' | 'failed';
+export type Status = 'available' | 'copying' | 'planned' | 'partial' | 'failed';
+
+/** One target and what became of it. Exactly one for each target region, in the order of the input. */
+export interface Copy {
+  readonly region: string;
+  readonly projectId: string;
+  readonly name: string;
+  /** What the plan says for this target, and why. */
+  plan: 'copy' | 'adopt' | 'source';
+  why: string;
+  imageId: string | null;
+  taskId: string | null;
+  /** The API's State as last seen; `Deleted` after a rollback; null while nothing is known. */
+  state: string | null;
+  outcome: Outcome;
+  /** This run made the image: only then may a rollback delete it. */
+  created: boolean;
+  /** Unix milliseconds: submitted or adopted; settled. */
+  startedAt: number | null;
+  finishedAt: number | null;
+  problem: Problem | null;
+}
+
+export interface Promotion {
+  status: Status;
+  source: Image | null;
+  copies: Copy[];
+  /** What stopped the promotion as a whole: a failed check, a timeout, a cancel. Failures of one target are in its copy. */
+  problems: Problem[];
+}
+
+/** What a promotion tells while it goes on. Copies are live: read them at once. */
+export type Event =
+  | { type: 'plan'; source: Image; copies: readonly Copy[]; dryRun: boolean }
+  /** Ids became known: they must reach the outputs and the saved state now. */
+  | { type: 'ids'; copies: readonly Copy[] }
+  /** A copy changed its state; `from` is null for the first one seen. */
+  | { type: 'state'; copy: Copy; from: string | null; seconds: number }
+  /** Nothing changed for a minute. `remaining`: an estimate in seconds, once a copy of this run has finished. */
+  | { type: 'heartbeat'; copies: readonly Copy[]; seconds: number; remaining: number | null }
+  | { type: 'notice'; message: string }
+  | { type: 'warning'; problem: Problem };
+
+export type Report = (event: Event) => void;
