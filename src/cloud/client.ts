@@ -1,0 +1,167 @@
+import type { Clock } from './clock.ts';
+import { CloudError, COPY, judge, judgeStatus, quote, RETURN_CODES, UNKNOWN_CODE } from './errors.ts';
+import { createGate } from './gate.ts';
+import { number, record, text } from './parse.ts';
+import { encode, sign } from './signature.ts';
+import { type Transport, TransportError } from './transport.ts';
+
+/** Milliseconds. The gateway itself answers a copy within 60 s, so giving up earlier would lose the answer. */
+const COPY_TIMEOUT = 90_000;
+const TIMEOUT = 30_000;
+
+const FIRST_DELAY = 1_000;
+const LONGEST_DELAY = 20_000;
+
+export type Params = Record<string, string | number | boolean | readonly string[] | undefined>;
+
+export interface Answer {
+  body: Record<string, unknown>;
+  requestId: string | undefined;
+}
+
+export interface ClientOptions {
+  url: string;
+  publicKey: string;
+  privateKey: string;
+  securityToken?: string | undefined;
+  clock: Clock;
+  transport: Transport;
+  /** A call failed and is repeated after `delay` milliseconds or a little more. */
+  onRetry?: ((retry: { error: CloudError; delay: number }) => void) | undefined;
+}
+
+export interface Client {
+  /** The answer with RetCode 0; else throws CloudError, or the signal's reason. */
+  call(
+    action: string,
+    params: Params,
+    options?: { signal?: AbortSignal | undefined; patience?: number | undefined },
+  ): Promise<Answer>;
+}
+
+export function createClient(options: ClientOptions): Client {
+  const { url, publicKey, privateKey, securityToken, clock, transport, onRetry } = options;
+  const gate = createGate(clock);
+
+  async function once(call: string, params: Params, signal: AbortSignal | undefined): Promise<Answer> {
+    const fields = flatten({
+      ...params,
+      Action: call,
+      PublicKey: publicKey,
+      SecurityToken: securityToken || undefined,
+    });
+    const signature = sign(fields, privateKey);
+    const body = new URLSearchParams({ ...fields, Signature: signature }).toString();
+    const secrets = [privateKey, publicKey, securityToken ?? '', signature];
+    const about = {
+      call,
+      region: fields.Region,
+      projectId: fields.ProjectId,
+      subject: fields.SourceImageId ?? fields.ImageId ?? fields['ImageIds.0'],
+    };
+
+    let answer: Awaited<ReturnType<Transport['send']>>;
+    try {
+      answer = await transport.send({ url, body, timeout: call === COPY ? COPY_TIMEOUT : TIMEOUT, signal });
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      const lost = call === COPY ? 'ambiguous' : 'retry';
+      throw new CloudError({
+        ...about,
+        kind: error.reached ? 'lost' : 'connection',
+        verdict: error.final ? 'final' : error.reached ? lost : 'retry',
+        meaning: quote(error.message, secrets),
+        advice: error.advice,
+      });
+    }
+
+    const { status } = answer;
+    const header = answer.headers['x-ucloud-request-uuid'];
+    const requestId =
+      quote(String(Array.isArray(header) ? header[0] : (header ?? '')), secrets, 100) || undefined;
+    const parsed = parse(answer.body);
+    const code = parsed ? (integer(parsed.RetCode) ?? null) : null;
+    const known = code === null ? undefined : RETURN_CODES[code];
+    const success = status >= 200 && status <= 299;
+    if (parsed && success && code === 0) return { body: parsed, requestId };
+
+    const words = parsed && code !== null ? text(parsed.Message) : answer.body;
+    const outcome = {
+      ...about,
+      status,
+      code: code === 0 ? null : code,
+      requestId,
+      apiMessage: words ? quote(words, secrets) || null : null,
+    };
+    if (success && code === null) {
+      throw new CloudError({
+        ...outcome,
+        kind: 'unreadable',
+        verdict: call === COPY ? 'ambiguous' : 'retry',
+        meaning: "the answer is not the API's: no JSON with a RetCode",
+        advice: 'Check api-url, and whether a proxy or a sign-in page answers in place of the API.',
+      });
+    }
+    const refused = status < 500 && status !== 429;
+    if (code !== null && refused && (success || known)) {
+      throw new CloudError({ ...outcome, kind: 'api', ...judge(call, known ?? UNKNOWN_CODE) });
+    }
+    throw new CloudError({ ...outcome, kind: 'http', ...judgeStatus(call, status) });
+  }
+
+  return {
+    async call(action, params, { signal, patience = 0 } = {}) {
+      const deadline = clock.now() + patience;
+      let last: CloudError | undefined;
+      for (let attempt = 0; ; attempt++) {
+        await gate.pass(signal);
+        if (last && clock.now() > deadline) throw last;
+        const sentAt = clock.now();
+        try {
+          const answer = await once(action, params, signal);
+          gate.succeeded(sentAt);
+          return answer;
+        } catch (error) {
+          if (!(error instanceof CloudError)) throw error;
+          if (error.slow) gate.throttled(sentAt);
+          if (action === COPY || error.verdict !== 'retry') throw error;
+          last = error;
+        }
+        const jitter = clock.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt);
+        const delay = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000, gate.remaining());
+        if (clock.now() + delay > deadline) throw last;
+        onRetry?.({ error: last, delay });
+        await clock.sleep(delay, signal);
+      }
+    },
+  };
+}
+
+/** Lists become `Name.0`, `Name.1`; what is undefined is left out. */
+function flatten(params: Params): Record<string, string> {
+  const fields: Record<string, string> = Object.create(null);
+  for (const [name, value] of Object.entries(params)) {
+    if (Array.isArray(value)) {
+      value.forEach((item, index) => {
+        fields[`${name}.${index}`] = item;
+      });
+    } else if (value !== undefined) {
+      fields[name] = encode(value as string | number | boolean);
+    }
+  }
+  return fields;
+}
+
+/** Whatever the content type says: gateways label JSON as HTML, and HTML as JSON. */
+function parse(body: string): Record<string, unknown> | undefined {
+  try {
+    return record(JSON.parse(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function integer(value: unknown): number | undefined {
+  const parsed = number(value);
+  return Number.isInteger(parsed) ? parsed : undefined;
+}

@@ -1,0 +1,147 @@
+import type { Client } from './client.ts';
+import type { CallOptions, CopyAnswer, CopyInfo, CopyRequest, Image, ImageQuery } from './cloud.ts';
+import { CloudError, COPY } from './errors.ts';
+import { compact, number, record, records, text, texts } from './parse.ts';
+
+const PAGE = 100;
+/** The API's default, and the least that a site caps pages at. */
+const SMALLEST_FULL_PAGE = 20;
+const MOST_PAGES = 1_000;
+
+/** No such image. */
+const NO_IMAGE = 8956;
+
+/** Parameters of CopyCustomImage that the action sets itself, so that extra parameters may not. */
+export const OWN_PARAMETERS: readonly string[] = [
+  'Action',
+  'PublicKey',
+  'Signature',
+  'SecurityToken',
+  'Region',
+  'Zone',
+  'ProjectId',
+  'SourceImageId',
+  'TargetProjectId',
+  'TargetRegion',
+  'TargetRegionList',
+  'TargetImageName',
+  'TargetImageDescription',
+  'TargetImageTag',
+];
+
+/** In any case of letters and with any index: a server may be lenient about both. */
+export function isOwnParameter(name: string): boolean {
+  const plain = name.trim().replace(/\..*$/s, '').toLowerCase();
+  return OWN_PARAMETERS.some((own) => own.toLowerCase() === plain);
+}
+
+export async function describeImages(
+  client: Client,
+  query: ImageQuery,
+  options?: CallOptions,
+): Promise<Image[]> {
+  const call = 'DescribeImage';
+  const wanted = query.ImageIds ?? [];
+  const params = {
+    Region: query.Region,
+    ProjectId: query.ProjectId,
+    Zone: query.Zone,
+    ImageType: query.ImageType,
+    ...(wanted.length === 1 ? { ImageId: wanted[0] } : { ImageIds: wanted }),
+    Limit: PAGE,
+  };
+  const images = new Map<string, Image>();
+  let offset = 0;
+  for (let page = 0; page < MOST_PAGES; page++) {
+    const { body } = await client.call(call, { ...params, Offset: offset }, options);
+    const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
+    if (rows.length === 0) return [...images.values()];
+    offset += rows.length;
+    const before = images.size;
+    for (const row of rows) {
+      const image = readImage(row);
+      if (!image || images.has(image.ImageId)) continue;
+      // A site that ignores the ids must not hand out images nobody asked for.
+      if (wanted.length > 0 && !wanted.includes(image.ImageId)) continue;
+      images.set(image.ImageId, image);
+    }
+    const total = number(body.TotalCount);
+    // A total below what has arrived already is no total.
+    const sane = total !== undefined && total >= offset;
+    if (sane ? total <= offset : rows.length < SMALLEST_FULL_PAGE) return [...images.values()];
+    if (wanted.length > 0 && images.size === new Set(wanted).size) return [...images.values()];
+    // Nothing new: the site ignores Offset. Without a total that is the whole list, else some of it is missing.
+    if (images.size === before && wanted.length === 0) {
+      if (!sane) return [...images.values()];
+      break;
+    }
+  }
+  throw new CloudError({
+    call,
+    region: query.Region,
+    projectId: query.ProjectId,
+    kind: 'unreadable',
+    verdict: 'retry',
+    meaning: `the list of images does not come to an end (${images.size} images after ${offset} rows)`,
+    advice: "The site does not page its list as documented; the vendor's support should know.",
+  });
+}
+
+export async function copyCustomImage(
+  client: Client,
+  request: CopyRequest,
+  options?: { signal?: AbortSignal },
+): Promise<CopyAnswer> {
+  const { extra = {}, ...own } = request;
+  const allowed = Object.entries(extra).filter(([name]) => !isOwnParameter(name));
+  const { body, requestId } = await client.call(COPY, { ...Object.fromEntries(allowed), ...own }, options);
+  return compact<CopyAnswer>({
+    TargetImageId: text(body.TargetImageId),
+    TaskId: text(body.TaskId),
+    Infos: records(body.Infos)?.map((info) =>
+      compact<CopyInfo>({
+        TargetRegion: text(info.TargetRegion),
+        TargetImageId: text(info.TargetImageId),
+        TaskId: text(info.TaskId),
+      }),
+    ),
+    requestId,
+  });
+}
+
+export async function terminateCustomImage(
+  client: Client,
+  image: { Region: string; ProjectId?: string; ImageId: string },
+  options?: CallOptions,
+): Promise<void> {
+  const { Region, ProjectId, ImageId } = image;
+  try {
+    await client.call('TerminateCustomImage', { Region, ProjectId, ImageId }, options);
+  } catch (error) {
+    // Gone already, perhaps by an earlier attempt whose answer was lost.
+    if (error instanceof CloudError && error.code === NO_IMAGE) return;
+    throw error;
+  }
+}
+
+function readImage(value: unknown): Image | undefined {
+  const row = record(value);
+  const id = text(row?.ImageId);
+  if (!row || id === undefined) return undefined;
+  return compact<Image>({
+    ImageId: id,
+    ImageName: text(row.ImageName),
+    State: text(row.State),
+    ImageDescription: text(row.ImageDescription),
+    Tag: text(row.Tag),
+    OsType: text(row.OsType),
+    OsName: text(row.OsName),
+    ImageType: text(row.ImageType),
+    ImageSize: number(row.ImageSize),
+    Features: texts(row.Features),
+    CreateTime: number(row.CreateTime),
+    DataSnapshotIds: texts(row.DataSnapshotIds),
+    MaintainEol: text(row.MaintainEol),
+    Zone: text(row.Zone),
+  });
+}

@@ -1,0 +1,36 @@
+/** Lenient readers for what the API answers: a value of another type is as good as absent. */
+
+export function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
+}
+
+/** Not empty: the API writes '' for what it does not have. Some sites write ids as numbers. */
+export function text(value: unknown): string | undefined {
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+export function number(value: unknown): number | undefined {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  return typeof value === 'string' && /^-?\d{1,15}(\.\d{1,15})?$/.test(value) ? Number(value) : undefined;
+}
+
+export function boolean(value: unknown): boolean | undefined {
+  if (value === true || value === 'true') return true;
+  return value === false || value === 'false' ? false : undefined;
+}
+
+export function texts(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.map(text).filter((item) => item !== undefined) : undefined;
+}
+
+export function records(value: unknown): Record<string, unknown>[] | undefined {
+  return Array.isArray(value) ? value.map(record).filter((item) => item !== undefined) : undefined;
+}
+
+/** An object without the fields that are undefined. */
+export function compact<T extends object>(fields: { [K in keyof T]-?: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}
