@@ -38,6 +38,8 @@ export interface Copy {
   outcome: Outcome;
   /** This run made the image: only then may a rollback delete it. */
   created: boolean;
+  /** CopyCustomImage was sent and may have made an image whose id is not known. */
+  unclear: boolean;
   /** Unix milliseconds: submitted or adopted; settled. */
   startedAt: number | null;
   finishedAt: number | null;
@@ -55,6 +57,8 @@ export interface Promotion {
 /** What a promotion tells while it goes on. Copies are live: read them at once. */
 export type Event =
   | { type: 'plan'; source: Image; copies: readonly Copy[]; dryRun: boolean }
+  /** CopyCustomImage is about to be sent for these: from here on an image may exist whose id is not known. */
+  | { type: 'submitting'; copies: readonly Copy[] }
   /** Ids became known: they must reach the outputs and the saved state now. */
   | { type: 'ids'; copies: readonly Copy[] }
   /** A copy changed its state; `from` is null for the first one seen. */

@@ -1,0 +1,16 @@
+import { distance } from 'fastest-levenshtein';
+
+/** Up to three of `words` that a reader may have meant by `word`, the nearest first. */
+export function nearest(word: string, words: Iterable<string>): string[] {
+  const wanted = word.toLowerCase();
+  return [...new Set(words)]
+    .map((candidate) => {
+      const other = candidate.toLowerCase();
+      const contained = wanted.length > 1 && (other.includes(wanted) || wanted.includes(other));
+      return { candidate, far: contained ? 1 : distance(wanted, other) };
+    })
+    .filter(({ candidate, far }) => far <= Math.max(2, Math.max(word.length, candidate.length) / 2))
+    .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))
+    .slice(0, 3)
+    .map(({ candidate }) => candidate);
+}

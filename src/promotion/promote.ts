@@ -1,0 +1,145 @@
+import { check, type Findings } from './check.ts';
+import { type Context, Stopped } from './context.ts';
+import type { Copy, Problem, Promotion, Status } from './model.ts';
+import { plan } from './plan.ts';
+import { newSubmission, reconcile, removeStrays, submit } from './submit.ts';
+import { isOpen, newWatch, observe, type Watch, wait } from './wait.ts';
+
+/**
+ * Check, plan, submit, wait, verify. Never throws: whatever happens, what is known is in the result, and each copy
+ * that is not there has the reason.
+ */
+export async function promote(context: Omit<Context, 'deadline'>): Promise<Promotion> {
+  const { order, clock, report, signal } = context;
+  const promotion: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
+  const deadline = clock.now() + order.timeout;
+  try {
+    await run({ ...context, deadline }, promotion);
+  } catch (error) {
+    promotion.problems.push(...problemsOf(error, signal, promotion.copies));
+  }
+  const finished = clock.now() >= deadline ? timedOut : notReached;
+  for (const copy of promotion.copies) {
+    if (copy.problem || isSettled(copy, order.wait) || order.dryRun) continue;
+    copy.outcome = 'failed';
+    copy.problem = signal.aborted ? cancelled(copy) : finished(copy, order.timeout);
+  }
+  promotion.status = statusOf(promotion, order.dryRun);
+  report({ type: 'ids', copies: promotion.copies });
+  return promotion;
+}
+
+async function run(context: Context, promotion: Promotion): Promise<void> {
+  const { order, clock, report, deadline } = context;
+  const findings = await check(context);
+  promotion.source = findings.source;
+  const { copies, warnings, problems } = plan(order, findings, clock.now());
+  for (const problem of warnings) report({ type: 'warning', problem });
+  if (problems.length > 0) throw new Stopped(...problems);
+  promotion.copies = copies;
+  report({ type: 'plan', source: findings.source, copies, dryRun: order.dryRun });
+  const watch = newWatch(context, findings.source, copies);
+  takeIn(watch, findings);
+  if (order.dryRun) return;
+  report({ type: 'ids', copies });
+  if (clock.now() >= deadline) throw new Stopped(tooLate(order.timeout));
+
+  const submission = newSubmission();
+  try {
+    await submit(context, findings, copies, submission);
+  } finally {
+    report({ type: 'ids', copies });
+    await removeStrays(context, submission);
+  }
+  if (order.wait) await wait(watch);
+  await reconcile(context, findings, copies, submission);
+}
+
+/** What the check's own listing says of the adopted copies: an Available one needs no poll. */
+function takeIn(watch: Watch, { held }: Findings): void {
+  const now = watch.clock.now();
+  for (const copy of watch.copies) {
+    if (copy.plan === 'source') {
+      copy.startedAt = now;
+      copy.finishedAt = now;
+    }
+    if (copy.plan !== 'adopt') continue;
+    copy.startedAt = now;
+    const image = held.get(copy.region)?.find(({ ImageId }) => ImageId === copy.imageId);
+    if (image) observe(watch, copy, image);
+  }
+}
+
+function isSettled(copy: Copy, waited: boolean): boolean {
+  if (copy.outcome === 'source') return true;
+  return copy.imageId !== null && (!waited || !isOpen(copy));
+}
+
+function statusOf({ copies, problems }: Promotion, dryRun: boolean): Status {
+  const failed = copies.filter(({ outcome }) => outcome === 'failed').length;
+  if (copies.length === 0 || failed === copies.length) return 'failed';
+  if (failed > 0) return 'partial';
+  if (problems.length > 0) return 'failed';
+  if (dryRun) return 'planned';
+  return copies.every(({ outcome, state }) => outcome === 'source' || state === 'Available')
+    ? 'available'
+    : 'copying';
+}
+
+function problemsOf(error: unknown, signal: AbortSignal, copies: Copy[]): Problem[] {
+  if (error instanceof Stopped) return error.problems;
+  if (signal.aborted) return [stillUnderWay(copies)];
+  return [
+    {
+      message: `The action itself failed: ${error instanceof Error ? error.message : String(error)}.`,
+      advice:
+        'This is a defect of the action: please report it. Run again: copies that were made are adopted.',
+    },
+  ];
+}
+
+/** The one line that a cancelled step leaves. */
+function stillUnderWay(copies: Copy[]): Problem {
+  const open = copies.filter((copy) => copy.imageId !== null && isOpen(copy));
+  const told = open.map(({ region, imageId }) => `${imageId} in ${region}`).join(', ');
+  return {
+    message: `Cancelled. ${open.length > 0 ? `Still under way in the cloud: ${told}.` : 'No copy is known to be under way.'}`,
+    advice: 'Run again to adopt what was made.',
+  };
+}
+
+function cancelled(copy: Copy): Problem {
+  return copy.imageId === null
+    ? { message: `${copy.region}: cancelled before a copy was made.`, advice: 'Run again.' }
+    : {
+        message: `${copy.region}: cancelled while ${copy.imageId} was ${copy.state ?? 'on its way'}.`,
+        advice: 'The copy goes on in the cloud: run again to adopt it.',
+      };
+}
+
+function timedOut(copy: Copy, timeout: number): Problem {
+  const limit = `the timeout of ${Math.round(timeout / 1000)} s`;
+  return copy.imageId === null
+    ? {
+        message: `${copy.region}: no copy was made within ${limit}.`,
+        advice: 'Run again, or give a longer timeout.',
+      }
+    : {
+        message: `${copy.region}: ${copy.imageId} is still ${copy.state ?? 'not listed'} after ${limit}.`,
+        advice: 'The copy goes on in the cloud: run again to adopt and await it, or give a longer timeout.',
+      };
+}
+
+function notReached(copy: Copy): Problem {
+  return {
+    message: `${copy.region}: the promotion ended before this target was settled.`,
+    advice: 'Run again.',
+  };
+}
+
+function tooLate(timeout: number): Problem {
+  return {
+    message: `The timeout of ${Math.round(timeout / 1000)} s was over before the first copy. Nothing was copied.`,
+    advice: 'Give a longer timeout.',
+  };
+}
