@@ -1,0 +1,341 @@
+import { getOctokit } from '@actions/github';
+import { EnvHttpProxyAgent, fetch } from 'undici';
+import { type Clock, systemClock } from '../cloud/clock.ts';
+import type { Problem, Promotion } from '../promotion/model.ts';
+import { oneLine } from '../text.ts';
+import { isPublishable, renderSection, withSection } from './notes.ts';
+
+const ASSET = 'images.json';
+/** The new content waits under this name until the old asset is gone, so that one of the two is always there. */
+const ASSET_IN_WAITING = 'images.new.json';
+const ASSET_ATTEMPTS = 4;
+/** How long to repeat requests that fail for a passing reason, for all of them together; milliseconds. */
+const PATIENCE = 30_000;
+const REQUEST_TIMEOUT = 20_000;
+/** GitHub's limit on a release's notes, in characters. */
+const NOTES_LIMIT = 125_000;
+const IMMUTABLE_ADVICE =
+  'The ids are in the notes and in the outputs of this step. For the file too, turn off release immutability in ' +
+  "the repository's settings before the release is published.";
+
+export interface ReleaseOptions {
+  /** GITHUB_TOKEN or another with `contents: write`. Never logged, never in an error. */
+  token: string;
+  /** GITHUB_API_URL; GitHub Enterprise Server's ends with `/api/v3`. */
+  apiUrl: string;
+  /** `owner/name`. */
+  repository: string;
+  tag: string;
+  promotion: Promotion;
+  /** The text of images.json. */
+  images: string;
+  signal?: AbortSignal;
+  clock?: Clock;
+}
+
+/** Why the ids are not, or not fully, on the release. The promotion itself stands. */
+export class ReleaseError extends Error implements Problem {
+  override readonly name = 'ReleaseError';
+  readonly advice: string;
+
+  constructor({ message, advice }: Problem) {
+    super(message);
+    this.advice = advice;
+  }
+}
+
+type Octokit = ReturnType<typeof getOctokit>;
+type Release = Awaited<ReturnType<Octokit['rest']['repos']['getReleaseByTag']>>['data'];
+type Repository = { owner: string; repo: string };
+
+/**
+ * Puts the ids into the notes of the tag's release and attaches images.json, each in the place of the earlier one.
+ * Resolves to the release's address, or to null when no target holds an image: then the release is left as it is.
+ * Throws a ReleaseError, or the signal's reason.
+ */
+export async function publishRelease(options: ReleaseOptions): Promise<{ url: string } | null> {
+  const { promotion, tag, images, signal } = options;
+  if (!promotion.copies.some(isPublishable)) return null;
+  const repository = parseRepository(options.repository);
+  checkToken(options.token);
+
+  // @actions/github chooses a proxy once, for the API's host; assets go to another host. It leaves sockets open, too.
+  let agent: EnvHttpProxyAgent | undefined;
+  let failing = `The image ids were not published on release ${tag} of ${options.repository}`;
+  try {
+    agent = new EnvHttpProxyAgent();
+    const octokit = connect(options, agent);
+    const release = await findRelease(octokit, repository, tag);
+    await writeNotes(octokit, repository, release, renderSection(promotion));
+    failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
+    await replaceAsset(octokit, repository, release, images, options.clock ?? systemClock, signal);
+    return { url: release.html_url };
+  } catch (error) {
+    signal?.throwIfAborted();
+    const { reason, advice } = explain(error, options);
+    const message = `${failing}: ${reason}`.replaceAll(options.token, '***');
+    throw new ReleaseError({ message, advice });
+  } finally {
+    await agent?.destroy();
+  }
+}
+
+function parseRepository(repository: string): Repository {
+  const [owner, repo, ...more] = repository.split('/');
+  if (owner && repo && more.length === 0) return { owner, repo };
+  throw new ReleaseError({
+    message: `The image ids were not published on a release: "${repository}" is not a repository's owner/name.`,
+    advice:
+      'GITHUB_REPOSITORY names the repository; a workflow runner sets it. Set it when you run the action elsewhere.',
+  });
+}
+
+/** fetch quotes a header that it refuses, token and all. */
+function checkToken(token: string): void {
+  if (/^[\x21-\x7e]+$/.test(token)) return;
+  const what = token === '' ? 'is empty' : 'holds a space, a line break or a letter that no token has';
+  throw new ReleaseError({
+    message: `The image ids were not published on a release: github-token ${what}.`,
+    advice:
+      "Leave github-token out to use the job's own token, or store the secret again without a line break.",
+  });
+}
+
+function connect(
+  { token, apiUrl, signal, clock = systemClock }: ReleaseOptions,
+  agent: EnvHttpProxyAgent,
+): Octokit {
+  const octokit = getOctokit(token, {
+    baseUrl: apiUrl.replace(/\/+$/, ''),
+    request: {
+      // The library's warnings hold text from the API and would reach the log as it is.
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+      fetch: (url: string, init: Parameters<typeof fetch>[1]) => {
+        const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
+        return fetch(url, {
+          ...init,
+          dispatcher: agent,
+          signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        });
+      },
+    },
+  });
+  const end = clock.now() + PATIENCE;
+  octokit.hook.wrap('request', async (request, parameters) => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        const response = await request(parameters);
+        // A cut-off answer, or a gateway's page: the library hands it on as text.
+        if (response.status !== 204 && typeof response.data !== 'object') {
+          throw Object.assign(new Error('the answer is cut off, or no JSON'), { status: 500 });
+        }
+        return response;
+      } catch (error) {
+        signal?.throwIfAborted();
+        const delay = retryDelay(error, attempt, clock);
+        if (delay === null || clock.now() + delay > end) throw error;
+        await clock.sleep(delay, signal);
+      }
+    }
+  });
+  return octokit;
+}
+
+/** Milliseconds until the request may be sent again; null when that would not help. */
+function retryDelay(error: unknown, attempt: number, clock: Clock): number | null {
+  const { status, headers } = details(error);
+  const limited = isRateLimit(error);
+  if (!limited && status !== 408 && status < 500) return null;
+  const asked = Number(headers['retry-after']) * 1000;
+  const reset = limited && headers['x-ratelimit-remaining'] === '0' ? resetTime(headers) - clock.now() : 0;
+  const backoff = 1000 * 2 ** attempt * (0.5 + clock.random() / 2);
+  return Math.max(asked || reset, backoff);
+}
+
+/** Unix milliseconds; 0 when GitHub does not say. */
+function resetTime(headers: Record<string, string>): number {
+  return Number(headers['x-ratelimit-reset']) * 1000 || 0;
+}
+
+function isRateLimit(error: unknown): boolean {
+  const { status, headers, text } = details(error);
+  if (status === 429) return true;
+  return (
+    status === 403 &&
+    ('retry-after' in headers || headers['x-ratelimit-remaining'] === '0' || /rate limit/i.test(text))
+  );
+}
+
+/** What octokit's error says. Its status is 500 when no answer came at all. */
+function details(error: unknown): {
+  status: number;
+  answered: boolean;
+  headers: Record<string, string>;
+  text: string;
+} {
+  const { status, response, message } = error as {
+    status?: number;
+    response?: { headers: Record<string, string> };
+    message?: string;
+  };
+  return {
+    status: status ?? 0,
+    answered: response !== undefined,
+    headers: response?.headers ?? {},
+    text: message ?? '',
+  };
+}
+
+async function findRelease(octokit: Octokit, repository: Repository, tag: string): Promise<Release> {
+  let release: Release | undefined;
+  try {
+    release = (await octokit.rest.repos.getReleaseByTag({ ...repository, tag })).data;
+  } catch (error) {
+    if (details(error).status !== 404) throw error;
+    // GitHub does not find a draft by its tag. The newest hundred releases are where a draft would be.
+    const { data } = await octokit.rest.repos.listReleases({ ...repository, per_page: 100 });
+    release = data.find(({ tag_name, draft }) => tag_name === tag && draft);
+  }
+  if (!release) {
+    throw new Stop(
+      'there is no published release with this tag.',
+      'Create the release before this step (a tag alone is not a release), or correct release-tag. ' +
+        'Then run the job again: images that are there already are adopted.',
+    );
+  }
+  if (release.draft) {
+    throw new Stop(
+      'the release is still a draft.',
+      'Publish it, then run the job again: images that are there already are adopted. ' +
+        "Or trigger the workflow by the release's publication: `on: release: types: [published]`.",
+    );
+  }
+  return release;
+}
+
+async function writeNotes(
+  octokit: Octokit,
+  repository: Repository,
+  release: Release,
+  section: string,
+): Promise<void> {
+  const before = release.body ?? '';
+  const after = withSection(before, section);
+  if (after === before) return;
+  if (after.length > NOTES_LIMIT) {
+    throw new Stop(
+      `with them the notes would have ${after.length} characters; GitHub allows ${NOTES_LIMIT}.`,
+      "Shorten the release's notes, then run the job again.",
+    );
+  }
+  await octokit.rest.repos.updateRelease({ ...repository, release_id: release.id, body: after });
+}
+
+async function replaceAsset(
+  octokit: Octokit,
+  repository: Repository,
+  release: Release,
+  content: string,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { repos } = octokit.rest;
+  if ((release as { immutable?: boolean }).immutable) {
+    throw new Stop('the release is immutable: GitHub lets nobody change its assets.', IMMUTABLE_ADVICE);
+  }
+  const remove = async (name: string) => {
+    const assets = await octokit.paginate(repos.listReleaseAssets, {
+      ...repository,
+      release_id: release.id,
+      per_page: 100,
+    });
+    for (const asset of assets.filter((asset) => asset.name === name)) {
+      await unless([404], repos.deleteReleaseAsset({ ...repository, asset_id: asset.id }));
+    }
+  };
+  const upload = async (): Promise<number> => {
+    // The address is a template: `…/assets{?name,label}`.
+    const url = `${release.upload_url.replace(/\{.*$/, '')}?name=${ASSET_IN_WAITING}`;
+    const headers = { 'content-type': 'application/json' };
+    return (await octokit.request({ method: 'POST', url, data: content, headers })).data.id;
+  };
+
+  for (let attempt = 1; attempt <= ASSET_ATTEMPTS; attempt++) {
+    // What a broken run, or a failed upload of this one, left behind.
+    await remove(ASSET_IN_WAITING);
+    const uploaded = await unless([], upload());
+    if (uploaded) {
+      await remove(ASSET);
+      if (await unless([404], repos.updateReleaseAsset({ ...repository, asset_id: uploaded, name: ASSET })))
+        return;
+    }
+    // Another run is at it: after a while it is done.
+    await clock.sleep(1000 * attempt * (0.5 + clock.random()), signal);
+  }
+  throw new Stop(
+    `other runs kept changing the release's assets, ${ASSET_ATTEMPTS} times in a row.`,
+    'Let one job at a time publish on a release (`concurrency`), then run this job again.',
+  );
+}
+
+/** The answer; undefined when GitHub says that the name is taken, or gives one of these statuses. */
+async function unless<T>(statuses: number[], request: Promise<T>): Promise<T | undefined> {
+  try {
+    return await request;
+  } catch (error) {
+    const { status, text } = details(error);
+    if (statuses.includes(status) || (status === 422 && text.includes('already_exists'))) return undefined;
+    throw error;
+  }
+}
+
+/** A reason that needs no explaining. */
+class Stop extends Error {
+  readonly advice: string;
+
+  constructor(reason: string, advice: string) {
+    super(reason);
+    this.advice = advice;
+  }
+}
+
+function explain(
+  error: unknown,
+  { apiUrl, repository, clock = systemClock }: ReleaseOptions,
+): { reason: string; advice: string } {
+  if (error instanceof Stop) return { reason: error.message, advice: error.advice };
+  const { status, answered, headers, text } = details(error);
+  const said = oneLine(text, 300);
+  const again = 'Run the job again: images that are there already are adopted.';
+  if (!answered)
+    return {
+      reason: `${apiUrl} gave no answer to work with (${said}).`,
+      advice: `Check the runner's way to it: HTTPS_PROXY, NO_PROXY, and NODE_EXTRA_CA_CERTS for a private certificate. ${again}`,
+    };
+  const reason = `GitHub answered HTTP ${status}: ${said}`;
+  if (status === 401) {
+    return {
+      reason,
+      advice:
+        "Leave github-token out to use the job's own token, or renew the token: it is wrong, revoked or expired.",
+    };
+  }
+  if (isRateLimit(error)) {
+    const minutes = Math.ceil(Math.max(resetTime(headers) - clock.now(), 60_000) / 60_000);
+    return {
+      reason,
+      advice: `The token has used up its requests. Run the job again in ${minutes} min: images that are there already are adopted.`,
+    };
+  }
+  if (/immutable/i.test(text)) return { reason, advice: IMMUTABLE_ADVICE };
+  if (status === 403 || status === 404) {
+    return {
+      reason,
+      advice:
+        `The token needs write access to the contents of ${repository}: set \`permissions: contents: write\` on the job, or give a ` +
+        'fine-grained token Contents: read and write. A run for a pull request from a fork never gets it.',
+    };
+  }
+  if (status >= 500) return { reason, advice: `GitHub may have an outage (githubstatus.com). ${again}` };
+  return { reason, advice: `What GitHub says names the cause. ${again}` };
+}

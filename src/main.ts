@@ -1,0 +1,173 @@
+import type * as core from '@actions/core';
+import type { Clock } from './cloud/clock.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import { type Environment, type Inputs, readInputs } from './inputs.ts';
+import { createLog, failureMessage, type Log } from './log.ts';
+import { outputsOf } from './outputs.ts';
+import type { Copy, Event, Problem, Promotion } from './promotion/model.ts';
+import { promote } from './promotion/promote.ts';
+import { rollback } from './promotion/rollback.ts';
+import { type State, saveTraces } from './state.ts';
+import { oneLine } from './text.ts';
+import { VERSION } from './version.ts';
+
+/** What the action uses of the workflow that it runs in. */
+export interface Workflow {
+  core: typeof core;
+  env: Environment;
+  clock: Clock;
+  /** Aborted by SIGINT or SIGTERM. */
+  signal: AbortSignal;
+}
+
+const NOTHING: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
+
+/** Reads, promotes, reports. Whatever happens, the outputs are set and a failure is one annotation. */
+export async function main(workflow: Workflow): Promise<void> {
+  const { core, env } = workflow;
+  const { secrets, mistakes, notices, inputs } = readInputs(env);
+  for (const secret of secrets) core.setSecret(secret);
+  for (const notice of notices) core.notice(notice);
+  if (!inputs) {
+    setOutputs(core, NOTHING);
+    const count = mistakes.length === 1 ? 'an input is wrong' : `${mistakes.length} inputs are wrong`;
+    core.setFailed(`Nothing was sent: ${count}.\n${mistakes.map((mistake) => `- ${mistake}`).join('\n')}`);
+    return;
+  }
+  const log = createLog({ sink: core, region: inputs.order.source.region });
+  const warnings: Problem[] = [];
+  const state: State = { run: inputs.order.run, submittedAt: 0, succeeded: false };
+  const report = (event: Event): void => {
+    if (event.type === 'warning') warnings.push(event.problem);
+    if (event.type === 'submitting') state.submittedAt = workflow.clock.now();
+    if (event.type === 'submitting' || event.type === 'ids') keep(core, inputs, state, event.copies);
+    log.report(event);
+  };
+  const cloud = await connect(inputs, workflow, log);
+  try {
+    const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
+    const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
+    if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted) {
+      await undo(workflow, cloud, state, promotion, report);
+    }
+    state.succeeded = succeeded;
+    saveTraces(core, inputs.order, state, promotion.copies);
+    setOutputs(core, promotion);
+    if (succeeded && inputs.release && promotion.status !== 'planned') {
+      await publish(workflow, inputs.release, promotion, report);
+    }
+    if (inputs.summary) await summarize(workflow, inputs, promotion, warnings);
+    log.close(promotion);
+    const failure = failureMessage(promotion);
+    if (failure !== null) core.setFailed(failure);
+  } finally {
+    await cloud.close();
+  }
+}
+
+/** The API over HTTP: loaded when the inputs are known to be good. */
+export async function connect(
+  inputs: Inputs,
+  { env, clock }: Workflow,
+  log: Log,
+): Promise<Cloud & { close(): Promise<void> }> {
+  const { createCloud } = await import('./cloud/index.ts');
+  return createCloud({
+    ...inputs.api,
+    clock,
+    env,
+    userAgent: `copy-custom-image/${VERSION}`,
+    onRetry: ({ error, delay }) =>
+      log.report({
+        type: 'notice',
+        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
+      }),
+  });
+}
+
+/** Ids reach the outputs and the saved state as soon as they are known: a kill loses none. */
+function keep(workflow: typeof core, { order }: Inputs, state: State, copies: readonly Copy[]): void {
+  saveTraces(workflow, order, state, copies);
+  const promotion: Promotion = { ...NOTHING, status: 'copying', copies: [...copies] };
+  setOutputs(workflow, promotion);
+}
+
+function setOutputs(workflow: typeof core, promotion: Promotion): void {
+  for (const [name, value] of Object.entries(outputsOf(promotion))) workflow.setOutput(name, value);
+}
+
+async function undo(
+  { clock, signal }: Workflow,
+  cloud: Cloud,
+  state: State,
+  promotion: Promotion,
+  report: (event: Event) => void,
+): Promise<void> {
+  const { traces } = state;
+  if (!traces) return;
+  const { deleted, left } = await rollback(traces, { cloud, clock, signal });
+  for (const { region, imageId } of deleted) {
+    report({ type: 'notice', message: `Rolled back: ${imageId} in ${region} was deleted.` });
+    const copy = promotion.copies.find((other) => other.imageId === imageId);
+    if (!copy) continue;
+    copy.state = 'Deleted';
+    copy.created = false;
+    if (copy.outcome === 'failed') continue;
+    copy.outcome = 'failed';
+    const message = `${region}: ${imageId} was deleted by the rollback, since another target failed.`;
+    copy.problem = { message, advice: 'Mend what failed and run again.' };
+  }
+  for (const { problem } of left) report({ type: 'warning', problem });
+}
+
+async function publish(
+  { env, signal }: Workflow,
+  { tag, token }: { tag: string; token: string },
+  promotion: Promotion,
+  report: (event: Event) => void,
+): Promise<void> {
+  const { publishRelease } = await import('./github/release.ts');
+  try {
+    const published = await publishRelease({
+      token,
+      tag,
+      promotion,
+      signal,
+      images: outputsOf(promotion).images ?? '[]',
+      apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
+      repository: env.GITHUB_REPOSITORY ?? '',
+    });
+    if (published) report({ type: 'notice', message: `The image ids are on the release: ${published.url}` });
+  } catch (error) {
+    report({
+      type: 'warning',
+      problem: asWarning(error, `The image ids were not published on release ${tag}`),
+    });
+  }
+}
+
+async function summarize(
+  { core, clock }: Workflow,
+  inputs: Inputs,
+  promotion: Promotion,
+  warnings: Problem[],
+): Promise<void> {
+  try {
+    const { renderSummary } = await import('./summary.ts');
+    const text = renderSummary(promotion, { region: inputs.order.source.region, warnings, now: clock.now() });
+    await core.summary.addRaw(text, true).write();
+  } catch (error) {
+    core.warning(
+      oneLine(`The job summary was not written: ${error instanceof Error ? error.message : error}`),
+    );
+  }
+}
+
+function asWarning(error: unknown, what: string): Problem {
+  if (error instanceof Error && 'advice' in error)
+    return { message: error.message, advice: String(error.advice) };
+  return {
+    message: `${what}: ${error instanceof Error ? error.message : String(error)}`,
+    advice: 'The promotion itself stands: its ids are in the outputs.',
+  };
+}

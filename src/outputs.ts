@@ -1,0 +1,39 @@
+import type { Copy, Promotion } from './promotion/model.ts';
+
+/** Every output of action.yml, as text. A run that ends early has them all too, so that fromJSON never fails. */
+export function outputsOf(promotion: Promotion): Record<string, string> {
+  const { copies, source, status } = promotion;
+  const there = copies.filter(({ imageId, state }) => imageId !== null && state !== 'Deleted');
+  const [only] = copies.length === 1 ? there : [];
+  return {
+    status,
+    'image-id': only?.imageId ?? '',
+    'task-id': only?.taskId ?? '',
+    'image-ids': JSON.stringify(Object.fromEntries(there.map(({ region, imageId }) => [region, imageId]))),
+    'task-ids': JSON.stringify(
+      Object.fromEntries(there.flatMap(({ region, taskId }) => (taskId ? [[region, taskId]] : []))),
+    ),
+    images: JSON.stringify(copies.map(imageOf)),
+    'source-image-id': source?.ImageId ?? '',
+    'failed-regions': JSON.stringify(
+      copies.filter(({ outcome }) => outcome === 'failed').map(({ region }) => region),
+    ),
+  };
+}
+
+function imageOf(copy: Copy): Record<string, unknown> {
+  const { region, projectId, imageId, taskId, name, state, outcome, problem, startedAt, finishedAt } = copy;
+  const seconds =
+    startedAt !== null && finishedAt !== null ? Math.round((finishedAt - startedAt) / 100) / 10 : null;
+  return {
+    region,
+    projectId,
+    imageId,
+    taskId,
+    name,
+    state,
+    outcome,
+    seconds,
+    error: problem?.message ?? null,
+  };
+}

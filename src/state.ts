@@ -1,0 +1,43 @@
+import type * as core from '@actions/core';
+import type { Copy, Order } from './promotion/model.ts';
+import type { Traces } from './promotion/rollback.ts';
+
+/** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
+export interface State {
+  run: string;
+  submittedAt: number;
+  /** The step was green: `rollback: step` leaves its images alone. */
+  succeeded: boolean;
+  traces?: Traces;
+}
+
+const NAME = 'promotion';
+
+export function saveTraces(workflow: typeof core, order: Order, state: State, copies: readonly Copy[]): void {
+  const sent = copies.filter(({ plan }) => plan === 'copy');
+  const places = sent.map(({ region, projectId }) => ({ region, projectId }));
+  const { region } = order.source;
+  const { projectId } = order.target;
+  // A site that ignores the list of a batch makes its one image in the source region.
+  if (sent.length > 1 && !sent.some((copy) => copy.region === region)) places.push({ region, projectId });
+  state.traces = {
+    run: state.run,
+    submittedAt: state.submittedAt,
+    places: state.submittedAt === 0 ? [] : places,
+    unclear: sent.some(({ unclear }) => unclear),
+    created: copies.flatMap(({ created, imageId, region, projectId }) =>
+      created && imageId !== null ? [{ region, projectId, imageId }] : [],
+    ),
+  };
+  workflow.saveState(NAME, state);
+}
+
+/** Null when main left nothing, or nothing that can be read. */
+export function loadState(workflow: typeof core): State | null {
+  try {
+    const state = JSON.parse(workflow.getState(NAME)) as State;
+    return typeof state.run === 'string' && Array.isArray(state.traces?.created) ? state : null;
+  } catch {
+    return null;
+  }
+}
