@@ -1,0 +1,86 @@
+/** What the client gets instead of the answer. */
+export type FaultKind =
+  | { retCode: number; message?: string }
+  /** Without a body: a gateway's HTML page. */
+  | { http: number; body?: string }
+  /** Only in a batch, only for the fault's region: its entry is not in Infos, or has an empty TargetImageId. */
+  | { entry: 'missing' | 'empty' }
+  | 'garbage'
+  | 'empty'
+  /** Never answered; ends with the emulator. */
+  | 'hang'
+  /** The connection is reset without an answer. */
+  | 'reset'
+  /** Half of an answer, then the end of the connection. */
+  | 'truncated'
+  | 'redirect'
+  /** A valid answer of 64 MiB. */
+  | 'huge';
+
+export interface Fault {
+  /** Without it: any call. */
+  action?: string;
+  /** Without it: any region. For CopyCustomImage a target region, otherwise Region. */
+  region?: string;
+  /** The first matching call, counted from when the fault was set, that gets it; default 1. */
+  nth?: number;
+  /** How many calls get it; default 1; Infinity: until cleared. */
+  times?: number;
+  /** Whether the call takes effect all the same. */
+  executed: boolean;
+  kind: FaultKind;
+}
+
+export interface FaultTarget {
+  action: string;
+  regions: string[];
+  batch: boolean;
+}
+
+export const entryOf = (fault: Fault): 'missing' | 'empty' | undefined =>
+  typeof fault.kind === 'object' && 'entry' in fault.kind ? fault.kind.entry : undefined;
+
+/** The faults still to come. The first that fits a call wins; entry faults add up, one a region. */
+export class Faults {
+  #pending: { fault: Fault; seen: number; left: number }[] = [];
+
+  push(...faults: Fault[]): void {
+    for (const fault of faults) {
+      if (entryOf(fault) && !fault.region) throw new Error('An entry fault needs the region of its entry');
+      this.#pending.push({ fault, seen: 0, left: fault.times ?? 1 });
+    }
+  }
+
+  clear(): void {
+    this.#pending = [];
+  }
+
+  /** Those that have yet to be met: empty once every fault was played. */
+  get pending(): Fault[] {
+    return this.#pending.map(({ fault }) => fault);
+  }
+
+  take(call: FaultTarget): { answer: Fault | undefined; entries: Map<string, Fault> } {
+    const entries = new Map<string, Fault>();
+    let answer: Fault | undefined;
+    for (const waiting of this.#pending) {
+      const { fault } = waiting;
+      if (fault.action !== undefined && fault.action !== call.action) continue;
+      if (fault.region !== undefined && !call.regions.includes(fault.region)) continue;
+      const entry = entryOf(fault) !== undefined;
+      if (entry && !call.batch) continue;
+      waiting.seen += 1;
+      if (waiting.seen < (fault.nth ?? 1)) continue;
+      if (entry && fault.region !== undefined) {
+        if (entries.has(fault.region)) continue;
+        entries.set(fault.region, fault);
+      } else {
+        if (answer) continue;
+        answer = fault;
+      }
+      waiting.left -= 1;
+    }
+    this.#pending = this.#pending.filter(({ left }) => left > 0);
+    return { answer, entries };
+  }
+}
