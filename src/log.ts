@@ -235,7 +235,8 @@ export function headline({ status, source, copies }: Promotion, show: (text: str
     const open = copies.filter((copy) => !usable.includes(copy) && !failed.includes(copy));
     return `${name} is being copied to ${where(open)}${usable.length > 0 ? ` and Available in ${where(usable)}` : ''}`;
   }
-  if (usable.length === 0 && !copies.some(({ created }) => created)) return `${name} was not copied`;
+  if (usable.length === 0 && deleted.length === 0 && !copies.some(({ created }) => created))
+    return `${name} was not copied`;
   if (copies.length === 1) return `${name} is not Available in ${where(copies)}${after}`;
   return `${name} is Available in ${usable.length === 0 ? 'none' : usable.length} of ${count(copies.length)}${after}`;
 }

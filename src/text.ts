@@ -32,12 +32,17 @@ export function logLine(text: string, max = 1000): string {
     .replace(/#(?=#)/g, '# ');
 }
 
+function longestTicks(text: string): number {
+  let longest = 0;
+  for (const [run] of text.matchAll(/`+/g)) longest = Math.max(longest, run.length);
+  return longest;
+}
+
 /** A Markdown code span: GitHub looks for no markup, link, mention, reference or entity in it. Empty text stays empty. */
 export function code(text: string, max = 200): string {
   const line = oneLine(text, max);
   if (line === '') return '';
-  const longest = Math.max(0, ...(line.match(/`+/g) ?? []).map((run) => run.length));
-  const ticks = '`'.repeat(longest + 1);
+  const ticks = '`'.repeat(longestTicks(line) + 1);
   const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
   return ticks + pad + line + pad + ticks;
 }
@@ -50,11 +55,18 @@ const SUSPECT = /[`*_[\]<>&\\~|$#@]|:[^\s:;,.)'"]|www\.|\b(?:GH|GHSA|CVE)-\w|\b[
 /** What would open a block at the start of a line. */
 const OPENS_BLOCK = /^(?:[-+=]+|\d+[.)])$/;
 
+/** Punctuation around a word, which stays outside its code span. */
+const WRAPPED = /^([('"]*)(.*?)([.,;:!?)'"]*)$/;
+
 /** Markdown prose on one line. It reads as it is; words that could be more than text become code spans. */
 export function prose(text: string, max = 1000): string {
   return oneLine(text, max)
     .split(' ')
-    .map((word, at) => (SUSPECT.test(word) || (at === 0 && OPENS_BLOCK.test(word)) ? code(word, max) : word))
+    .map((word, at) => {
+      if (at === 0 && OPENS_BLOCK.test(word)) return code(word, max);
+      const [, before = '', core = '', after = ''] = WRAPPED.exec(word) ?? [word, '', word, ''];
+      return SUSPECT.test(core) ? before + code(core, max) + after : word;
+    })
     .join(' ');
 }
 
@@ -77,8 +89,7 @@ export function ganttTask(mark: string, text: string, max = 120): string {
 
 /** A fenced block that its own content cannot close. */
 export function fenced(language: string, body: string): string {
-  const longest = Math.max(2, ...(body.match(/`+/g) ?? []).map((run) => run.length));
-  const fence = '`'.repeat(longest + 1);
+  const fence = '`'.repeat(Math.max(3, longestTicks(body) + 1));
   return `${fence}${language}\n${body}\n${fence}`;
 }
 
