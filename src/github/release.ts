@@ -145,7 +145,7 @@ function connect(
 function retryDelay(error: unknown, attempt: number, clock: Clock): number | null {
   const { status, headers } = details(error);
   const limited = isRateLimit(error);
-  if (!limited && status !== 408 && status < 500) return null;
+  if (!limited && status < 500) return null;
   const asked = Number(headers['retry-after']) * 1000;
   const reset = limited && headers['x-ratelimit-remaining'] === '0' ? resetTime(headers) - clock.now() : 0;
   const backoff = 1000 * 2 ** attempt * (0.5 + clock.random() / 2);
@@ -186,6 +186,12 @@ function details(error: unknown): {
   };
 }
 
+/** Why no answer came: fetch wraps it more than once. */
+function innermost(error: unknown): string {
+  const { cause, message, code } = error as { cause?: unknown; message?: string; code?: string };
+  return cause instanceof Error ? innermost(cause) : message || code || String(error);
+}
+
 async function findRelease(octokit: Octokit, repository: Repository, tag: string): Promise<Release> {
   let release: Release | undefined;
   try {
@@ -194,7 +200,7 @@ async function findRelease(octokit: Octokit, repository: Repository, tag: string
     if (details(error).status !== 404) throw error;
     // GitHub does not find a draft by its tag. The newest hundred releases are where a draft would be.
     const { data } = await octokit.rest.repos.listReleases({ ...repository, per_page: 100 });
-    release = data.find(({ tag_name, draft }) => tag_name === tag && draft);
+    release = data.find(({ tag_name }) => tag_name === tag);
   }
   if (!release) {
     throw new Stop(
@@ -305,7 +311,7 @@ function explain(
 ): { reason: string; advice: string } {
   if (error instanceof Stop) return { reason: error.message, advice: error.advice };
   const { status, answered, headers, text } = details(error);
-  const said = oneLine(text, 300);
+  const said = oneLine(answered ? text : innermost(error), 300);
   const again = 'Run the job again: images that are there already are adopted.';
   if (!answered)
     return {

@@ -1,0 +1,526 @@
+import { createServer, request as forward } from 'node:http';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Clock, systemClock } from '../../src/cloud/clock.ts';
+import { publishRelease, ReleaseError, type ReleaseOptions } from '../../src/github/release.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { type Answer, listen, type Seen, startGitHub, TOKEN } from './github.ts';
+import { promotion } from './promotion.ts';
+
+let github: Awaited<ReturnType<typeof startGitHub>>;
+beforeAll(async () => {
+  github = await startGitHub();
+});
+afterAll(() => github.close());
+beforeEach(() => github.reset());
+afterEach(() => vi.unstubAllEnvs());
+
+function options(change: Partial<ReleaseOptions> = {}): ReleaseOptions {
+  return {
+    token: TOKEN,
+    apiUrl: github.apiUrl,
+    repository: 'octo/app',
+    tag: 'v1',
+    promotion: promotion({ hk: 'uimage-1', sg: 'uimage-2' }),
+    images: '[{"region":"hk"}]',
+    clock: systemClock,
+    ...change,
+  };
+}
+
+const publish = (change?: Partial<ReleaseOptions>) => publishRelease(options(change));
+
+/** The error of a publication that must fail; whatever it is, no token in it. */
+async function failure(
+  change: Partial<ReleaseOptions> = {},
+  clock = new VirtualClock(),
+): Promise<ReleaseError> {
+  const error = await clock.run(publish({ clock, ...change })).then(
+    () => expect.unreachable('it was published'),
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(ReleaseError);
+  const { message, advice, stack, cause } = error as ReleaseError;
+  expect(`${message}${advice}${stack}${JSON.stringify(error)}`).not.toContain(
+    (change.token ?? TOKEN).trim() || '\0',
+  );
+  expect(cause).toBeUndefined();
+  return error as ReleaseError;
+}
+
+const isUpload = ({ method, path }: Seen) => method === 'POST' && path.includes('/assets?name=');
+const isRename = ({ method, path }: Seen) => method === 'PATCH' && path.includes('/releases/assets/');
+const isNotes = ({ method, path }: Seen) => method === 'PATCH' && /\/releases\/\d+$/.test(path);
+const isDelete = ({ method }: Seen) => method === 'DELETE';
+const isRead = ({ path }: Seen) => path.includes('/releases/tags/');
+const sent = (which: (seen: Seen) => boolean) => github.requests.filter(which);
+
+const NOTES = [
+  '# Release\n\nBy *hand*.\n',
+  'no line break at the end',
+  'from a browser  \r\n\r\n* one\r\n* two\t\r\n\r\n\r\n',
+  '<details>\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n</details>   ',
+  '<!-- copy-custom-image:begin -->\nhalf a section',
+];
+
+describe('two runs', () => {
+  it.each(NOTES)('leave one section, one asset and the notes byte for byte: %j', async (notes) => {
+    const { id } = await github.createRelease(notes);
+    const apiUrl = github.direct;
+    const first = await publish({ apiUrl });
+    const between = (await github.release()).body ?? '';
+    const second = await publish({ apiUrl, promotion: promotion({ hk: 'uimage-8', sg: 'uimage-9' }) });
+
+    const { body, assets } = await github.release();
+    expect(first).toEqual({ url: `${github.direct}/octo/app/releases/tag/v1` });
+    expect(second).toEqual(first);
+    expect(body?.startsWith(notes)).toBe(true);
+    expect(body).toBe(between.replace('uimage-1', 'uimage-8').replace('uimage-2', 'uimage-9'));
+    expect(body?.match(/copy-custom-image:end/g)).toHaveLength(1);
+    expect(body).toContain('`uimage-8`');
+    expect(assets.map(({ name, content_type }) => [name, content_type])).toEqual([
+      ['images.json', 'application/json'],
+    ]);
+    expect(id).toBe(1);
+  });
+
+  it('of the same promotion do not touch the notes again', async () => {
+    await github.createRelease('notes');
+    await publish();
+    await publish();
+    expect(sent(isNotes)).toHaveLength(1);
+  });
+
+  it('fill notes that are empty', async () => {
+    await github.createRelease('', { body: null });
+    await publish();
+    expect((await github.release()).body).toMatch(/^<!-- copy-custom-image:begin -->/);
+  });
+});
+
+it('keeps to GitHub Enterprise Server’s paths, for the API and for uploads', async () => {
+  await github.createRelease('notes');
+  await publish({ apiUrl: `${github.apiUrl}/` });
+  const { assets } = await github.release();
+  expect(assets).toHaveLength(1);
+  expect(github.contents.get(assets[0]?.id ?? 0)).toBe('[{"region":"hk"}]');
+  expect(new Set(github.requests.map(({ headers }) => headers.authorization))).toEqual(
+    new Set([`token ${TOKEN}`]),
+  );
+});
+
+it('finds a tag with a slash', async () => {
+  await github.createRelease('notes', { tag_name: 'image/v1' });
+  await publish({ tag: 'image/v1' });
+  expect(sent(isNotes)).toHaveLength(1);
+});
+
+it('leaves the release as it is when no target holds an image', async () => {
+  const none = promotion({ hk: 'uimage-1' }, { outcome: 'failed' });
+  expect(await publish({ promotion: none })).toBeNull();
+  expect(await publish({ promotion: promotion({ hk: 'uimage-1' }, { outcome: 'planned' }) })).toBeNull();
+  expect(github.requests).toEqual([]);
+});
+
+describe('says what is wrong and what to do', () => {
+  it('when there is no such release', async () => {
+    const { message, advice } = await failure();
+    expect(message).toBe(
+      'The image ids were not published on release v1 of octo/app: there is no published release with this tag.',
+    );
+    expect(advice).toContain('Create the release before this step');
+  });
+
+  it.each(['front', 'direct'])('when the release is a draft (%s)', async (way) => {
+    await github.createRelease('notes', { draft: true });
+    const { message, advice } = await failure(way === 'direct' ? { apiUrl: github.direct } : {});
+    expect(message).toContain('the release is still a draft');
+    expect(advice).toContain('Publish it');
+    expect((await github.release()).body).toBe('notes');
+  });
+
+  it('when the token may only read', async () => {
+    await github.createRelease('notes');
+    const { message, advice } = await failure({ token: await github.readOnlyToken(), apiUrl: github.direct });
+    expect(message).toMatch(/not published .* HTTP 403: /);
+    expect(advice).toContain('permissions: contents: write');
+    expect((await github.release()).body).toBe('notes');
+  });
+
+  it('when the repository is not there for the token', async () => {
+    const { message, advice } = await failure({ repository: 'octo/other' });
+    expect(message).toContain('HTTP 404');
+    expect(advice).toContain('octo/other');
+  });
+
+  it.each<[string, Answer, RegExp, RegExp]>([
+    [
+      'the token is wrong',
+      { status: 401, body: { message: 'Bad credentials' } },
+      /HTTP 401: Bad credentials/,
+      /github-token/,
+    ],
+    ['GitHub echoes the token', { status: 418, body: { message: `no ${TOKEN}` } }, /no \*\*\*/, /./],
+    ['GitHub refuses', { status: 422, body: { message: 'Nope\nno' } }, /HTTP 422: Nope no/, /./],
+  ])('when %s', async (_, answer, message, advice) => {
+    github.fail(() => answer);
+    const error = await failure();
+    expect(error.message).toMatch(message);
+    expect(error.advice).toMatch(advice);
+    expect(github.requests).toHaveLength(1);
+  });
+
+  it.each(['', 'tok3n\ntok3n', 'tok3n ', 'sécret'])('when the token cannot be one: %j', async (token) => {
+    expect((await failure({ token })).message).toContain('github-token');
+    expect(github.requests).toEqual([]);
+  });
+
+  it.each(['', 'octo', 'octo/app/more', '/app'])('when the repository is %j', async (repository) => {
+    expect((await failure({ repository })).advice).toContain('GITHUB_REPOSITORY');
+  });
+
+  it('when the notes would grow over GitHub’s limit', async () => {
+    const notes = 'x'.repeat(124_900);
+    await github.createRelease(notes);
+    expect((await failure()).advice).toContain('Shorten');
+    expect((await github.release()).body).toBe(notes);
+  });
+
+  it('when the release is immutable: the ids are in the notes then', async () => {
+    await github.createRelease('notes');
+    github.fail((seen) =>
+      isUpload(seen)
+        ? { status: 422, body: { message: 'Cannot upload assets to an immutable release.' } }
+        : undefined,
+    );
+    const { message, advice } = await failure();
+    expect(message).toMatch(
+      /^The image ids are in the notes of release v1 of octo\/app, but images.json is not/,
+    );
+    expect(advice).toContain('immutability');
+    expect(sent(isUpload)).toHaveLength(1);
+    expect((await github.release()).body).toContain('uimage-1');
+  });
+
+  it('when the release says that it is immutable', async () => {
+    const release = await github.createRelease('notes');
+    github.fail((seen) =>
+      isRead(seen) ? { status: 200, body: { ...release, immutable: true } } : undefined,
+    );
+    expect((await failure()).message).toMatch(/ids are in the notes .* the release is immutable/);
+    expect(sent(isNotes)).toHaveLength(1);
+    expect(sent(isUpload)).toHaveLength(0);
+  });
+
+  it('when nobody listens', async () => {
+    const server = createServer();
+    const apiUrl = await listen(server);
+    await new Promise((resolve) => server.close(resolve));
+    const { message, advice } = await failure({ apiUrl });
+    expect(message).toContain(`${apiUrl} gave no answer to work with (connect ECONNREFUSED`);
+    expect(advice).toContain('HTTPS_PROXY');
+  });
+});
+
+describe('what passes', () => {
+  const steps = { isRead, isNotes, isUpload, isRename, isDelete };
+
+  it.each(Object.entries(steps))('is waited for: 502 twice (%s)', async (_, step) => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.json');
+    const left = new Map<string, number>();
+    github.fail((seen) => {
+      const key = seen.method + seen.path;
+      left.set(key, (left.get(key) ?? 0) + 1);
+      return step(seen) && (left.get(key) ?? 0) <= 2
+        ? { status: 502, body: { message: 'Bad gateway' } }
+        : undefined;
+    });
+    const clock = new VirtualClock();
+    await clock.run(publish({ clock }));
+    expect(sent(step).length).toBeGreaterThanOrEqual(3);
+    expect(clock.elapsed).toBeLessThan(15_000);
+    const { body, assets } = await github.release();
+    expect(body).toContain('uimage-1');
+    expect(assets.map(({ name }) => name)).toEqual(['images.json']);
+  });
+
+  it.each(Object.entries(steps))('is made good: an answer lost on its way (%s)', async (_, step) => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.json');
+    let lost = 0;
+    github.fail((seen) => (step(seen) && lost++ === 0 ? 'lost' : undefined));
+    const clock = new VirtualClock();
+    await clock.run(publish({ clock }));
+    expect(lost).toBeGreaterThan(0);
+    const { body, assets } = await github.release();
+    expect(body?.match(/copy-custom-image:begin/g)).toHaveLength(1);
+    expect(assets.map(({ name }) => name)).toEqual(['images.json']);
+    expect(github.contents.get(assets[0]?.id ?? 0)).toBe('[{"region":"hk"}]');
+  });
+
+  it('ends after half a minute', async () => {
+    github.fail(() => ({ status: 503, body: { message: 'Unavailable' } }));
+    const clock = new VirtualClock();
+    const error = await clock.run(publish({ clock })).catch((error: unknown) => error);
+    expect(error).toMatchObject({
+      message: expect.stringContaining('HTTP 503'),
+      advice: expect.stringContaining('githubstatus.com'),
+    });
+    expect(clock.elapsed).toBeLessThanOrEqual(30_000);
+    expect(clock.elapsed).toBeGreaterThan(10_000);
+  });
+
+  it('is not hammered when GitHub does not say how long', async () => {
+    const clock = new VirtualClock();
+    github.fail(() => ({ status: 403, headers: { 'x-ratelimit-remaining': '0' } }));
+    expect((await failure({}, clock)).advice).toContain('used up its requests');
+    expect(github.requests.length).toBeLessThan(8);
+    expect(clock.elapsed).toBeLessThanOrEqual(30_000);
+  });
+
+  it('is waited for as long as GitHub asks', async () => {
+    await github.createRelease('notes');
+    let first = true;
+    github.fail(() => {
+      const answer = first
+        ? { status: 403, headers: { 'retry-after': '7' }, body: { message: 'secondary rate limit' } }
+        : undefined;
+      first = false;
+      return answer;
+    });
+    const clock = new VirtualClock();
+    await clock.run(publish({ clock }));
+    expect(clock.elapsed).toBe(7000);
+  });
+
+  it.each<[string, (now: number) => Answer]>([
+    ['retry-after', () => ({ status: 429, headers: { 'retry-after': '3600' } })],
+    [
+      'x-ratelimit-reset',
+      (now) => ({
+        status: 403,
+        headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': String(now / 1000 + 3600) },
+      }),
+    ],
+  ])('is not waited for when it takes an hour (%s)', async (_, answer) => {
+    const clock = new VirtualClock();
+    github.fail(() => answer(clock.now()));
+    const error = await failure({}, clock);
+    expect(error.advice).toContain('used up its requests');
+    expect(clock.elapsed).toBe(0);
+  });
+});
+
+it('reads no half answer: the notes would be lost', async () => {
+  await github.createRelease('notes');
+  let cut = 0;
+  github.fail((seen) =>
+    isRead(seen) && cut++ < 2 ? { status: 200, text: '{"id":1,"upload_url":"http' } : undefined,
+  );
+  const clock = new VirtualClock();
+  await clock.run(publish({ clock }));
+  expect(cut).toBe(3);
+  expect((await github.release()).body).toMatch(/^notes\n\n<!-- copy-custom-image:begin -->/);
+});
+
+it('logs nothing of its own, and nothing of what GitHub warns of', async () => {
+  await github.createRelease('notes');
+  const sinks = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) => vi.spyOn(console, name));
+  const link = '<http://x>; rel="deprecation"';
+  let first = true;
+  github.fail(() => {
+    const answer = first
+      ? { status: 500, headers: { deprecation: 'yes', link, sunset: '::error::x' } }
+      : undefined;
+    first = false;
+    return answer;
+  });
+  const clock = new VirtualClock();
+  await clock.run(publish({ clock }));
+  expect(sinks.flatMap(({ mock }) => mock.calls)).toEqual([]);
+  vi.restoreAllMocks();
+});
+
+describe('the asset', () => {
+  it('is always there: the old one goes when the new one has arrived', async () => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.json');
+    await publish();
+    const order = github.requests
+      .filter((seen) => isUpload(seen) || isDelete(seen) || isRename(seen))
+      .map(({ method }) => method);
+    expect(order).toEqual(['POST', 'DELETE', 'PATCH']);
+  });
+
+  it('stays when the new one cannot be uploaded', async () => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.json');
+    github.fail((seen) => (isUpload(seen) ? { status: 500 } : undefined));
+    expect((await failure()).message).toContain('but images.json is not up to date');
+    expect((await github.release()).assets.map(({ name }) => name)).toEqual(['images.json']);
+  });
+
+  it('is put right after a run that broke off', async () => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.new.json');
+    await github.attach(id, 'other.zip');
+    await publish();
+    expect((await github.release()).assets.map(({ name }) => name).sort()).toEqual([
+      'images.json',
+      'other.zip',
+    ]);
+  });
+
+  it('survives another run at the same moment', async () => {
+    const { id } = await github.createRelease('notes');
+    let once = true;
+    let other = Promise.resolve<unknown>(undefined);
+    github.fail((seen) => {
+      if (isUpload(seen) && once) {
+        once = false;
+        // The other run has come first with its upload.
+        other = github.attach(id, 'images.new.json');
+        return { status: 422, body: { message: 'Validation Failed', errors: [{ code: 'already_exists' }] } };
+      }
+      return undefined;
+    });
+    const clock = new VirtualClock();
+    await clock.run(publish({ clock }));
+    await other;
+    const { assets } = await github.release();
+    expect(assets.map(({ name }) => name)).toEqual(['images.json']);
+    expect(github.contents.get(assets[0]?.id ?? 0)).toBe('[{"region":"hk"}]');
+  });
+
+  it('is left to the others when they never stop', async () => {
+    await github.createRelease('notes');
+    github.fail((seen) => (isRename(seen) ? { status: 404, body: { message: 'Not Found' } } : undefined));
+    const { message, advice } = await failure();
+    expect(message).toContain('other runs kept changing');
+    expect(advice).toContain('concurrency');
+  });
+
+  it('is one of two whole ones when two runs race', async () => {
+    await github.createRelease('notes');
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (_, signal) => systemClock.sleep(20 * Math.random(), signal),
+    };
+    const results = await Promise.allSettled([
+      publish({ clock, images: '["a"]' }),
+      publish({ clock, images: '["b"]' }),
+    ]);
+    const { assets } = await github.release();
+    expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
+    expect(assets.filter(({ name }) => name === 'images.json')).toHaveLength(1);
+    expect(['["a"]', '["b"]']).toContain(
+      github.contents.get(assets.find(({ name }) => name === 'images.json')?.id ?? 0),
+    );
+  });
+});
+
+describe('a cancel', () => {
+  const reason = new Error('cancelled');
+
+  it.each(['silent', 'lost'] as const)(
+    'ends a request under way, with its own reason (%s)',
+    async (verdict) => {
+      const controller = new AbortController();
+      github.fail(() => {
+        controller.abort(reason);
+        return verdict;
+      });
+      await expect(publish({ signal: controller.signal })).rejects.toBe(reason);
+      expect(github.requests).toHaveLength(1);
+    },
+  );
+
+  it('ends a wait', async () => {
+    const controller = new AbortController();
+    // Nobody winds this clock: only the signal can end the wait.
+    const clock = new VirtualClock();
+    github.fail(() => ({ status: 503 }));
+    const sleep = vi.spyOn(clock, 'sleep');
+    const published = publish({ signal: controller.signal, clock });
+    await vi.waitFor(() => expect(sleep).toHaveBeenCalled());
+    controller.abort(reason);
+    await expect(published).rejects.toBe(reason);
+  });
+});
+
+describe('a proxy', () => {
+  async function startProxy() {
+    const through: string[] = [];
+    const server = createServer();
+    server.on('connect', (request, socket) => {
+      through.push(request.url ?? '');
+      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+    });
+    server.on('request', (request, response) => {
+      through.push(request.url ?? '');
+      const onward = forward(
+        request.url ?? '',
+        { method: request.method ?? '', headers: request.headers },
+        (answer) => {
+          response.writeHead(answer.statusCode ?? 0, answer.headers);
+          answer.pipe(response);
+        },
+      );
+      request.pipe(onward);
+    });
+    const url = await listen(server);
+    return {
+      url,
+      through,
+      async close() {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      },
+    };
+  }
+
+  const variables = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+  beforeEach(() => {
+    for (const name of variables) vi.stubEnv(name, undefined);
+  });
+
+  it('is used for the API and for uploads, and NO_PROXY wins over it', async () => {
+    await github.createRelease('notes');
+    const proxy = await startProxy();
+    try {
+      vi.stubEnv('HTTP_PROXY', proxy.url);
+      await publish();
+      const { origin } = new URL(github.apiUrl);
+      expect(proxy.through.map((url) => new URL(url).origin)).toEqual(github.requests.map(() => origin));
+      expect(proxy.through.some((url) => url.startsWith(`${origin}/api/uploads/`))).toBe(true);
+      proxy.through.length = 0;
+      vi.stubEnv('NO_PROXY', '127.0.0.1');
+      await publish();
+      expect(proxy.through).toEqual([]);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('with an address that is none is told', async () => {
+    vi.stubEnv('HTTPS_PROXY', 'user:pa55word@proxy');
+    const { message, advice } = await failure();
+    expect(advice).toContain('HTTPS_PROXY');
+    expect(message + advice).not.toContain('pa55word');
+  });
+
+  it('that refuses is told, without its password', async () => {
+    const proxy = await startProxy();
+    try {
+      vi.stubEnv('HTTPS_PROXY', proxy.url.replace('//', '//user:pa55word@'));
+      const { message, advice } = await failure({ apiUrl: 'https://api.github.example' });
+      expect(message).toContain(
+        'https://api.github.example gave no answer to work with (Proxy response (403)',
+      );
+      expect(message + advice).not.toContain('pa55word');
+      expect(new Set(proxy.through)).toEqual(new Set(['api.github.example:443']));
+    } finally {
+      await proxy.close();
+    }
+  });
+});
