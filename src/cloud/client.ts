@@ -49,6 +49,7 @@ export function createClient(options: ClientOptions): Client {
       Action: call,
       PublicKey: publicKey,
       SecurityToken: securityToken || undefined,
+      Signature: undefined,
     });
     const signature = sign(fields, privateKey);
     const body = new URLSearchParams({ ...fields, Signature: signature }).toString();
@@ -77,8 +78,7 @@ export function createClient(options: ClientOptions): Client {
 
     const { status } = answer;
     const header = answer.headers['x-ucloud-request-uuid'];
-    const requestId =
-      quote(String(Array.isArray(header) ? header[0] : (header ?? '')), secrets, 100) || undefined;
+    const requestId = quote(String(Array.isArray(header) ? header[0] : (header ?? '')), secrets) || undefined;
     const parsed = parse(answer.body);
     const code = parsed ? (integer(parsed.RetCode) ?? null) : null;
     const known = code === null ? undefined : RETURN_CODES[code];
@@ -128,10 +128,12 @@ export function createClient(options: ClientOptions): Client {
           last = error;
         }
         const jitter = clock.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt);
-        const delay = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000, gate.remaining());
+        const own = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
+        const delay = Math.max(own, gate.remaining());
         if (clock.now() + delay > deadline) throw last;
         onRetry?.({ error: last, delay });
-        await clock.sleep(delay, signal);
+        // Only its own delay: the gate spreads those that wait for it.
+        await clock.sleep(own, signal);
       }
     },
   };
@@ -139,7 +141,7 @@ export function createClient(options: ClientOptions): Client {
 
 /** Lists become `Name.0`, `Name.1`; what is undefined is left out. */
 function flatten(params: Params): Record<string, string> {
-  const fields: Record<string, string> = Object.create(null);
+  const fields: Record<string, string> = {};
   for (const [name, value] of Object.entries(params)) {
     if (Array.isArray(value)) {
       value.forEach((item, index) => {

@@ -60,7 +60,7 @@ export async function describeImages(
     const before = images.size;
     for (const row of rows) {
       const image = readImage(row);
-      if (!image || images.has(image.ImageId)) continue;
+      if (!image) continue;
       // A site that ignores the ids must not hand out images nobody asked for.
       if (wanted.length > 0 && !wanted.includes(image.ImageId)) continue;
       images.set(image.ImageId, image);

@@ -185,9 +185,6 @@ function createDispatcher(protocol: string, env: Record<string, string | undefin
     connectTimeout: CONNECT_TIMEOUT,
     requestTls: tls,
     proxyTls: tls,
-    // The transport's own timer bounds the whole request.
-    headersTimeout: 0,
-    bodyTimeout: 0,
   });
 }
 

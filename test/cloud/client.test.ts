@@ -1,0 +1,402 @@
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { CloudError } from '../../src/cloud/errors.ts';
+import { createGate } from '../../src/cloud/gate.ts';
+import { TransportError } from '../../src/cloud/transport.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { failure, fakeClient, KEYS } from './fake.ts';
+
+const OK = { RetCode: 0, Action: 'GetRegionResponse' };
+const HOUR = 3_600_000;
+
+describe('a request', () => {
+  it('is a form with dotted lists, plain values, the keys and their signature', async () => {
+    const { client, clock, sent } = fakeClient(() => OK);
+    const params = { Region: 'hk', Limit: 100, Deep: true, ImageIds: ['b', 'a'], Zone: undefined };
+    await clock.run(client.call('DescribeImage', params));
+    const { Signature, ...signed } = sent[0]?.params ?? {};
+    expect(signed).toEqual({
+      Action: 'DescribeImage',
+      Region: 'hk',
+      Limit: '100',
+      Deep: 'true',
+      'ImageIds.0': 'b',
+      'ImageIds.1': 'a',
+      PublicKey: KEYS.publicKey,
+      SecurityToken: KEYS.securityToken,
+    });
+    const text =
+      'ActionDescribeImageDeeptrueImageIds.0bImageIds.1aLimit100PublicKeypublic-canaryRegionhk' +
+      'SecurityTokentoken-canaryprivate-canary';
+    expect(Signature).toBe(createHash('sha1').update(text).digest('hex'));
+  });
+
+  it('has no SecurityToken without temporary keys', async () => {
+    const { client, clock, sent } = fakeClient(() => OK, { securityToken: '' });
+    await clock.run(client.call('GetRegion', {}));
+    expect(Object.keys(sent[0]?.params ?? {}).sort()).toEqual(['Action', 'PublicKey', 'Signature']);
+  });
+
+  it('cannot have its call or its keys replaced by a parameter', async () => {
+    const { client, clock, sent } = fakeClient(() => OK);
+    await clock.run(client.call('GetRegion', { Action: 'Evil', PublicKey: 'x', Signature: 'y' }));
+    expect(sent[0]?.params).toMatchObject({ Action: 'GetRegion', PublicKey: KEYS.publicKey });
+    const text = 'ActionGetRegionPublicKeypublic-canarySecurityTokentoken-canaryprivate-canary';
+    expect(sent[0]?.params.Signature).toBe(createHash('sha1').update(text).digest('hex'));
+  });
+
+  it('waits 90 s for a copy and 30 s for anything else', async () => {
+    const { client, clock, sent } = fakeClient(() => OK);
+    for (const action of ['CopyCustomImage', 'DescribeImage', 'TerminateCustomImage']) {
+      await clock.run(client.call(action, {}));
+    }
+    expect(sent.map(({ timeout }) => timeout)).toEqual([90_000, 30_000, 30_000]);
+  });
+});
+
+describe('an answer', () => {
+  it.each([0, '0', ' 0'.trim()])(
+    'with RetCode %j is a success and carries its request id',
+    async (RetCode) => {
+      const { client, clock } = fakeClient(() => ({ RetCode, TaskId: 't' }));
+      const answer = await clock.run(client.call('CopyCustomImage', {}));
+      expect(answer).toEqual({ body: { RetCode, TaskId: 't' }, requestId: 'request-0' });
+    },
+  );
+
+  const html = '<html><title>502 Bad\n Gateway</title></html>';
+  it.each([
+    // status, body, kind, reads, copy, code, what it says
+    [
+      500,
+      html,
+      'http',
+      'retry',
+      'ambiguous',
+      null,
+      'HTTP 500: "<html><title>502 Bad Gateway</title></html>"',
+    ],
+    [502, '', 'http', 'retry', 'ambiguous', null, '(HTTP 502, request id request-0)'],
+    [503, '{"RetCode":171,"Message":"m"}', 'http', 'retry', 'ambiguous', 171, 'HTTP 503, RetCode 171: "m"'],
+    [500, '{"RetCode":0}', 'http', 'retry', 'ambiguous', null, 'HTTP 500'],
+    [429, 'slow down', 'http', 'retry', 'retry', null, 'HTTP 429: "slow down"'],
+    [429, '{"RetCode":171}', 'http', 'retry', 'retry', 171, 'HTTP 429, RetCode 171'],
+    [301, '', 'http', 'final', 'final', null, 'redirect'],
+    [399, '', 'http', 'final', 'final', null, 'redirect'],
+    [304, '', 'http', 'final', 'final', null, 'redirect'],
+    [400, html, 'http', 'final', 'final', null, 'HTTP 400'],
+    [
+      400,
+      '{"RetCode":8961,"Message":"m"}',
+      'api',
+      'final',
+      'source-pending',
+      8961,
+      'HTTP 400, RetCode 8961: "m"',
+    ],
+    [403, '{"RetCode":153}', 'api', 'retry', 'retry', 153, 'HTTP 403, RetCode 153'],
+    [400, '{"RetCode":99999}', 'http', 'final', 'final', 99999, 'HTTP 400, RetCode 99999'],
+    [400, '{"RetCode":0}', 'http', 'final', 'final', null, 'HTTP 400'],
+    [404, '', 'http', 'final', 'final', null, 'there is no API at this address'],
+    [407, '', 'http', 'final', 'final', null, 'HTTP 407'],
+    [200, html, 'unreadable', 'retry', 'ambiguous', null, '("<html>'],
+    [200, '', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '{"RetCode":0', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '[]', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, 'null', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '{}', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '{"RetCode":null}', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '{"RetCode":"zero"}', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [200, '{"RetCode":0.5}', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
+    [204, '{"RetCode":"171"}', 'api', 'final', 'final', 171, '(RetCode 171'],
+    [200, '{"RetCode":-1}', 'api', 'final', 'ambiguous', -1, 'RetCode -1'],
+    [200, '{"RetCode":230,"Message":{"a":1}}', 'api', 'final', 'final', 230, '(RetCode 230, request id'],
+  ])('HTTP %i with %s', async (status, raw, kind, reads, copy, code, words) => {
+    for (const [action, verdict] of [
+      ['DescribeImage', reads],
+      ['CopyCustomImage', copy],
+    ] as const) {
+      const { client, clock } = fakeClient(() => ({ status, raw }));
+      const error = await failure(clock.run(client.call(action, {})), CloudError);
+      expect(error).toMatchObject({ kind, verdict, code, status, slow: status === 429 || code === 153 });
+      expect(error.message).toContain(words);
+      expect(error.message).not.toContain('\n');
+      expect(error.advice).not.toBe('');
+    }
+  });
+
+  it.each([
+    [false, false, 'connection', 'retry', 'retry'],
+    [true, false, 'lost', 'retry', 'ambiguous'],
+    [false, true, 'connection', 'final', 'final'],
+  ])('that never came (reached %s, final %s)', async (reached, final, kind, reads, copy) => {
+    for (const [action, verdict] of [
+      ['DescribeImage', reads],
+      ['CopyCustomImage', copy],
+    ] as const) {
+      const { client, clock } = fakeClient(() => {
+        throw new TransportError({ message: 'gone', advice: 'Look.', final }, reached);
+      });
+      const error = await failure(clock.run(client.call(action, {})), CloudError);
+      expect(error).toMatchObject({ kind, verdict, advice: 'Look.', meaning: 'gone' });
+    }
+  });
+
+  it('of any shape is an answer or a CloudError', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.string(),
+        fc.json(),
+        fc.integer({ min: 200, max: 599 }),
+        async (raw, json, status) => {
+          for (const body of [raw, json, `{"RetCode":${json},"Message":${json}}`]) {
+            const { client, clock } = fakeClient(() => ({ status, raw: body }));
+            try {
+              await clock.run(client.call('CopyCustomImage', {}));
+            } catch (error) {
+              expect(error).toBeInstanceOf(CloudError);
+            }
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('patience', () => {
+  it('without any makes one attempt', async () => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 130 }));
+    await failure(clock.run(client.call('DescribeImage', {})), CloudError);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('repeats until an answer comes, each time with a fresh signature, and tells each time', async () => {
+    const { client, clock, sent, retries } = fakeClient((_, index) => (index < 4 ? { RetCode: 8022 } : OK));
+    await clock.run(client.call('DescribeImage', {}, { patience: HOUR }));
+    expect(sent).toHaveLength(5);
+    expect(retries.map(({ code }) => code)).toEqual([8022, 8022, 8022, 8022]);
+    expect(retries.map(({ delay }) => delay)).toEqual(
+      sent.slice(1).map(({ at }, index) => expect.closeTo(at - (sent[index]?.at ?? 0), 3)),
+    );
+  });
+
+  it('backs off exponentially with full jitter, to 20 s at most', async () => {
+    const longest: number[] = [];
+    const shortest: number[] = [];
+    for (let seed = 1; seed <= 200; seed++) {
+      const { client, clock, retries } = fakeClient((_, index) => (index < 8 ? { RetCode: 130 } : OK), {
+        clock: new VirtualClock({ seed }),
+      });
+      await clock.run(client.call('DescribeImage', {}, { patience: HOUR }));
+      retries.forEach(({ delay }, index) => {
+        longest[index] = Math.max(longest[index] ?? 0, delay);
+        shortest[index] = Math.min(shortest[index] ?? delay, delay);
+      });
+    }
+    [1_000, 2_000, 4_000, 8_000, 16_000, 20_000, 20_000, 20_000].forEach((cap, index) => {
+      expect(longest[index]).toBeLessThanOrEqual(cap);
+      expect(longest[index]).toBeGreaterThan(cap * 0.9);
+      expect(shortest[index]).toBeLessThan(cap * 0.1);
+    });
+  });
+
+  it('ends in the last error, and no attempt starts after its end', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      for (const code of [130, 153]) {
+        const { client, clock, sent } = fakeClient(() => ({ RetCode: code }), {
+          clock: new VirtualClock({ seed }),
+        });
+        const error = await failure(
+          clock.run(client.call('DescribeImage', {}, { patience: 60_000 })),
+          CloudError,
+        );
+        expect(error).toMatchObject({ code, verdict: 'retry' });
+        expect(sent.length).toBeGreaterThan(2);
+        expect(sent.at(-1)?.at).toBeLessThanOrEqual(60_000);
+      }
+    }
+  });
+
+  it('waits the 30 s that 8980 asks for', async () => {
+    const { client, clock, sent } = fakeClient((_, index) => (index === 0 ? { RetCode: 8980 } : OK));
+    await clock.run(client.call('TerminateCustomImage', {}, { patience: HOUR }));
+    expect(sent[1]?.at).toBe(30_000);
+  });
+
+  it('ends at once when what must be waited for is longer', async () => {
+    for (const RetCode of [8980, 153]) {
+      const { client, clock, sent } = fakeClient(() => ({ RetCode }));
+      await failure(clock.run(client.call('DescribeImage', {}, { patience: 900 })), CloudError);
+      expect(sent).toHaveLength(1);
+      expect(clock.elapsed).toBe(0);
+    }
+  });
+
+  it('starts nothing after its end, though another call has been throttled meanwhile', async () => {
+    const { client, clock, sent } = fakeClient(({ params }) => ({
+      RetCode: params.Action === 'GetRegion' ? 153 : 130,
+    }));
+    for (let index = 0; index < 5; index++) await clock.run(client.call('GetRegion', {}).catch(() => {}));
+    await clock.run(clock.sleep(60_000));
+    const start = clock.elapsed;
+    const read = failure(client.call('DescribeImage', {}, { patience: 10_000 }), CloudError);
+    await clock.run(Promise.all([read, client.call('GetRegion', {}).catch(() => {})]));
+    expect((await read).code).toBe(130);
+    expect(sent.filter(({ at }) => at > start)).toEqual([]);
+  });
+
+  it('is no use against a final error', async () => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 171 }));
+    await failure(clock.run(client.call('DescribeImage', {}, { patience: HOUR })), CloudError);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('covers connections that were lost or never made, and 5xx', async () => {
+    const { client, clock, retries } = fakeClient((_, index) => {
+      if (index === 0) throw new TransportError({ message: 'a', advice: 'b' }, false);
+      if (index === 1) throw new TransportError({ message: 'a', advice: 'b' }, true);
+      return index === 2 ? { status: 503, raw: 'x' } : index === 3 ? { status: 200, raw: 'x' } : OK;
+    });
+    await clock.run(client.call('DescribeImage', {}, { patience: HOUR }));
+    expect(retries.map(({ kind }) => kind)).toEqual(['connection', 'lost', 'http', 'unreadable']);
+  });
+
+  it.each([130, 153, 8980, 8961, 8022])('never repeats a copy (%d)', async (code) => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: code }));
+    await failure(clock.run(client.call('CopyCustomImage', {}, { patience: HOUR })), CloudError);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('ends at once when the caller gives up, with the reason', async () => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 130 }));
+    const controller = new AbortController();
+    const reason = new Error('cancelled');
+    clock.after(5_000, () => controller.abort(reason));
+    const options = { patience: HOUR, signal: controller.signal };
+    await expect(clock.run(client.call('DescribeImage', {}, options))).rejects.toBe(reason);
+    expect(clock.elapsed).toBe(5_000);
+    const count = sent.length;
+    await expect(clock.run(client.call('GetRegion', {}, options))).rejects.toBe(reason);
+    expect(sent).toHaveLength(count);
+  });
+
+  it('lets through what is no error of the cloud', async () => {
+    const bug = new TypeError('bug');
+    const { client, clock } = fakeClient(() => {
+      throw bug;
+    });
+    await expect(clock.run(client.call('GetRegion', {}, { patience: HOUR }))).rejects.toBe(bug);
+  });
+});
+
+describe('a throttle', () => {
+  it('makes every call of the client wait, a copy too', async () => {
+    const { client, clock, sent } = fakeClient((_, index) => (index === 0 ? { RetCode: 153 } : OK));
+    await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    await clock.run(client.call('CopyCustomImage', {}));
+    expect(sent[1]?.at).toBeGreaterThanOrEqual(1_000);
+    expect(sent[1]?.at).toBeLessThanOrEqual(2_000);
+  });
+
+  it('tells how long it holds up a call', async () => {
+    const { client, clock, retries } = fakeClient((_, index) => (index === 0 ? { RetCode: 153 } : OK));
+    await clock.run(client.call('GetRegion', {}, { patience: HOUR }));
+    expect(retries).toEqual([{ code: 153, kind: 'api', delay: 1_000 }]);
+  });
+
+  it('does not hold up a caller who gives up', async () => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 153 }));
+    await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    const controller = new AbortController();
+    clock.after(300, () => controller.abort('enough'));
+    const call = client.call('CopyCustomImage', {}, { signal: controller.signal });
+    await expect(clock.run(call)).rejects.toBe('enough');
+    expect(clock.elapsed).toBe(300);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('is not eased by the success of what was sent before it, and only once by successes that came together', () => {
+    const clock = new VirtualClock();
+    const gate = createGate(clock);
+    const at = (ms: number) => clock.start + ms;
+    clock.advance(50);
+    gate.throttled(at(10));
+    clock.advance(5_000);
+    gate.throttled(at(5_000));
+    expect(gate.remaining()).toBe(2_000);
+    gate.succeeded(at(4_000));
+    clock.advance(5_000);
+    gate.throttled(at(10_000));
+    expect(gate.remaining()).toBe(4_000);
+    clock.advance(5_000);
+    for (let index = 0; index < 8; index++) gate.succeeded(at(15_000));
+    clock.advance(5_000);
+    gate.throttled(at(20_000));
+    expect(gate.remaining()).toBe(4_000);
+  });
+
+  it('by HTTP 429 is the same', async () => {
+    const { client, clock, sent } = fakeClient((_, index) => (index === 0 ? { status: 429, raw: '' } : OK));
+    await clock.run(client.call('GetRegion', {}, { patience: HOUR }));
+    expect(sent[1]?.at).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('counts once for calls that were on their way together', async () => {
+    const { client, clock, sent } = fakeClient((_, index) => (index < 8 ? { RetCode: 153 } : OK), {
+      latency: 50,
+    });
+    const calls = Array.from({ length: 8 }, () => client.call('DescribeImage', {}, { patience: HOUR }));
+    await clock.run(Promise.all(calls));
+    const again = sent.slice(8).map(({ at }) => at);
+    expect(again).toHaveLength(8);
+    expect(new Set(again.map(Math.round)).size).toBe(8);
+    expect(Math.min(...again)).toBeGreaterThanOrEqual(1_050);
+    expect(Math.max(...again)).toBeLessThanOrEqual(3_050);
+  });
+
+  it('after throttle doubles the wait to 30 s, and each success halves it', async () => {
+    const { client, clock, sent } = fakeClient((_, index) => (index < 8 ? { RetCode: 153 } : OK), {
+      latency: 10,
+    });
+    const call = () => clock.run(client.call('GetRegion', {}));
+    for (let index = 0; index < 8; index++) await failure(call(), CloudError);
+    const waits = sent.slice(1).map(({ at }, index) => at - (sent[index]?.at ?? 0) - 10);
+    [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].forEach((wait, index) => {
+      expect(waits[index]).toBeGreaterThanOrEqual(wait);
+      expect(waits[index]).toBeLessThanOrEqual(2 * wait);
+    });
+    await call();
+    await call();
+    expect(sent[9]?.at).toBe((sent[8]?.at ?? 0) + 10);
+  });
+
+  it('is forgotten after enough successes: the next one starts at 1 s again', async () => {
+    const { client, clock, sent } = fakeClient(
+      (_, index) => ([0, 1, 2, 8].includes(index) ? { RetCode: 153 } : OK),
+      { latency: 10 },
+    );
+    for (let index = 0; index < 10; index++) await clock.run(client.call('GetRegion', {}).catch(() => {}));
+    const wait = (sent[9]?.at ?? 0) - (sent[8]?.at ?? 0) - 10;
+    expect(wait).toBeGreaterThanOrEqual(1_000);
+    expect(wait).toBeLessThanOrEqual(2_000);
+  });
+
+  it('lets 33 calls through a site that takes 5 a second, in the end', async () => {
+    const taken: number[] = [];
+    const { client, clock, sent } = fakeClient(
+      ({ at }) => {
+        if (taken.filter((time) => time > at - 1_000).length >= 5) return { RetCode: 153 };
+        taken.push(at);
+        return OK;
+      },
+      { latency: 20 },
+    );
+    await clock.run(
+      Promise.all(Array.from({ length: 33 }, () => client.call('DescribeImage', {}, { patience: HOUR }))),
+    );
+    expect(sent.length).toBeLessThan(200);
+    expect(clock.elapsed).toBeLessThan(120_000);
+  });
+});

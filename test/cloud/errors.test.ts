@@ -1,0 +1,189 @@
+import { describe, expect, it } from 'vitest';
+import { CloudError, quote, RETURN_CODES } from '../../src/cloud/errors.ts';
+import { TransportError } from '../../src/cloud/transport.ts';
+import { failure, fakeClient, KEYS } from './fake.ts';
+
+/** API.md's table once more, by hand: code, class for reads and deletes, class for CopyCustomImage. */
+const TABLE = `
+110 retry ambiguous
+130 retry ambiguous
+150 retry ambiguous
+153 retry retry
+160 final final
+161 final final
+170 final final
+171 final final
+172 final final
+174 final final
+220 final final
+230 final final
+292 final final
+293 final final
+294 final final
+295 final final
+299 final final
+8022 retry ambiguous
+8024 retry ambiguous
+8095 final final
+8104 final final
+8226 final final
+8300 final final
+8825 retry ambiguous
+8861 retry ambiguous
+8874 retry ambiguous
+8889 retry ambiguous
+8956 final final
+8958 final final
+8959 final final
+8960 final ambiguous
+8961 final source-pending
+8962 final nothing-to-copy
+8970 final final
+8971 retry ambiguous
+8980 retry retry
+4711 final ambiguous
+`;
+const rows = TABLE.trim()
+  .split('\n')
+  .map((line) => line.split(' ') as [string, string, string]);
+
+const copyParams = { Region: 'cn-bj2', SourceImageId: 'uimage-1', ProjectId: 'org-1' };
+
+async function fail(action: string, reply: object, params: Record<string, string> = copyParams) {
+  const { client, clock } = fakeClient(() => reply);
+  return failure(clock.run(client.call(action, params)), CloudError);
+}
+
+describe('return codes', () => {
+  it.each(rows)('%s: %s for reads and deletes, %s for a copy', async (code, reads, copy) => {
+    const body = { RetCode: Number(code), Message: 'words' };
+    for (const action of ['DescribeImage', 'TerminateCustomImage']) {
+      expect(await fail(action, body)).toMatchObject({ verdict: reads, code: Number(code), kind: 'api' });
+    }
+    expect(await fail('CopyCustomImage', body)).toMatchObject({ verdict: copy, code: Number(code) });
+  });
+
+  it('has no code that the table above lacks', () => {
+    const codes = rows.map(([code]) => code).filter((code) => code !== '4711');
+    expect(Object.keys(RETURN_CODES).sort()).toEqual(codes.sort());
+  });
+
+  it('slows down for 153 alone, and waits 30 s for 8980 alone', () => {
+    const having = (field: 'slow' | 'waitSeconds') =>
+      Object.entries(RETURN_CODES).flatMap(([code, entry]) =>
+        entry[field] ? [`${code} ${entry[field]}`] : [],
+      );
+    expect(having('slow')).toEqual(['153 true']);
+    expect(having('waitSeconds')).toEqual(['8980 30']);
+  });
+
+  it.each(Object.entries(RETURN_CODES))('%s tells what it means and what to do', (_, { meaning, advice }) => {
+    expect(meaning).toMatch(/^[^.\n|]{15,160}[^.\s]$/);
+    expect(advice).toMatch(/^[A-Z][^\n|]{20,300}\.$/);
+  });
+
+  it.each([
+    [294, /self-hosted runner.*static egress IP.*larger runner with static IPs.*allow-list/],
+    [171, /line break/],
+    [174, /temporary keys/],
+    [8095, /quota/],
+    [8104, /[Pp]ay/],
+    [8961, /Available/],
+    [8956, /source-image-id, region and project-id/],
+    [8962, /target-project-id or target-regions/],
+    [8958, /zone/],
+  ])('%d names the way out', (code, words) => {
+    expect(RETURN_CODES[code]?.advice).toMatch(words);
+  });
+
+  it('299 names the call that was denied', async () => {
+    expect((await fail('GetProjectList', { RetCode: 299 })).advice).toContain('GetProjectList');
+  });
+
+  it('shows its own words for an unknown code', async () => {
+    const error = await fail('CopyCustomImage', { RetCode: 99999, Message: 'the moon is full' });
+    expect(error.message).toContain('(RetCode 99999: "the moon is full", request id request-0)');
+  });
+});
+
+describe('CloudError', () => {
+  it('says in one line what failed, where, why, and by which request', async () => {
+    const error = await fail('CopyCustomImage', { RetCode: '8095', Message: 'image quota\n exceeded' });
+    expect(error.message).toBe(
+      'CopyCustomImage in cn-bj2 failed: the quota of custom images in the target region is used up ' +
+        '(RetCode 8095: "image quota exceeded", request id request-0)',
+    );
+    expect(error).toMatchObject({
+      name: 'CloudError',
+      call: 'CopyCustomImage',
+      region: 'cn-bj2',
+      projectId: 'org-1',
+      subject: 'uimage-1',
+      status: 200,
+      apiMessage: 'image quota exceeded',
+      requestId: 'request-0',
+      slow: false,
+    });
+  });
+
+  it.each([
+    [{ ImageId: 'uimage-2' }, 'uimage-2'],
+    [{ 'ImageIds.0': 'uimage-3' }, 'uimage-3'],
+    [{}, undefined],
+  ])('names the image of %j', async (params, subject) => {
+    expect((await fail('DescribeImage', { RetCode: 230 }, params)).subject).toBe(subject);
+  });
+
+  it('leaves out what there is not', async () => {
+    const { client, clock } = fakeClient(() => {
+      throw new TransportError({ message: 'no connection to api.test (EX)', advice: 'Look.' }, false);
+    });
+    const error = await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    expect(error.message).toBe('GetRegion failed: no connection to api.test (EX)');
+    expect(error).toMatchObject({
+      code: null,
+      status: null,
+      apiMessage: null,
+      requestId: null,
+      advice: 'Look.',
+    });
+  });
+
+  it('holds no key, token or signature, however the site hands them back', async () => {
+    const all = Object.values(KEYS).join(' and ');
+    for (const status of [200, 400, 403, 502]) {
+      const { client, clock, sent } = fakeClient(({ params }) => ({
+        status,
+        raw: JSON.stringify({ RetCode: 171, Message: `${params.Signature} ${all}`, RequestId: all }),
+      }));
+      const error = await failure(clock.run(client.call('CopyCustomImage', copyParams)), CloudError);
+      const everything = `${error.message} ${error.stack} ${JSON.stringify(error)}`;
+      expect(everything).toContain('*** ***');
+      for (const secret of [...Object.values(KEYS), sent[0]?.params.Signature as string]) {
+        expect(everything).not.toContain(secret);
+      }
+    }
+  });
+
+  it('holds none of them in the beginning of a body that is not the API’s', async () => {
+    const error = await fail('GetRegion', { status: 200, raw: `<p>${KEYS.privateKey}</p>` });
+    expect(error.message).toContain('("<p>***</p>", request id request-0)');
+  });
+});
+
+describe('quote', () => {
+  it('clips after redacting, so that no half of a secret is left', () => {
+    const text = `${'x'.repeat(295)}private-canary`;
+    expect(quote(text, ['private-canary'])).toBe(`${'x'.repeat(295)}***`);
+    expect(quote('y'.repeat(400), [])).toHaveLength(300);
+  });
+
+  it('finds a secret in its percent-encoded form', () => {
+    expect(quote('key=a%2Bb%2F%3D', ['a+b/='])).toBe('key=***');
+  });
+
+  it('is one line, never ends in half a character, and leaves empty secrets alone', () => {
+    expect(quote('a\r\n\tb\u0000\u001b[31mc\u0085d', [''])).toBe('a b [31mc d');
+    expect(quote('😀'.repeat(200), [])).not.toMatch(/[\ud800-\udbff]…/);
+  });
+});

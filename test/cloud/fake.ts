@@ -1,0 +1,64 @@
+import { type ClientOptions, createClient } from '../../src/cloud/client.ts';
+import type { Transport } from '../../src/cloud/transport.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+
+export const KEYS = {
+  publicKey: 'public-canary',
+  privateKey: 'private-canary',
+  securityToken: 'token-canary',
+};
+
+export interface Sent {
+  /** Virtual milliseconds since the start. */
+  at: number;
+  params: Record<string, string>;
+  timeout: number;
+}
+
+/** A JSON body, or a whole answer; what is thrown is thrown by the transport. */
+export type Reply = (sent: Sent, index: number) => object | { status: number; raw: string };
+
+/** A client on a transport that never leaves the process. */
+export function fakeClient(reply: Reply, options: Partial<ClientOptions> & { latency?: number } = {}) {
+  const clock = (options.clock as VirtualClock | undefined) ?? new VirtualClock();
+  const sent: Sent[] = [];
+  const retries: { code: number | null; kind: string; delay: number }[] = [];
+  const transport: Transport = {
+    async send({ body, timeout, signal }) {
+      signal?.throwIfAborted();
+      const request = { at: clock.elapsed, params: Object.fromEntries(new URLSearchParams(body)), timeout };
+      const index = sent.push(request) - 1;
+      if (options.latency) await clock.sleep(options.latency, signal);
+      const answer = reply(request, index);
+      const headers = { 'x-ucloud-request-uuid': `request-${index}` };
+      return 'raw' in answer
+        ? { status: answer.status as number, headers, body: answer.raw as string }
+        : { status: 200, headers, body: JSON.stringify(answer) };
+    },
+    close: async () => {},
+  };
+  const client = createClient({
+    url: 'https://api.test/',
+    ...KEYS,
+    transport,
+    onRetry: ({ error, delay }) => retries.push({ code: error.code, kind: error.kind, delay }),
+    ...options,
+    clock,
+  });
+  return { client, clock, sent, retries };
+}
+
+/** What `promise` rejects with. */
+export async function failure<E extends Error>(
+  promise: Promise<unknown>,
+  type: abstract new (...args: never[]) => E,
+): Promise<E> {
+  const result = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in result && result.error instanceof type) return result.error;
+  throw new Error(`expected ${type.name}, got ${JSON.stringify(result)}`, {
+    cause: 'error' in result ? result.error : undefined,
+  });
+}

@@ -1,0 +1,352 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { getProjects, getRegions } from '../../src/cloud/account.ts';
+import type { ImageQuery } from '../../src/cloud/cloud.ts';
+import { CloudError } from '../../src/cloud/errors.ts';
+import {
+  copyCustomImage,
+  describeImages,
+  isOwnParameter,
+  OWN_PARAMETERS,
+  terminateCustomImage,
+} from '../../src/cloud/images.ts';
+import { failure, fakeClient, type Reply } from './fake.ts';
+
+const ids = (count: number) => Array.from({ length: count }, (_, index) => `uimage-${index}`);
+
+/** A site with `count` images: how many a page, whether it tells a total, and what it ignores. */
+function site(
+  count: number,
+  { cap = 100, total = (n: number): unknown => n, ignoreOffset = false } = {},
+): Reply {
+  return ({ params }) => {
+    const offset = ignoreOffset ? 0 : Number(params.Offset);
+    const page = ids(count).slice(offset, offset + Math.min(cap, Number(params.Limit)));
+    return {
+      RetCode: 0,
+      TotalCount: total(count),
+      ImageSet: page.map((ImageId) => ({ ImageId })),
+    };
+  };
+}
+
+async function list(reply: Reply, query: Partial<ImageQuery> = {}) {
+  const { client, clock, sent } = fakeClient(reply);
+  const images = await clock.run(describeImages(client, { Region: 'hk', ...query }));
+  return { images: images.map(({ ImageId }) => ImageId), sent };
+}
+
+describe('describeImages', () => {
+  const none = () => undefined;
+  it.each([
+    ['0 images', 0, {}, 1],
+    ['1 image', 1, {}, 1],
+    ['1 image without a total', 1, { total: none }, 1],
+    ['100 images', 100, {}, 1],
+    ['100 images without a total', 100, { total: none }, 2],
+    ['250 images', 250, {}, 3],
+    ['250 images without a total', 250, { total: none }, 4],
+    ['250 images in pages of 20', 250, { cap: 20 }, 13],
+    ['250 images in pages of 20 without a total', 250, { cap: 20, total: none }, 13],
+    ['240 images in pages of 20 without a total', 240, { cap: 20, total: none }, 13],
+    ['250 images and a total written as a string', 250, { total: String }, 3],
+    ['250 images and a total of 0', 250, { total: () => 0 }, 4],
+    ['250 images and a negative total', 250, { total: () => -1 }, 4],
+    ['250 images and a total that is no number', 250, { total: () => ({ n: 1 }) }, 4],
+    ['250 images and a total that is too high', 250, { total: () => 1e9 }, 4],
+    ['50 images of a site that ignores Offset', 50, { ignoreOffset: true }, 1],
+    ['50 images of a site that ignores Offset and has no total', 50, { ignoreOffset: true, total: none }, 2],
+  ])('reads %s', async (_, count, options, calls) => {
+    const { images, sent } = await list(site(count, options));
+    expect(images).toEqual(ids(count));
+    expect(sent).toHaveLength(calls);
+    expect(new Set(sent.map(({ params }) => params.Limit))).toEqual(new Set(['100']));
+  });
+
+  it('gives each image once when the list shifts between two pages', async () => {
+    const { images } = await list(({ params }) => {
+      const offset = Math.max(0, Number(params.Offset) - 1);
+      return {
+        RetCode: 0,
+        TotalCount: 150,
+        ImageSet: ids(150)
+          .slice(offset, offset + 100)
+          .map((ImageId) => ({ ImageId })),
+      };
+    });
+    expect(images).toEqual(ids(150));
+  });
+
+  it('says so when part of the list cannot be had, rather than hand out half of it', async () => {
+    const { client, clock } = fakeClient(site(250, { ignoreOffset: true }));
+    const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+    expect(error).toMatchObject({ kind: 'unreadable', verdict: 'retry', region: 'hk' });
+    expect(error.message).toContain('100 images');
+  });
+
+  it('stops at 1000 pages of a list without end', async () => {
+    const { client, clock, sent } = fakeClient(({ params }) => ({
+      RetCode: 0,
+      ImageSet: Array.from({ length: 20 }, (_, index) => ({ ImageId: `x-${Number(params.Offset) + index}` })),
+    }));
+    await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+    expect(sent).toHaveLength(1_000);
+  });
+
+  it('asks for one id as ImageId, for several as a list, and takes no other image', async () => {
+    const one = await list(site(3), { ImageIds: ['uimage-1'] });
+    expect(one.images).toEqual(['uimage-1']);
+    expect(one.sent[0]?.params).toMatchObject({ ImageId: 'uimage-1' });
+    expect(one.sent[0]?.params).not.toHaveProperty(['ImageIds.0']);
+    const two = await list(site(300, { ignoreOffset: true }), { ImageIds: ['uimage-2', 'uimage-0'] });
+    expect(two.images).toEqual(['uimage-0', 'uimage-2']);
+    expect(two.sent).toHaveLength(1);
+    expect(two.sent[0]?.params).toMatchObject({ 'ImageIds.0': 'uimage-2', 'ImageIds.1': 'uimage-0' });
+    expect((await list(site(0), { ImageIds: ['uimage-1'] })).images).toEqual([]);
+    expect((await list(site(2), { ImageIds: [] })).images).toHaveLength(2);
+  });
+
+  it('sends only what was given', async () => {
+    const { sent } = await list(site(0));
+    const keys = ['Action', 'Limit', 'Offset', 'PublicKey', 'Region', 'SecurityToken', 'Signature'];
+    expect(Object.keys(sent[0]?.params ?? {}).sort()).toEqual(keys);
+    const full = await list(site(0), { ProjectId: 'org-1', Zone: 'hk-02', ImageType: 'Custom' });
+    expect(full.sent[0]?.params).toMatchObject({ ProjectId: 'org-1', Zone: 'hk-02', ImageType: 'Custom' });
+  });
+
+  it('reads every field, and drops what has another type', async () => {
+    const good = {
+      ImageId: 'uimage-1',
+      ImageName: 'web-1.4.2',
+      State: 'Available',
+      ImageDescription: '镜像',
+      Tag: 'Default',
+      OsType: 'Linux',
+      OsName: 'Ubuntu 24.04',
+      ImageType: 'Custom',
+      ImageSize: 40,
+      Features: ['CloudInit'],
+      CreateTime: 1_767_225_600,
+      DataSnapshotIds: ['snap-1'],
+      MaintainEol: '2029/04/30',
+      Zone: 'hk-02',
+    };
+    const bad = {
+      ...Object.fromEntries(Object.keys(good).map((key) => [key, { not: 'this' }])),
+      ImageId: 7,
+      ImageSize: '40',
+      CreateTime: 'yesterday',
+      Features: ['IPv6', null, { a: 1 }],
+      ImageName: '',
+    };
+    const { client, clock } = fakeClient(() => ({
+      RetCode: 0,
+      ImageSet: [good, bad, { ImageName: 'no id' }, { ImageId: '' }, null, 'x', [1]],
+    }));
+    const images = await clock.run(describeImages(client, { Region: 'hk' }));
+    expect(images).toEqual([good, { ImageId: '7', ImageSize: 40, Features: ['IPv6'] }]);
+    expect(Object.keys(images[1] ?? {})).toHaveLength(3);
+  });
+
+  it.each([undefined, null, {}, 'x', 7])('takes ImageSet %j for an empty list', async (ImageSet) => {
+    expect((await list(() => ({ RetCode: 0, ImageSet }))).images).toEqual([]);
+  });
+});
+
+describe('copyCustomImage', () => {
+  const request = { Region: 'cn-bj2', SourceImageId: 'uimage-1', TargetProjectId: 'org-2' };
+  async function copy(answer: object, more: Partial<Parameters<typeof copyCustomImage>[1]> = {}) {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 0, ...answer }));
+    return {
+      answer: await clock.run(copyCustomImage(client, { ...request, ...more })),
+      params: sent[0]?.params ?? {},
+    };
+  }
+
+  it('sends every parameter of the request', async () => {
+    const more = {
+      Zone: 'cn-bj2-04',
+      ProjectId: 'org-1',
+      TargetRegionList: ['hk', 'sg'],
+      TargetImageName: 'web',
+      TargetImageDescription: 'a & b = c',
+      TargetImageTag: 'prod',
+    };
+    const { params } = await copy({}, { ...more, extra: { TargetEmail: 'a@b', TgtChannelId: '1' } });
+    const { TargetRegionList: _, ...plain } = more;
+    expect(params).toMatchObject({
+      Action: 'CopyCustomImage',
+      ...request,
+      ...plain,
+      'TargetRegionList.0': 'hk',
+      'TargetRegionList.1': 'sg',
+      TargetEmail: 'a@b',
+      TgtChannelId: '1',
+    });
+    expect((await copy({}, { TargetRegion: 'hk' })).params).toMatchObject({ TargetRegion: 'hk' });
+  });
+
+  it('lets no extra parameter take the place of one of ours, set or not', async () => {
+    const extra = Object.fromEntries(
+      OWN_PARAMETERS.flatMap((name) => [name, `${name}.0`, name.toLowerCase(), ` ${name}`]).map((name) => [
+        name,
+        'evil',
+      ]),
+    );
+    const { params } = await copy({}, { extra });
+    expect(Object.values(params)).not.toContain('evil');
+  });
+
+  it('knows its own parameters', () => {
+    expect(OWN_PARAMETERS.every(isOwnParameter)).toBe(true);
+    expect(['TargetRegionList.0', 'TargetRegionList.N', 'region'].every(isOwnParameter)).toBe(true);
+    expect(['TargetEmail', 'TgtChannelId', 'RegionX', ''].some(isOwnParameter)).toBe(false);
+  });
+
+  it.each([
+    [
+      { TargetImageId: 'u', TaskId: 't' },
+      { TargetImageId: 'u', TaskId: 't' },
+    ],
+    [{ TargetImageId: '', TaskId: '' }, {}],
+    [{ Infos: [] }, { Infos: [] }],
+    [{ Infos: null }, {}],
+    [{ Infos: {} }, {}],
+    [
+      {
+        Infos: [
+          { TargetImageId: 'u', TargetRegion: 'hk', TaskId: 7 },
+          { TargetRegion: 'sg', TaskId: '' },
+          {},
+          null,
+        ],
+      },
+      { Infos: [{ TargetImageId: 'u', TargetRegion: 'hk', TaskId: '7' }, { TargetRegion: 'sg' }, {}] },
+    ],
+  ])('reads %j', async (body, answer) => {
+    expect((await copy(body)).answer).toStrictEqual({ ...answer, requestId: 'request-0' });
+  });
+});
+
+describe('terminateCustomImage', () => {
+  const image = { Region: 'hk', ProjectId: 'org-2', ImageId: 'uimage-1' };
+
+  it.each([0, 8956])('is done with RetCode %d', async (RetCode) => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode }));
+    await clock.run(terminateCustomImage(client, image));
+    expect(sent[0]?.params).toMatchObject({ Action: 'TerminateCustomImage', ...image });
+  });
+
+  it('fails with any other, and repeats within its patience', async () => {
+    const { client, clock } = fakeClient(() => ({ RetCode: 299 }));
+    expect((await failure(clock.run(terminateCustomImage(client, image)), CloudError)).code).toBe(299);
+    const slow = fakeClient((_, index) => ({ RetCode: index === 0 ? 110 : 8956 }));
+    await slow.clock.run(terminateCustomImage(slow.client, image, { patience: 60_000 }));
+    expect(slow.sent).toHaveLength(2);
+  });
+});
+
+describe('the account', () => {
+  it('has one entry a region, in the order in which they first came', async () => {
+    const { client, clock } = fakeClient(() => ({
+      RetCode: 0,
+      Regions: [
+        { Region: 'hk', Zone: 'hk-01', RegionName: 'Hong Kong', IsDefault: false, RegionId: 1 },
+        { Region: 'cn-bj2', Zone: 'cn-bj2-02', IsDefault: 'false' },
+        { Region: 'hk', Zone: 'hk-02', RegionName: 'other', IsDefault: false },
+        { Region: 'cn-bj2', Zone: 'cn-bj2-04', RegionName: 'Beijing', IsDefault: true },
+        { Zone: 'lost' },
+        { Region: 'sg' },
+        { Region: 'th-bkk', IsDefault: true },
+        { Region: 'th-bkk', IsDefault: false },
+        null,
+      ],
+    }));
+    expect(await clock.run(getRegions(client))).toStrictEqual([
+      { Region: 'hk', Zone: 'hk-01', RegionName: 'Hong Kong', IsDefault: false },
+      { Region: 'cn-bj2', Zone: 'cn-bj2-02', RegionName: 'Beijing', IsDefault: true },
+      { Region: 'sg' },
+      { Region: 'th-bkk', IsDefault: true },
+    ]);
+  });
+
+  it('lists its projects', async () => {
+    const { client, clock, sent } = fakeClient(() => ({
+      RetCode: 0,
+      ProjectSet: [
+        { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
+        { ProjectName: 'x' },
+        { ProjectId: 'org-2', IsDefault: 'false' },
+        'y',
+      ],
+    }));
+    expect(await clock.run(getProjects(client))).toStrictEqual([
+      { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
+      { ProjectId: 'org-2', IsDefault: false },
+    ]);
+    expect(sent[0]?.params.Action).toBe('GetProjectList');
+  });
+
+  it.each([undefined, null, {}, 'x'])('is empty when the list is %j', async (value) => {
+    const { client, clock } = fakeClient(() => ({ RetCode: 0, Regions: value, ProjectSet: value }));
+    expect(await clock.run(getRegions(client))).toEqual([]);
+    expect(await clock.run(getProjects(client))).toEqual([]);
+  });
+});
+
+describe('any answer', () => {
+  const anything = fc.anything({ maxDepth: 3, withNullPrototype: false });
+  const row = fc.record(
+    Object.fromEntries(
+      [
+        'ImageId',
+        'ImageSize',
+        'Features',
+        'State',
+        'Region',
+        'Zone',
+        'IsDefault',
+        'ProjectId',
+        'TargetRegion',
+      ].map((name) => [name, fc.oneof(anything, fc.string(), fc.integer())]),
+    ),
+    { requiredKeys: [] },
+  );
+  const rows = fc.oneof(anything, fc.array(fc.oneof(anything, row), { maxLength: 25 }));
+
+  it('is read, or fails as a CloudError', async () => {
+    await fc.assert(
+      fc.asyncProperty(rows, anything, fc.oneof(fc.constant(0), anything), async (list, other, RetCode) => {
+        const body = JSON.stringify(
+          {
+            RetCode,
+            ImageSet: list,
+            Infos: list,
+            Regions: list,
+            ProjectSet: list,
+            TotalCount: other,
+            TaskId: other,
+          },
+          (_, value) => (typeof value === 'bigint' || typeof value === 'symbol' ? String(value) : value),
+        );
+        const { client, clock } = fakeClient(() => ({ status: 200, raw: body }));
+        for (const call of [
+          () => describeImages(client, { Region: 'hk' }),
+          () => copyCustomImage(client, { Region: 'a', SourceImageId: 'b', TargetProjectId: 'c' }),
+          () => terminateCustomImage(client, { Region: 'a', ImageId: 'b' }),
+          () => getRegions(client),
+          () => getProjects(client),
+        ]) {
+          try {
+            for (const item of Object.values((await clock.run<unknown>(call())) ?? {})) {
+              if (typeof item === 'object') expect(Object.values(item as object)).not.toContain(undefined);
+            }
+          } catch (error) {
+            expect(error).toBeInstanceOf(CloudError);
+          }
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});

@@ -1,0 +1,64 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, it } from 'vitest';
+import { systemClock } from '../../src/cloud/clock.ts';
+import { createCloud } from '../../src/cloud/index.ts';
+import { KEYS } from './fake.ts';
+
+const answers: Record<string, object> = {
+  GetRegion: { Regions: [{ Region: 'hk' }] },
+  GetProjectList: { ProjectSet: [{ ProjectId: 'org-1' }] },
+  DescribeImage: { ImageSet: [{ ImageId: 'uimage-1' }] },
+  CopyCustomImage: { TargetImageId: 'uimage-2' },
+  TerminateCustomImage: {},
+};
+
+it('makes every call over HTTP, with nothing secret but in the body, and lets the process end', async () => {
+  const seen: string[] = [];
+  const server = http.createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      seen.push(JSON.stringify([request.url, request.headers]));
+      const action = new URLSearchParams(body).get('Action') ?? '';
+      response.end(JSON.stringify({ RetCode: 0, Action: `${action}Response`, ...answers[action] }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const cloud = createCloud({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    ...KEYS,
+    clock: systemClock,
+    userAgent: 'copy-custom-image/1.0.0',
+    env: {},
+  });
+  try {
+    expect(await cloud.getRegions()).toEqual([{ Region: 'hk' }]);
+    expect(await cloud.getProjects()).toEqual([{ ProjectId: 'org-1' }]);
+    expect(await cloud.describeImages({ Region: 'hk' })).toEqual([{ ImageId: 'uimage-1' }]);
+    const request = { Region: 'hk', SourceImageId: 'uimage-1', TargetProjectId: 'org-2' };
+    expect(await cloud.copyCustomImage(request)).toEqual({ TargetImageId: 'uimage-2' });
+    await cloud.terminateCustomImage({ Region: 'hk', ImageId: 'uimage-1' });
+  } finally {
+    await cloud.close();
+    // Ends only when no connection is left.
+    await new Promise((resolve) => server.close(resolve));
+  }
+  expect(seen).toHaveLength(5);
+  expect(seen.join()).not.toContain('canary');
+});
+
+it('sleeps on the system clock until the time is over or the caller gives up', async () => {
+  const start = systemClock.now();
+  await systemClock.sleep(20);
+  expect(systemClock.now() - start).toBeGreaterThanOrEqual(15);
+  const controller = new AbortController();
+  const reason = new Error('cancelled');
+  const sleep = systemClock.sleep(60_000, controller.signal);
+  controller.abort(reason);
+  await expect(sleep).rejects.toBe(reason);
+  await expect(systemClock.sleep(60_000, controller.signal)).rejects.toBe(reason);
+  expect(systemClock.random()).toBeLessThan(1);
+});
