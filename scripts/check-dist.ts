@@ -29,7 +29,7 @@ try {
   ]) {
     cpSync(folder, join(elsewhere, relative(root, folder)), { recursive: true });
   }
-  build(elsewhere, join(elsewhere, 'dist'));
+  await build(elsewhere, join(elsewhere, 'dist'));
   const names = new Set([...readdirSync(dist), ...readdirSync(join(elsewhere, 'dist'))]);
   for (const name of names) {
     const [committed, built] = [dist, join(elsewhere, 'dist')].map((folder) => read(join(folder, name)));

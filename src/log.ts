@@ -169,7 +169,7 @@ function progress(copies: readonly Copy[], seconds: number, remaining: number | 
   return [
     `${copies.filter(isUsable).length} of ${copies.length} available`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    `${enumerate(open, 5)} copying for ${inMinutes(seconds)}${remaining === null ? '' : ` · about ${inMinutes(remaining)} left`}`,
+    `${enumerate(open, 5)} copying for ${elapsed(seconds)}${remaining === null ? '' : ` · about ${inMinutes(remaining)} left`}`,
   ].join(', ');
 }
 
@@ -300,6 +300,11 @@ export function formatDuration(seconds: number): string {
   if (minutes >= 60) return `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`;
   if (minutes > 0) return whole % 60 === 0 ? `${minutes}m` : `${minutes}m ${two(whole % 60)}s`;
   return `${whole}s`;
+}
+
+/** Whole minutes that are over: no line tells more time than the copies took. A beat may come a second early. */
+function elapsed(seconds: number): string {
+  return formatDuration(seconds < 59 ? seconds : Math.floor((seconds + 1) / 60) * 60);
 }
 
 function inMinutes(seconds: number): string {

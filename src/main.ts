@@ -1,14 +1,15 @@
 import type * as core from '@actions/core';
 import type { Clock } from './cloud/clock.ts';
 import type { Cloud } from './cloud/cloud.ts';
+import type { CloudOptions } from './cloud/index.ts';
 import { type Environment, type Inputs, readInputs } from './inputs.ts';
 import { createLog, failureMessage, type Log } from './log.ts';
 import { outputsOf } from './outputs.ts';
-import type { Copy, Event, Problem, Promotion } from './promotion/model.ts';
+import type { Event, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
-import { oneLine } from './text.ts';
+import { logLine, oneLine } from './text.ts';
 import { VERSION } from './version.ts';
 
 /** What the action uses of the workflow that it runs in. */
@@ -18,6 +19,8 @@ export interface Workflow {
   clock: Clock;
   /** Aborted by SIGINT or SIGTERM. */
   signal: AbortSignal;
+  /** Stands in for the API over HTTP. */
+  createCloud?: (options: CloudOptions) => Cloud & { close(): Promise<void> };
 }
 
 const NOTHING: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
@@ -37,10 +40,16 @@ export async function main(workflow: Workflow): Promise<void> {
   const log = createLog({ sink: core, region: inputs.order.source.region });
   const warnings: Problem[] = [];
   const state: State = { run: inputs.order.run, submittedAt: 0, succeeded: false };
+  const known: Promotion = { ...NOTHING, status: 'copying' };
   const report = (event: Event): void => {
     if (event.type === 'warning') warnings.push(event.problem);
+    if (event.type === 'plan') known.source = event.source;
     if (event.type === 'submitting') state.submittedAt = workflow.clock.now();
-    if (event.type === 'submitting' || event.type === 'ids') keep(core, inputs, state, event.copies);
+    if (event.type === 'submitting' || event.type === 'ids') {
+      // At once: a kill must lose no id.
+      saveTraces(core, inputs.order, state, event.copies);
+      setOutputs(core, { ...known, copies: [...event.copies] });
+    }
     log.report(event);
   };
   const cloud = await connect(inputs, workflow, log);
@@ -68,28 +77,31 @@ export async function main(workflow: Workflow): Promise<void> {
 /** The API over HTTP: loaded when the inputs are known to be good. */
 export async function connect(
   inputs: Inputs,
-  { env, clock }: Workflow,
+  { core, env, clock, ...workflow }: Workflow,
   log: Log,
 ): Promise<Cloud & { close(): Promise<void> }> {
-  const { createCloud } = await import('./cloud/index.ts');
+  const createCloud = workflow.createCloud ?? (await import('./cloud/index.ts')).createCloud;
+  const told = new Set<string>();
   return createCloud({
     ...inputs.api,
     clock,
     env,
     userAgent: `copy-custom-image/${VERSION}`,
-    onRetry: ({ error, delay }) =>
+    onAnswer({ call, region, code, requestId, ms }) {
+      const where = region ? ` in ${region}` : '';
+      core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));
+    },
+    onRetry({ error, delay }) {
+      // Once for each call and reason: an outage fails every region's call again and again.
+      const fact = `${error.call} ${error.meaning}`;
+      if (told.has(fact)) return;
+      told.add(fact);
       log.report({
         type: 'notice',
         message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
-      }),
+      });
+    },
   });
-}
-
-/** Ids reach the outputs and the saved state as soon as they are known: a kill loses none. */
-function keep(workflow: typeof core, { order }: Inputs, state: State, copies: readonly Copy[]): void {
-  saveTraces(workflow, order, state, copies);
-  const promotion: Promotion = { ...NOTHING, status: 'copying', copies: [...copies] };
-  setOutputs(workflow, promotion);
 }
 
 function setOutputs(workflow: typeof core, promotion: Promotion): void {
@@ -118,6 +130,7 @@ async function undo(
     copy.problem = { message, advice: 'Mend what failed and run again.' };
   }
   for (const { problem } of left) report({ type: 'warning', problem });
+  if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
 }
 
 async function publish(

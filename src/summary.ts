@@ -149,13 +149,13 @@ function planTable(copies: readonly Copy[], _now: number, { cell: most, text }: 
 
 type Kind = 'Copied' | 'Adopted' | 'Under way' | 'Deleted' | 'Failed';
 
-/** Section, sign and colour of a bar. */
+/** Section, sign and colour of a bar: what this run copied is in colour, what it found is grey. */
 const KINDS: readonly { kind: Kind; sign: string; tag: string }[] = [
-  { kind: 'Copied', sign: '✓', tag: 'done' },
-  { kind: 'Adopted', sign: '✓', tag: 'done' },
-  { kind: 'Under way', sign: '…', tag: 'active' },
-  { kind: 'Deleted', sign: '✗', tag: 'crit' },
-  { kind: 'Failed', sign: '✗', tag: 'crit' },
+  { kind: 'Copied', sign: '✓', tag: '' },
+  { kind: 'Adopted', sign: '✓', tag: 'done, ' },
+  { kind: 'Under way', sign: '…', tag: 'active, ' },
+  { kind: 'Deleted', sign: '✗', tag: 'crit, ' },
+  { kind: 'Failed', sign: '✗', tag: 'crit, ' },
 ];
 
 function kindOf(copy: Copy): Kind {
@@ -179,11 +179,13 @@ function gantt(copies: readonly Copy[], now: number): string[] {
           `  section ${kind}`,
           ...some.map(({ copy, start }) => {
             const end = Math.max(start, copy.finishedAt ?? now);
-            return `  ${ganttTask(sign, `${copy.region} ${copy.name}`)} :${tag}, ${Math.round(start)}, ${Math.round(end)}`;
+            return `  ${ganttTask(sign, `${copy.region} ${copy.name}`)} :${tag}${Math.round(start)}, ${Math.round(end)}`;
           }),
         ];
   });
-  return [fenced('mermaid', ['gantt', '  dateFormat x', '  axisFormat %H:%M:%S', ...lines].join('\n'))];
+  // The marker would stand for the reader's own time.
+  const head = ['gantt', '  dateFormat x', '  axisFormat %H:%M:%S', '  todayMarker off'];
+  return [fenced('mermaid', [...head, ...lines].join('\n'))];
 }
 
 function section(title: string, items: string[]): string[] {

@@ -9,6 +9,12 @@ import { type Transport, TransportError } from './transport.ts';
 const COPY_TIMEOUT = 90_000;
 const TIMEOUT = 30_000;
 
+/**
+ * A fault that passes is waited for at most so long, in milliseconds: long enough for a gateway that restarts, short
+ * enough that a wrong api-url does not cost an hour. A throttle is no fault and is waited for as long as the caller can.
+ */
+const FAULT_PATIENCE = 120_000;
+
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 20_000;
 
@@ -28,6 +34,16 @@ export interface ClientOptions {
   transport: Transport;
   /** A call failed and is repeated after `delay` milliseconds or a little more. */
   onRetry?: ((retry: { error: CloudError; delay: number }) => void) | undefined;
+  /** Every attempt, for whoever debugs: `code` is the RetCode, or what stood in for one. */
+  onAnswer?: ((answer: Attempt) => void) | undefined;
+}
+
+export interface Attempt {
+  call: string;
+  region: string | undefined;
+  code: string;
+  requestId: string | undefined;
+  ms: number;
 }
 
 export interface Client {
@@ -40,7 +56,7 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { url, publicKey, privateKey, securityToken, clock, transport, onRetry } = options;
+  const { url, publicKey, privateKey, securityToken, clock, transport, onRetry, onAnswer } = options;
   const gate = createGate(clock);
 
   async function once(call: string, params: Params, signal: AbortSignal | undefined): Promise<Answer> {
@@ -111,18 +127,25 @@ export function createClient(options: ClientOptions): Client {
 
   return {
     async call(action, params, { signal, patience = 0 } = {}) {
-      const deadline = clock.now() + patience;
+      const startedAt = clock.now();
+      const deadline = ({ slow }: CloudError) =>
+        startedAt + (slow ? patience : Math.min(patience, FAULT_PATIENCE));
       let last: CloudError | undefined;
       for (let attempt = 0; ; attempt++) {
         await gate.pass(signal);
-        if (last && clock.now() > deadline) throw last;
+        if (last && clock.now() > deadline(last)) throw last;
         const sentAt = clock.now();
+        const region = typeof params.Region === 'string' ? params.Region : undefined;
+        const tell = (code: string, requestId: string | undefined) =>
+          onAnswer?.({ call: action, region, code, requestId, ms: clock.now() - sentAt });
         try {
           const answer = await once(action, params, signal);
+          tell('RetCode 0', answer.requestId);
           gate.succeeded(sentAt);
           return answer;
         } catch (error) {
           if (!(error instanceof CloudError)) throw error;
+          tell(error.code === null ? error.meaning : `RetCode ${error.code}`, error.requestId ?? undefined);
           if (error.slow) gate.throttled(sentAt);
           if (action === COPY || error.verdict !== 'retry') throw error;
           last = error;
@@ -130,7 +153,7 @@ export function createClient(options: ClientOptions): Client {
         const jitter = clock.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt);
         const own = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
         const delay = Math.max(own, gate.remaining());
-        if (clock.now() + delay > deadline) throw last;
+        if (clock.now() + delay > deadline(last)) throw last;
         onRetry?.({ error: last, delay });
         // Only its own delay: the gate spreads those that wait for it.
         await clock.sleep(own, signal);

@@ -27,6 +27,7 @@ export async function check(context: Context): Promise<Findings> {
     ...target.regions.map((region) => ask(held(context, region))),
   ]);
   const problems: Problem[] = [];
+  const failures: CloudError[] = [];
   const wrongRegions = regions.ok ? unknownRegions(context, regions.value) : new Map<string, Problem>();
   const wrongProjects = projects.ok ? unknownProjects(context, projects.value) : new Map<string, Problem>();
   problems.push(...wrongRegions.values(), ...wrongProjects.values());
@@ -34,7 +35,7 @@ export async function check(context: Context): Promise<Findings> {
   let image: Image | null = null;
   const sourceIsNowhere = wrongRegions.has(source.region) || wrongProjects.has(source.projectId ?? '');
   if (!candidates.ok) {
-    if (!sourceIsNowhere) problems.push(asProblem(candidates.error));
+    if (!sourceIsNowhere) failures.push(candidates.error);
   } else if (!sourceIsNowhere) {
     const found = chooseSource(context, candidates.value);
     if ('message' in found) problems.push(found);
@@ -43,9 +44,10 @@ export async function check(context: Context): Promise<Findings> {
   const targetIsNowhere = wrongProjects.has(target.projectId);
   listings.forEach((listing, index) => {
     const region = target.regions[index] ?? '';
-    if (!listing.ok && !targetIsNowhere && !wrongRegions.has(region)) problems.push(asProblem(listing.error));
+    if (!listing.ok && !targetIsNowhere && !wrongRegions.has(region)) failures.push(listing.error);
   });
-  if (problems.length > 0 || image === null) throw new Stopped(...distinct(problems));
+  problems.push(...distinct(failures));
+  if (problems.length > 0 || image === null) throw new Stopped(...problems);
 
   for (const [answer, what] of [
     [regions, 'The regions were not checked against GetRegion'],
@@ -109,14 +111,18 @@ export function asProblem(error: CloudError): Problem {
   return { message: `${error.message}.`, advice: error.advice };
 }
 
-/** One bad key fails every call alike: told once. The request id alone does not make it another fact. */
-function distinct(problems: Problem[]): Problem[] {
-  const seen = new Set<string>();
-  return problems.filter(({ message, advice }) => {
-    const code = /RetCode (?:17[0-4]|29[45])\b/.exec(message)?.[0];
-    const key = code ?? `${message}\n${advice}`;
-    return seen.size !== seen.add(key).size;
-  });
+/** What strikes every call alike, whatever its region: keys, the caller's address, a lock. */
+const OF_THE_ACCOUNT = new Set([170, 171, 172, 174, 294, 295]);
+
+/** A bad key, or a line that is down, fails every call: told once. */
+function distinct(errors: CloudError[]): Problem[] {
+  const facts = new Map<string, Problem>();
+  for (const error of errors) {
+    const alike = error.kind === 'connection' || OF_THE_ACCOUNT.has(error.code ?? 0);
+    const fact = alike ? error.meaning : error.message;
+    if (!facts.has(fact)) facts.set(fact, asProblem(error));
+  }
+  return [...facts.values()];
 }
 
 function unknownRegions({ order: { source, target } }: Context, regions: Region[]): Map<string, Problem> {
@@ -178,10 +184,9 @@ function chooseSource({ order: { source } }: Context, images: Image[]): Image | 
     return image.State === 'Unavailable' ? unavailable(image, where) : image;
   }
   const wanted = source.name ?? '';
-  const pattern = glob(wanted);
   const matches = images
     .filter(
-      ({ ImageName, ImageType }) => pattern.test(ImageName ?? '') && (ImageType ?? 'Custom') === 'Custom',
+      ({ ImageName, ImageType }) => isLike(ImageName ?? '', wanted) && (ImageType ?? 'Custom') === 'Custom',
     )
     .sort(byAge)
     .reverse();
@@ -208,10 +213,31 @@ function unavailable(image: Image, where: string): Problem {
   };
 }
 
-/** `*` and `?` only: brackets are letters of an image name. */
-function glob(pattern: string): RegExp {
-  const escaped = pattern.replace(/[\\^$.|+()[\]{}]/g, '\\$&');
-  return new RegExp(`^${escaped.replace(/\*+/g, '.*').replaceAll('?', '.')}$`, 'u');
+/**
+ * Glob with `*` and `?` only: brackets are letters of an image name. Each star first takes nothing, then one letter
+ * more whenever the rest does not fit; only the last star is taken back, so the time is bounded by the product of the
+ * lengths.
+ */
+function isLike(name: string, pattern: string): boolean {
+  const letters = [...name];
+  const signs = [...pattern];
+  let at = 0;
+  let sign = 0;
+  let star = -1;
+  let resume = 0;
+  while (at < letters.length) {
+    if (signs[sign] === '*') {
+      star = sign++;
+      resume = at;
+    } else if (sign < signs.length && (signs[sign] === '?' || signs[sign] === letters[at])) {
+      sign++;
+      at++;
+    } else if (star >= 0) {
+      sign = star + 1;
+      at = ++resume;
+    } else return false;
+  }
+  return signs.slice(sign).every((left) => left === '*');
 }
 
 /** The oldest first; of the same second, by id. */

@@ -24,13 +24,28 @@ export class Stopped extends Error {
   }
 }
 
-/**
- * How long a read or a delete that fails for a passing reason is repeated, in milliseconds: long enough for a gateway
- * that restarts, short enough that a wrong api-url does not cost an hour. Polling has its own patience: the timeout.
- */
-const PATIENCE = 120_000;
-
+/** Reads and deletes may be repeated until the timeout: the client knows which errors deserve less. */
 export function reading(context: Context): { signal: AbortSignal; patience: number } {
-  const left = context.deadline - context.clock.now();
-  return { signal: context.signal, patience: Math.max(0, Math.min(PATIENCE, left)) };
+  return { signal: context.signal, patience: Math.max(0, context.deadline - context.clock.now()) };
+}
+
+/**
+ * Milliseconds past its time after which a promotion, or a rollback, gives up wherever it waits: many calls behind one
+ * throttle can hold each other for long. A copy that was sent at the last moment has its 90 s before that.
+ */
+const OVERTIME = 180_000;
+
+/** The caller's signal, which is also aborted when `ms` and OVERTIME have passed. `end` lets go of the timer. */
+export function bounded(clock: Clock, signal: AbortSignal, ms: number): { signal: AbortSignal; end(): void } {
+  const over = new AbortController();
+  const ended = new AbortController();
+  const problem = {
+    message: `The API kept this step waiting for ${OVERTIME / 1000} s beyond its time.`,
+    advice: 'Run fewer promotions side by side, or give a longer timeout. A new run adopts what was made.',
+  };
+  clock.sleep(ms + OVERTIME, ended.signal).then(
+    () => over.abort(new Stopped(problem)),
+    () => undefined,
+  );
+  return { signal: AbortSignal.any([signal, over.signal]), end: () => ended.abort() };
 }

@@ -7,7 +7,8 @@ export function nearest(word: string, words: Iterable<string>): string[] {
     .map((candidate) => {
       const other = candidate.toLowerCase();
       const contained = wanted.length > 1 && (other.includes(wanted) || wanted.includes(other));
-      return { candidate, far: contained ? 1 : distance(wanted, other) };
+      const far = distance(wanted, other);
+      return { candidate, far: contained ? Math.min(1, far) : far };
     })
     .filter(({ candidate, far }) => far <= Math.max(2, Math.max(word.length, candidate.length) / 2))
     .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))

@@ -10,8 +10,6 @@ export interface Plan {
   problems: Problem[];
 }
 
-const UNDER_WAY = new Set(['Available', 'Copying', 'Making']);
-
 /** Decides, for each target, whether to copy, to adopt or to leave alone. Changes nothing. `now` in Unix milliseconds. */
 export function plan(order: Order, findings: Findings, now: number): Plan {
   const { source } = findings;
@@ -54,8 +52,9 @@ export function plan(order: Order, findings: Findings, now: number): Plan {
     }
     const held = findings.held.get(region) ?? [];
     const ours = copiesOf(order, source, held);
+    // A state that nobody documented is taken for under way: to copy again could double the image.
     const healthy = ours
-      .filter(({ ImageName, State }) => ImageName === name && UNDER_WAY.has(State ?? ''))
+      .filter(({ ImageName, State }) => ImageName === name && State !== 'Unavailable')
       .sort(byAge);
     const [oldest, ...others] = healthy;
     if (oldest && order.ifExists === 'fail') {
@@ -68,7 +67,7 @@ export function plan(order: Order, findings: Findings, now: number): Plan {
       copy.imageId = oldest.ImageId;
       copy.state = oldest.State ?? null;
       copy.outcome = 'adopted';
-      copy.why = `this copy of the source is there, ${oldest.State}`;
+      copy.why = `this copy of the source is there, ${oldest.State ?? 'without a state'}`;
       if (others.length > 0) {
         result.warnings.push({
           message: `${region}: there are other copies of this source with this name: ${ids(others)}. The oldest, ${oldest.ImageId}, is adopted.`,

@@ -1,5 +1,5 @@
 import { check, type Findings } from './check.ts';
-import { type Context, Stopped } from './context.ts';
+import { bounded, type Context, Stopped } from './context.ts';
 import type { Copy, Problem, Promotion, Status } from './model.ts';
 import { plan } from './plan.ts';
 import { newSubmission, reconcile, removeStrays, submit } from './submit.ts';
@@ -13,10 +13,13 @@ export async function promote(context: Omit<Context, 'deadline'>): Promise<Promo
   const { order, clock, report, signal } = context;
   const promotion: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
   const deadline = clock.now() + order.timeout;
+  const until = bounded(clock, signal, order.timeout);
   try {
-    await run({ ...context, deadline }, promotion);
+    await run({ ...context, signal: until.signal, deadline }, promotion);
   } catch (error) {
     promotion.problems.push(...problemsOf(error, signal, promotion.copies));
+  } finally {
+    until.end();
   }
   const finished = clock.now() >= deadline ? timedOut : notReached;
   for (const copy of promotion.copies) {
@@ -109,6 +112,12 @@ function stillUnderWay(copies: Copy[]): Problem {
 }
 
 function cancelled(copy: Copy): Problem {
+  if (copy.unclear) {
+    return {
+      message: `${copy.region}: cancelled before it was clear whether a copy was made.`,
+      advice: 'Run again: a copy that was made is adopted.',
+    };
+  }
   return copy.imageId === null
     ? { message: `${copy.region}: cancelled before a copy was made.`, advice: 'Run again.' }
     : {

@@ -1,6 +1,7 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
+import { bounded, Stopped } from './context.ts';
 import { readMark } from './mark.ts';
 import type { Problem } from './model.ts';
 import { LISTING_WINDOW, type Made } from './submit.ts';
@@ -33,9 +34,14 @@ const PAUSE = 10_000;
 /** Deletes what the run made: known ids at once, then what its mark finds. Never throws. */
 export async function rollback(
   traces: Traces,
-  { cloud, clock, signal }: { cloud: Cloud; clock: Clock; signal: AbortSignal },
+  { cloud, clock, ...step }: { cloud: Cloud; clock: Clock; signal: AbortSignal },
 ): Promise<Undone> {
   const undone: Undone = { deleted: [], left: [] };
+  // From now on: the last call may have waited long for its turn before it was sent.
+  const window = traces.unclear ? LISTING_WINDOW : 0;
+  const end = clock.now() + window;
+  const until = bounded(clock, step.signal, window);
+  const { signal } = until;
   const handled = new Set<string>();
 
   async function remove(image: Made): Promise<void> {
@@ -66,12 +72,12 @@ export async function rollback(
   }
 
   await Promise.all(traces.created.map(remove));
-  const end = traces.unclear ? traces.submittedAt + LISTING_WINDOW : 0;
   for (;;) {
     const last = clock.now() >= end || signal.aborted;
     const troubles = await Promise.all(traces.places.map(sweep));
     if (last) {
       undone.left.push(...troubles.flatMap((problem) => (problem ? [{ image: null, problem }] : [])));
+      until.end();
       return undone;
     }
     await clock.sleep(Math.min(PAUSE, end - clock.now()), signal).catch(() => undefined);
@@ -82,7 +88,7 @@ function problemOf(error: unknown, what: string): Problem {
   if (error instanceof CloudError)
     return { message: `${what}${error.message}.`, advice: `${error.advice} Delete it by hand.` };
   return {
-    message: `${what}the step was cancelled.`,
+    message: `${what}${error instanceof Stopped ? error.message : 'the step was cancelled.'}`,
     advice: 'Delete it by hand, or run again to adopt it.',
   };
 }

@@ -2,10 +2,11 @@ import type { Clock } from '../cloud/clock.ts';
 import type { CopyAnswer, CopyRequest, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem, available, byAge, type Findings } from './check.ts';
-import { type Context, reading, Stopped } from './context.ts';
+import { type Context, Stopped } from './context.ts';
 import { readMark, withMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
 import { settleAsSource } from './plan.ts';
+import { differences } from './verify.ts';
 
 /**
  * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
@@ -19,6 +20,9 @@ const ATTEMPTS = 4;
 
 /** After a cancel, an answer that is under way is waited for: its ids are worth more than these milliseconds. */
 const GRACE = 3_000;
+
+/** Milliseconds for which the last look and the deletes after it are repeated, beyond the timeout if need be. */
+const LAST_PATIENCE = 30_000;
 
 /** At most so many single calls at once, on a site without batches. */
 const ABREAST = 8;
@@ -60,6 +64,13 @@ type Answer =
   | { kind: 'lost' }
   | { kind: 'unclear'; problem: Problem };
 
+interface Unclear {
+  copy: Copy;
+  problem: Problem;
+  /** The last answer was a refusal for good, after one that was not clear: look, but do not send again. */
+  refused?: true;
+}
+
 /**
  * Sends CopyCustomImage for every copy of plan `copy`, never again for one that may have been executed before it was
  * looked for. Afterwards each has an id or a problem.
@@ -79,24 +90,37 @@ export async function submit(
     for (const copy of open) copy.unclear = true;
     context.report({ type: 'submitting', copies });
     const sentAt = context.clock.now();
-    const answers = await send(sending, open);
     const again: { copy: Copy; error: CloudError }[] = [];
-    const unclear: { copy: Copy; problem: Problem }[] = [];
-    for (const copy of open) {
-      const answer = answers.get(copy);
-      copy.unclear = answer?.kind === 'unclear' || answer?.kind === 'lost';
-      if (answer?.kind === 'made') settleAsMade(copy, answer.imageId, answer.taskId, sentAt);
-      else if (answer?.kind === 'source') settleAsSource(copy, findings.source);
-      else if (answer?.kind === 'final') fail(copy, answer.problem);
-      else if (answer?.kind === 'again') again.push({ copy, error: answer.error });
-      else if (answer?.kind === 'lost') fail(copy, lost(copy));
-      else if (answer) unclear.push({ copy, problem: answer.problem });
-    }
+    const unclear: Unclear[] = [];
+    const answered = new Set<Copy>();
+    // At once, while other calls may be under way for a minute: a kill must find the ids saved.
+    await send(sending, open, (answers) => {
+      for (const [copy, answer] of answers) {
+        answered.add(copy);
+        copy.unclear = answer.kind === 'unclear' || answer.kind === 'lost';
+        if (answer.kind === 'made') settleAsMade(copy, answer.imageId, answer.taskId, sentAt);
+        else if (answer.kind === 'source') settleAsSource(copy, findings.source);
+        else if (answer.kind === 'again') again.push({ copy, error: answer.error });
+        else if (answer.kind === 'lost') fail(copy, lost(copy));
+        else if (answer.kind === 'unclear') unclear.push({ copy, problem: answer.problem });
+        else if (submission.uncertain.has(copy.region)) {
+          copy.unclear = true;
+          unclear.push({ copy, problem: answer.problem, refused: true });
+        } else fail(copy, answer.problem);
+      }
+      context.report({ type: 'ids', copies });
+    });
+    // Cancelled, or out of time, before they were sent.
+    for (const copy of open) if (!answered.has(copy)) copy.unclear = false;
     context.report({ type: 'ids', copies });
     context.signal.throwIfAborted();
 
     const missing = await lookForUnclear(sending, unclear, sentAt);
-    for (const { copy, problem } of missing) {
+    for (const { copy, problem, refused } of missing) {
+      if (refused) {
+        fail(copy, problem);
+        continue;
+      }
       const rounds = (unclearRounds.get(copy) ?? 0) + 1;
       unclearRounds.set(copy, rounds);
       if (rounds >= ATTEMPTS)
@@ -115,7 +139,7 @@ export async function submit(
       ]) {
         if (!open.includes(copy)) continue;
         fail(copy, {
-          message: `${copy.region}: no copy was made before the timeout. The last answer: ${problem.message}`,
+          message: `${copy.region}: no copy was seen before the timeout. The last answer: ${problem.message}`,
           advice: `${problem.advice} A new run adopts a copy that turns up after all.`,
         });
       }
@@ -146,22 +170,24 @@ function fail(copy: Copy, problem: Problem): void {
   copy.problem = problem;
 }
 
-async function send(sending: Sending, open: Copy[]): Promise<Map<Copy, Answer>> {
+type Take = (answers: Iterable<[Copy, Answer]>) => void;
+
+/** Every answer is handed on as soon as it is there. */
+async function send(sending: Sending, open: Copy[], take: Take): Promise<void> {
   const answers = new Map<Copy, Answer>();
   if (open.length > 1 && !sending.singles) {
     await sendBatch(sending, open, answers);
-    if (!sending.singles) return answers;
+    take(answers);
   }
   const queue = open.filter((copy) => !answers.has(copy));
   await Promise.all(
     Array.from({ length: ABREAST }, async () => {
       for (let copy = queue.shift(); copy; copy = queue.shift()) {
-        if (sending.signal.aborted) return;
-        answers.set(copy, await sendSingle(sending, copy));
+        if (sending.signal.aborted || sending.clock.now() >= sending.deadline) return;
+        take([[copy, await sendSingle(sending, copy)]]);
       }
     }),
   );
-  return answers;
 }
 
 function request({ order, findings }: Sending, copy: Copy): CopyRequest {
@@ -243,10 +269,13 @@ async function sendBatch(sending: Sending, open: Copy[], answers: Map<Copy, Answ
   const unclear =
     answer instanceof CloudError ? answer.verdict !== 'final' : !answer.Infos && !answer.TargetImageId;
   if (unclear && !listedSource) submission.suspects.add(order.source.region);
+  // Should the site know no batch, each one more would make one more image where nobody looks for it.
+  if (answer instanceof CloudError && answer.verdict === 'ambiguous') sending.singles = true;
   if (answer instanceof CloudError) {
     if (answer.verdict === 'nothing-to-copy') {
       // In a batch only a site that ignored the list can say so: it was asked to copy into the source region.
       sending.singles = true;
+      for (const { region } of open) submission.uncertain.set(region, sending.clock.now());
       report({ type: 'notice', message: 'This site knows no batch: the regions are copied to one by one.' });
       return;
     }
@@ -335,11 +364,7 @@ function withCount({ findings }: Sending, copy: Copy, error: CloudError): Proble
 }
 
 /** After unclear answers: looks until each copy is found or would surely have been listed. Returns those not found. */
-async function lookForUnclear(
-  sending: Sending,
-  unclear: { copy: Copy; problem: Problem }[],
-  sentAt: number,
-): Promise<{ copy: Copy; problem: Problem }[]> {
+async function lookForUnclear(sending: Sending, unclear: Unclear[], sentAt: number): Promise<Unclear[]> {
   const { clock, signal, deadline, report, submission } = sending;
   if (unclear.length === 0) return [];
   const since = clock.now();
@@ -354,12 +379,14 @@ async function lookForUnclear(
   let missing = unclear;
   const end = Math.min(since + LISTING_WINDOW, deadline);
   for (let pause = 1_000; missing.length > 0; pause = Math.min(pause * 1.5, 15_000)) {
-    await clock.sleep(Math.max(0, Math.min(pause, end - clock.now())), signal);
+    const left = end - clock.now();
+    await clock.sleep(left > 0 ? Math.min(pause, left) : Math.min(pause, deadline - clock.now()), signal);
     const last = clock.now() >= end;
     const seen = await look(
       sending,
       missing.map(({ copy }) => copy),
       sentAt,
+      last,
     );
     missing = missing.filter(({ copy }) => copy.imageId === null);
     // The window ends with a look that worked: a region that could not be read is not known to be empty.
@@ -372,8 +399,16 @@ async function lookForUnclear(
   return missing;
 }
 
-/** Lists the targets once and takes what this run made. Returns the regions that could be read. */
-async function look(sending: Sending, copies: Copy[], sentAt: number): Promise<Set<string>> {
+/**
+ * Lists the targets once and takes what this run made. Returns the regions that could be read. `orUnmarked`: the time
+ * for a marked one is over, so one without a mark counts that may be ours where the site cuts or drops descriptions.
+ */
+async function look(
+  sending: Sending,
+  copies: Copy[],
+  sentAt: number,
+  orUnmarked: boolean,
+): Promise<Set<string>> {
   const seen = new Set<string>();
   await Promise.all(
     copies.map(async (copy) => {
@@ -381,10 +416,13 @@ async function look(sending: Sending, copies: Copy[], sentAt: number): Promise<S
       if (!newcomers) return;
       seen.add(copy.region);
       const { marked, unmarked } = newcomers;
-      const [found] = [...marked, ...unmarked];
+      const sound = marked.find(({ State }) => State !== 'Unavailable');
+      const cut = orUnmarked ? unmarked.filter((image) => mayBeCut(sending, copy, image)) : [];
+      const alike = cut.find((image) => differences(sending.findings.source, image) === null);
+      const found = sound ?? marked[0] ?? alike ?? cut[0];
       if (!found) return;
+      // Its state is taken in by the wait, which verifies it too.
       settleAsMade(copy, found.ImageId, null, sentAt);
-      copy.state = found.State ?? null;
       copy.created = marked.length > 0;
       if (!copy.created) {
         sending.report({
@@ -400,16 +438,23 @@ async function look(sending: Sending, copies: Copy[], sentAt: number): Promise<S
   return seen;
 }
 
+/** Our copy, if the site has cut its description, or dropped it. */
+function mayBeCut(sending: Sending, copy: Copy, image: Image): boolean {
+  const sent = request(sending, copy).TargetImageDescription ?? '';
+  return image.State !== 'Unavailable' && sent.startsWith(image.ImageDescription ?? '');
+}
+
 /** Images that were not there before this run; null when the region could not be read. The oldest first. */
 async function listNew(
   sending: Sending,
   copy: Pick<Copy, 'region' | 'projectId' | 'name'>,
+  patience = 0,
 ): Promise<{ marked: Image[]; unmarked: Image[] } | null> {
   const { cloud, order, findings, signal } = sending;
   let images: Image[];
   try {
     const query = { Region: copy.region, ProjectId: copy.projectId, ImageType: 'Custom' as const };
-    images = await cloud.describeImages(query, { signal });
+    images = await cloud.describeImages(query, { signal, patience });
   } catch (error) {
     if (error instanceof CloudError) return null;
     throw error;
@@ -463,7 +508,7 @@ async function beforeAgain(
     .filter(({ copy, error }) => error.kind !== 'connection' && !copy.problem)
     .map(({ copy }) => copy);
   for (const { region } of refused) submission.uncertain.set(region, clock.now());
-  await look(sending, refused, sentAt);
+  await look(sending, refused, sentAt, false);
 }
 
 /**
@@ -484,31 +529,41 @@ export async function reconcile(
     ...doubtful.map(({ region }) => (submission.uncertain.get(region) ?? 0) + LISTING_WINDOW),
   );
   await clock.sleep(Math.max(0, Math.min(end, deadline) - clock.now()), signal);
-  const suspects = [...submission.suspects].map((region) => ({ region, projectId: order.target.projectId }));
+  const suspects = [...submission.suspects]
+    .filter((region) => !doubtful.some((copy) => copy.region === region))
+    .map((region) => ({ region, projectId: order.target.projectId }));
+  const wanted = new Set(copies.map(({ imageId }) => imageId));
   await Promise.all([
     ...suspects.map(async ({ region, projectId }) => {
-      const newcomers = await listNew(sending, { region, projectId, name: '' });
+      const newcomers = await listNew(sending, { region, projectId, name: '' }, LAST_PATIENCE);
+      if (!newcomers) tellUnseen(context, region);
       for (const { ImageId } of newcomers?.marked ?? []) {
+        if (wanted.has(ImageId)) continue;
         await discard(context, { region, projectId, imageId: ImageId }, 'was made without being asked for');
       }
     }),
     ...doubtful.map(async (copy) => {
-      const newcomers = await listNew(sending, copy);
+      const { region, projectId } = copy;
+      const newcomers = await listNew(sending, copy, LAST_PATIENCE);
+      if (!newcomers) tellUnseen(context, region);
+      const [late] = newcomers?.marked ?? [];
+      if (copy.imageId === null && late) {
+        settleAsMade(copy, late.ImageId, null, clock.now());
+        copy.problem = null;
+      }
       const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
+      const kept = newcomers?.marked.find((image) => !isOther(image));
+      const isSound = copy.outcome !== 'failed' && kept !== undefined && kept.State !== 'Unavailable';
       for (const { ImageId, State } of newcomers?.marked.filter(isOther) ?? []) {
-        if (copy.outcome !== 'failed') {
-          await discard(
-            context,
-            { region: copy.region, projectId: copy.projectId, imageId: ImageId },
-            'was made twice',
-          );
+        if (isSound) {
+          await discard(context, { region, projectId, imageId: ImageId }, 'was made twice');
           continue;
         }
         report({
           type: 'warning',
           problem: {
-            message: `${copy.region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
-            advice: 'It was kept, since the first one failed: run again to adopt it.',
+            message: `${region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
+            advice: 'It was kept, since the first one failed or is not there: run again to adopt it.',
           },
         });
       }
@@ -527,6 +582,16 @@ export async function reconcile(
   ]);
 }
 
+function tellUnseen({ report }: Context, region: string): void {
+  report({
+    type: 'warning',
+    problem: {
+      message: `${region} could not be listed at the end, so a second copy of this run may be there.`,
+      advice: 'Look in the console for images whose description names this run.',
+    },
+  });
+}
+
 /** Deletes the images that a site made where nobody asked for them. */
 export async function removeStrays(context: Context, { strays }: Submission): Promise<void> {
   await Promise.all(
@@ -539,7 +604,7 @@ async function discard(context: Context, image: Made, why: string): Promise<void
   try {
     await context.cloud.terminateCustomImage(
       { Region: region, ProjectId: projectId, ImageId: imageId },
-      reading(context),
+      { signal: context.signal, patience: LAST_PATIENCE },
     );
     const message = `${imageId} in ${region} ${why} by this run: it was deleted.`;
     context.report({ type: 'warning', problem: { message, advice: 'Nothing is to be done.' } });
@@ -548,7 +613,7 @@ async function discard(context: Context, image: Made, why: string): Promise<void
     context.report({
       type: 'warning',
       problem: {
-        message: `${imageId} in ${region} ${why} and is still there: ${reason}`,
+        message: `${imageId} in ${region} ${why} and may still be there: ${reason}`,
         advice: 'Delete it by hand.',
       },
     });

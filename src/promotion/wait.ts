@@ -4,7 +4,7 @@ import { asProblem } from './check.ts';
 import type { Context } from './context.ts';
 import { readMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
-import { pollDelay } from './pace.ts';
+import { pollDelay, share } from './pace.ts';
 import { LISTING_WINDOW } from './submit.ts';
 import { differences, lostFeatures } from './verify.ts';
 
@@ -25,23 +25,28 @@ export interface Watch extends Context {
   changedAt: number;
   /** Facts that were told and need not be told again. */
   told: Set<string>;
+  /** Aborted, and replaced, when a copy has settled: the others may be due sooner. */
+  news: AbortController;
 }
 
 export function newWatch(context: Context, source: Image, copies: readonly Copy[]): Watch {
-  return { ...context, source, copies, finished: [], changedAt: context.clock.now(), told: new Set() };
+  return {
+    ...context,
+    source,
+    copies,
+    finished: [],
+    changedAt: context.clock.now(),
+    told: new Set(),
+    news: new AbortController(),
+  };
 }
 
 /** Polls every region for our ids until all copies have settled or the timeout is over. */
 export async function wait(watch: Watch): Promise<void> {
   const open = watch.copies.filter(isOpen);
   const ended = new AbortController();
-  const beating = heartbeat(watch, AbortSignal.any([watch.signal, ended.signal]));
-  try {
-    await Promise.all(open.map((copy) => follow(watch, copy)));
-  } finally {
-    ended.abort();
-    await beating;
-  }
+  const polls = Promise.all(open.map((copy) => follow(watch, copy))).finally(() => ended.abort());
+  await Promise.all([polls, heartbeat(watch, AbortSignal.any([watch.signal, ended.signal]))]);
 }
 
 /** Still to be waited for. */
@@ -53,19 +58,16 @@ export function isOpen(copy: Copy): boolean {
 
 /** One poll a region: each region has one target, so one id. */
 async function follow(watch: Watch, copy: Copy): Promise<void> {
-  const { clock, order, signal, deadline } = watch;
+  const { clock } = watch;
   copy.startedAt ??= clock.now();
   let failures = 0;
-  let seen = false;
+  // An adopted copy was in the listing of the check.
+  let seen = copy.plan === 'adopt';
   let misses = 0;
   let lastSeenAt = clock.now();
   for (let last = false; isOpen(copy) && !last; ) {
-    const elapsed = clock.now() - copy.startedAt;
-    const usual = order.pollInterval ?? pollDelay(elapsed, watch.finished, clock.random());
     const backoff = failures > 0 ? Math.min(1_000 * 2 ** failures, 60_000) * (0.5 + clock.random() / 2) : 0;
-    const left = deadline - clock.now();
-    last = left <= Math.max(usual, backoff);
-    await clock.sleep(Math.max(0, Math.min(left, Math.max(usual, backoff))), signal);
+    last = await due(watch, copy, backoff);
     const answer = await poll(watch, copy);
     if (answer instanceof CloudError) {
       failures += 1;
@@ -86,6 +88,26 @@ async function follow(watch: Watch, copy: Copy): Promise<void> {
     if (unseenFor < LISTING_WINDOW) continue;
     if (seen && misses >= MISSES) settle(watch, copy, gone(copy));
     else if (!seen) tell(watch, notListed(copy));
+  }
+}
+
+/** Sleeps until the next poll, which comes sooner when another copy settles meanwhile. True: it is the last one. */
+async function due(watch: Watch, copy: Copy, backoff: number): Promise<boolean> {
+  const { clock, order, signal, deadline } = watch;
+  const since = clock.now();
+  const random = clock.random();
+  for (let at = Number.POSITIVE_INFINITY; ; ) {
+    const now = clock.now();
+    const usual = order.pollInterval ?? pollDelay(now - (copy.startedAt ?? now), watch.finished, random);
+    const regions = order.pollInterval === undefined ? watch.copies.filter(isOpen).length : 1;
+    at = Math.min(at, since + Math.max(usual * share(regions, watch.finished), backoff));
+    if (now >= Math.min(at, deadline)) return now >= deadline;
+    const { news } = watch;
+    try {
+      await clock.sleep(Math.min(at, deadline) - now, AbortSignal.any([signal, news.signal]));
+    } catch (error) {
+      if (signal.aborted || !news.signal.aborted) throw error;
+    }
   }
 }
 
@@ -134,6 +156,8 @@ function settle(watch: Watch, copy: Copy, problem: Problem | null, from = copy.s
   if (problem) copy.outcome = 'failed';
   else if (copy.created) watch.finished.push(now - (copy.startedAt ?? now));
   watch.changedAt = now;
+  watch.news.abort();
+  watch.news = new AbortController();
   watch.report({ type: 'state', copy, from, seconds: secondsOf(watch, copy) });
 }
 
@@ -165,11 +189,14 @@ async function heartbeat(watch: Watch, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Seconds, after the slowest copy that has finished; null without one, or when the open ones have outlasted it. */
+/**
+ * Seconds. Copies of one image to several regions seldom differ by more than half, so the open ones are expected within
+ * 1.5 times what the slowest finished one took. Null without a finished one, or when they have outlasted that.
+ */
 function remaining({ copies, finished }: Watch, now: number): number | null {
   if (finished.length === 0) return null;
   const starts = copies.filter(isOpen).map(({ startedAt }) => startedAt ?? now);
-  const left = Math.max(...finished) - (now - Math.max(...starts));
+  const left = 1.5 * Math.max(...finished) - (now - Math.max(...starts));
   return left > 0 ? left / 1000 : null;
 }
 
