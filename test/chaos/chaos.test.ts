@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { search, tell } from './search.ts';
+
+const RUNS = 500;
+
+test(`${RUNS} random schedules: nothing doubled, nothing lost, no false success`, {
+  timeout: 120_000,
+}, async () => {
+  const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e9));
+  console.log(`CHAOS_SEED=${seed}`);
+  const found = await search(seed, RUNS);
+  expect(tell(found)).toBe('');
+  expect(found.runs).toBe(RUNS);
+  // The search would prove nothing if its faults did not strike.
+  for (const kind of [
+    'copy lost, executed',
+    'copy hang, executed late',
+    'copy partial, not executed',
+    'run ends by kill',
+    'run ends by cancel',
+    'run ends available',
+    're-run after success',
+    'rollback due',
+    'run that must succeed',
+  ]) {
+    expect(found.struck.get(kind) ?? 0, kind).toBeGreaterThan(0);
+  }
+});

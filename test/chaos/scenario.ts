@@ -1,0 +1,303 @@
+import fc from 'fast-check';
+import { CODES, describe, fateWords, REGIONS, SOURCE_REGION } from './world.ts';
+
+/** What becomes of one copy. Seconds after it was made. */
+export interface Fate {
+  seconds: number;
+  end: 'Available' | 'Unavailable' | 'differs' | 'stuck';
+  /** Until then it tells a state that nobody documented. */
+  odd: boolean;
+  listedAfter: number;
+  /** Somebody deletes it. */
+  removedAfter?: number;
+}
+
+/** `executed`: seconds after the call was sent, null for never. */
+export type Effect =
+  | { kind: 'refused' | 'truncated' | 'blink' }
+  | { kind: 'lost'; after: number; executed: number | null }
+  | { kind: 'hang' | 'garbage'; executed: number | null }
+  | { kind: 'http'; status: number; executed: number | null }
+  | { kind: 'code'; code: number; executed: number | null }
+  | { kind: 'slow'; seconds: number }
+  | { kind: 'partial'; which: number; empty: boolean; executed: number | null };
+
+export type Action = 'CopyCustomImage' | 'DescribeImage' | 'TerminateCustomImage' | 'GetRegion';
+
+/** Strikes the calls `nth` to `nth + count - 1` of an action, counted over all runs. */
+export interface Fault {
+  on: Action;
+  nth: number;
+  count: number;
+  effect: Effect;
+}
+
+export type Held =
+  | 'earlier available'
+  | 'earlier copying'
+  | 'earlier broken'
+  | 'earlier differs'
+  | 'other name'
+  | 'of another source'
+  | 'namesake';
+
+export interface Target {
+  held: Held[];
+  /** The fate of the first copy made there, the second, and so on; the last one repeats. */
+  fates: Fate[];
+  /** Images of our name that somebody makes, `after` seconds; without a description, or with the source's content. */
+  strangers: { after: number; bare: boolean; same: boolean }[];
+}
+
+/** The step is cancelled, or killed, so many seconds after its start, or milliseconds after its `copy`th CopyCustomImage. */
+export interface Stop {
+  how: 'cancel' | 'kill';
+  at: { seconds: number } | { copy: number; plus: number };
+  /** The post step runs. */
+  post: boolean;
+}
+
+export interface Run {
+  ifExists: 'adopt' | 'copy' | 'fail';
+  wait: boolean;
+  timeout: string;
+  pollInterval: string;
+  rollback: 'never' | 'step' | 'job';
+  stop: Stop | null;
+  laterStepFails: boolean;
+  /** Seconds until the next run. */
+  gap: number;
+}
+
+export interface Scenario {
+  seed: number;
+  sameProject: boolean;
+  tellsProject: boolean;
+  byName: boolean;
+  site: {
+    batch: boolean;
+    /** Characters of a description that the site keeps; null for all. */
+    description: number | null;
+    page: number;
+    total: boolean;
+    newestFirst: boolean;
+    /** DescribeImage of an id that is not listed answers 8956. */
+    missingIsAnError: boolean;
+    /** Milliseconds. */
+    latency: number;
+    /** Other images in each region. */
+    others: number;
+    refusal: { code: number; seconds: number } | null;
+  };
+  targets: Target[];
+  faults: Fault[];
+  runs: Run[];
+  /** One more run, without faults, that adopts and waits. */
+  convergence: boolean;
+}
+
+const seconds = (max: number) => fc.oneof(fc.integer({ min: 0, max }), fc.constant(0), fc.constant(max));
+
+/** Often at once, sometimes late, at most 60 s after it was sent. */
+const executed = fc.oneof(fc.constant(null), fc.constant(0), seconds(60));
+
+const fate: fc.Arbitrary<Fate> = fc
+  .record({
+    seconds: fc.oneof(fc.constant(5), seconds(90), fc.integer({ min: 0, max: 1500 })),
+    end: fc.oneof(
+      { weight: 12, arbitrary: fc.constant('Available' as const) },
+      { weight: 1, arbitrary: fc.constantFrom('Unavailable' as const, 'differs' as const, 'stuck' as const) },
+    ),
+    odd: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+    listedAfter: fc.oneof(fc.constant(0), seconds(50)),
+    removedAfter: fc.oneof(
+      { weight: 15, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 600 }) },
+    ),
+  })
+  .map(({ removedAfter, ...rest }) => (removedAfter === undefined ? rest : { ...rest, removedAfter }));
+
+const effect: fc.Arbitrary<Effect> = fc.oneof(
+  fc.record({ kind: fc.constantFrom('refused' as const, 'truncated' as const, 'blink' as const) }),
+  fc.record({ kind: fc.constant('lost' as const), after: seconds(60), executed }),
+  fc.record({ kind: fc.constantFrom('hang' as const, 'garbage' as const), executed }),
+  fc.record({
+    kind: fc.constant('http' as const),
+    status: fc.constantFrom(500, 502, 503, 504, 429, 403),
+    executed,
+  }),
+  fc.record({
+    kind: fc.constant('code' as const),
+    code: fc.constantFrom(...CODES, 110, 110, 153, 153),
+    executed,
+  }),
+  fc.record({ kind: fc.constant('slow' as const), seconds: fc.integer({ min: 1, max: 58 }) }),
+  fc.record({
+    kind: fc.constant('partial' as const),
+    which: fc.integer({ min: 0, max: 4 }),
+    empty: fc.boolean(),
+    executed,
+  }),
+);
+
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  fc.record({
+    on: fc.constant('CopyCustomImage' as const),
+    nth: fc.oneof(fc.constant(1), fc.constant(1), fc.integer({ min: 1, max: 6 })),
+    count: fc.constantFrom(1, 1, 1, 2, 4),
+    effect,
+  }),
+  fc.record({
+    on: fc.constantFrom(
+      'DescribeImage' as const,
+      'DescribeImage' as const,
+      'TerminateCustomImage' as const,
+      'GetRegion' as const,
+    ),
+    nth: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 60 })),
+    count: fc.constantFrom(1, 1, 2, 5, 40),
+    effect,
+  }),
+);
+
+const target: fc.Arbitrary<Target> = fc.record({
+  held: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([] as Held[]) },
+    {
+      weight: 1,
+      arbitrary: fc.array(
+        fc.constantFrom<Held>(
+          'earlier available',
+          'earlier copying',
+          'earlier broken',
+          'earlier differs',
+          'other name',
+          'of another source',
+          'namesake',
+        ),
+        { minLength: 1, maxLength: 2 },
+      ),
+    },
+  ),
+  fates: fc.array(fate, { minLength: 1, maxLength: 2 }),
+  strangers: fc.oneof(
+    { weight: 9, arbitrary: fc.constant([] as Target['strangers']) },
+    {
+      weight: 1,
+      arbitrary: fc.array(fc.record({ after: seconds(200), bare: fc.boolean(), same: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 1,
+      }),
+    },
+  ),
+});
+
+const stop: fc.Arbitrary<Stop> = fc.record({
+  how: fc.constantFrom('cancel' as const, 'kill' as const),
+  at: fc.oneof(
+    fc.record({ seconds: seconds(400) }),
+    fc.record({
+      copy: fc.integer({ min: 1, max: 4 }),
+      plus: fc.oneof(
+        fc.integer({ min: 0, max: 60 }),
+        fc.integer({ min: 0, max: 2_000 }),
+        fc.integer({ min: 0, max: 130_000 }),
+      ),
+    }),
+  ),
+  post: fc.boolean(),
+});
+
+const run: fc.Arbitrary<Run> = fc.record({
+  ifExists: fc.constantFrom(
+    'adopt' as const,
+    'adopt' as const,
+    'adopt' as const,
+    'adopt' as const,
+    'copy' as const,
+    'fail' as const,
+  ),
+  wait: fc.constantFrom(true, true, true, true, false),
+  timeout: fc.constantFrom('2h', '2h', '2h', '20m', '3m', '45s'),
+  pollInterval: fc.constantFrom('', '', '', '2s', '30s'),
+  rollback: fc.constantFrom('never' as const, 'never' as const, 'step' as const, 'job' as const),
+  stop: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: stop }),
+  laterStepFails: fc.constantFrom(false, false, false, true),
+  gap: fc.oneof(fc.constant(120), seconds(300)),
+});
+
+export const scenario: fc.Arbitrary<Scenario> = fc.record({
+  seed: fc.integer({ min: 1, max: 1_000_000 }),
+  sameProject: fc.constantFrom(false, false, true),
+  tellsProject: fc.boolean(),
+  byName: fc.constantFrom(false, false, true),
+  site: fc.record({
+    batch: fc.constantFrom(true, true, true, false),
+    description: fc.constantFrom(null, null, null, null, null, null, 0, 12),
+    page: fc.constantFrom(100, 100, 20),
+    total: fc.boolean(),
+    newestFirst: fc.boolean(),
+    missingIsAnError: fc.boolean(),
+    latency: fc.constantFrom(40, 40, 700),
+    others: fc.constantFrom(0, 0, 0, 19, 25),
+    refusal: fc.constantFrom(
+      null,
+      null,
+      null,
+      { code: 8022, seconds: 20 },
+      { code: 8022, seconds: 300 },
+      { code: 4711, seconds: 60 },
+    ),
+  }),
+  targets: fc.array(target, { minLength: 1, maxLength: 5 }),
+  faults: fc.array(fault, { maxLength: 5 }),
+  runs: fc.array(run, { minLength: 1, maxLength: 2 }),
+  convergence: fc.constantFrom(true, true, true, false),
+});
+
+/** What is not as usual, line by line. */
+export function story({ site, targets, faults, runs, ...rest }: Scenario): string {
+  const lines = [
+    `The source is in ${SOURCE_REGION}; the target project is ${rest.sameProject ? 'its own' : 'another one'}.`,
+    ...(rest.byName ? ['It is given by its name.'] : []),
+    ...(rest.tellsProject ? [] : ['project-id is not given.']),
+    ...(site.batch ? [] : ['The site ignores TargetRegionList.']),
+    ...(site.description === null ? [] : [`The site keeps ${site.description} characters of a description.`]),
+    ...(site.missingIsAnError ? ['The site answers 8956 for an id that is not listed.'] : []),
+    ...(site.others > 0
+      ? [
+          `Each region holds ${site.others} other images; pages of ${site.page}, ${site.newestFirst ? 'newest' : 'oldest'} first, ${site.total ? 'with' : 'without'} a total.`,
+        ]
+      : []),
+    ...(site.refusal
+      ? [`A delete is refused with ${site.refusal.code} while copying, for ${site.refusal.seconds} s.`]
+      : []),
+    `An answer takes ${site.latency} ms.`,
+    ...targets.flatMap(({ held, fates, strangers }, index) => [
+      `${REGIONS[index]}: ${held.length > 0 ? `holds ${held.join(', ')}; ` : ''}copies become ${fates.map(fateWords).join('; then ')}.`,
+      ...strangers.map(
+        ({ after, bare, same }) =>
+          `${REGIONS[index]}: after ${after} s somebody makes an image of our name, ${bare ? 'without a description' : 'described otherwise'}, ${same ? 'like' : 'unlike'} the source.`,
+      ),
+    ]),
+    ...faults.map(
+      ({ on, nth, count, effect }) =>
+        `${on === 'GetRegion' ? 'GetRegion or GetProjectList' : on} ${count > 1 ? `${nth} to ${nth + count - 1}` : nth}: ${describe(effect)}.`,
+    ),
+    ...runs.map(
+      (one, index) =>
+        `Run ${index}: if-exists ${one.ifExists}, wait ${one.wait}, timeout ${one.timeout}, rollback ${one.rollback}${one.pollInterval ? `, poll-interval ${one.pollInterval}` : ''}${stopWords(one)}${one.laterStepFails ? '; a later step fails' : ''}; then ${one.gap} s.`,
+    ),
+    ...(rest.convergence ? ['A last run has no faults.'] : []),
+  ];
+  return lines.map((line) => `  ${line}`).join('\n');
+}
+
+function stopWords({ stop }: Run): string {
+  if (!stop) return '';
+  const when =
+    'seconds' in stop.at
+      ? `after ${stop.at.seconds} s`
+      : `${stop.at.plus} ms after CopyCustomImage ${stop.at.copy}`;
+  return `; ${stop.how} ${when}${stop.post ? ', then the post step' : ', no post step'}`;
+}
