@@ -1,0 +1,181 @@
+import { describe, expect, it } from 'vitest';
+import { LISTING_WINDOW } from '../../src/promotion/submit.ts';
+import { broken, copyIn, doneBut, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
+
+const COPY = 'CopyCustomImage';
+
+/** The first copy is made behind a refusal and listed late, so that a second one is made before it is seen. */
+function doubled(some: ConstructorParameters<typeof Scenario>[0] = {}): Scenario {
+  const scenario = new Scenario(some);
+  scenario.cloud.listingSeconds = { hk: 30 };
+  scenario.cloud.copySeconds = { hk: 20 };
+  scenario.cloud.fault(COPY, doneBut(153));
+  return scenario;
+}
+
+describe('a second copy that turns up late', () => {
+  it('is deleted when this run made it, and told; the one that is kept is the one in the result', async () => {
+    const scenario = doubled();
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+    const { imageId } = copyIn(promotion, 'hk');
+    expect(scenario.cloud.ids('hk')).toEqual([imageId]);
+    const [deleted] = scenario.cloud.calls('TerminateCustomImage');
+    expect(deleted).toMatchObject({ region: 'hk', projectId: PROD });
+    expect(scenario.warnings.some((text) => text.includes(deleted?.imageIds[0] ?? '-'))).toBe(true);
+  });
+
+  it('is looked for only when it would surely have been listed', async () => {
+    const scenario = doubled();
+    await scenario.promote();
+    expect(scenario.clock.elapsed).toBeGreaterThanOrEqual(LISTING_WINDOW);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW + 30_000);
+  });
+
+  it('is looked for at the end of a short timeout, and not after it', async () => {
+    const scenario = doubled({ timeout: 70_000 });
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.ids('hk')).toEqual([copyIn(promotion, 'hk').imageId]);
+    expect(scenario.clock.elapsed).toBeLessThan(75_000);
+  });
+
+  it('is looked for without waiting for the copies, too', async () => {
+    const scenario = doubled({ wait: false });
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.ids('hk')).toEqual([copyIn(promotion, 'hk').imageId]);
+  });
+
+  it('is kept when the first one failed, and told', async () => {
+    const scenario = doubled();
+    scenario.cloud.finalState = { hk: 'Unavailable' };
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    const others = scenario.cloud.ids('hk').filter((id) => id !== copyIn(promotion, 'hk').imageId);
+    expect(others).toHaveLength(1);
+    expect(scenario.warnings.some((text) => text.includes(others[0] ?? '-'))).toBe(true);
+  });
+
+  it('is left alone when it carries no mark, and told', async () => {
+    const scenario = doubled();
+    scenario.cloud.describe = () => undefined;
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    const others = scenario.cloud.ids('hk').filter((id) => id !== copyIn(promotion, 'hk').imageId);
+    expect(others).toHaveLength(1);
+    expect(scenario.warnings.some((text) => text.includes(others[0] ?? '-'))).toBe(true);
+  });
+
+  it('of another run, of an older one of ours, or of another name is none of this run’s business', async () => {
+    const scenario = doubled();
+    scenario.cloud.addCopy('hk', { ImageId: 'uimage-old', State: 'Unavailable' });
+    scenario.cloud.fault(
+      COPY,
+      (execute) => {
+        scenario.cloud.addCopy('hk', {
+          ImageId: 'uimage-other-run',
+          ImageDescription: markedBy('other-run'),
+        });
+        const namedElse = { ...SOURCE, ImageId: 'uimage-named-else', ImageName: 'db' };
+        scenario.cloud.add(namedElse, { region: 'hk', projectId: PROD });
+        return execute();
+      },
+      { skip: 0 },
+    );
+    await scenario.promote();
+    expect(scenario.cloud.ids('hk')).toEqual(
+      expect.arrayContaining(['uimage-old', 'uimage-other-run', 'uimage-named-else']),
+    );
+    expect(scenario.warnings.join()).not.toMatch(/uimage-old|uimage-other-run|uimage-named-else/);
+  });
+
+  it('that cannot be deleted is named, with what to do', async () => {
+    const scenario = doubled();
+    scenario.cloud.fault('TerminateCustomImage', fails(299));
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    const others = scenario.cloud.ids('hk').filter((id) => id !== copyIn(promotion, 'hk').imageId);
+    expect(scenario.warnings.some((text) => text.includes(others[0] ?? '-') && text.includes('299'))).toBe(
+      true,
+    );
+  });
+
+  it('where none was known gives its id to the target: no id is lost', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.cloud.fault(COPY, fails(8095));
+    // Only the last look, which is a patient one, finds it.
+    const blind = (execute: () => unknown, { patience }: { patience: number | undefined }) =>
+      patience ? execute() : [];
+    scenario.cloud.fault('DescribeImage', blind, { region: 'hk', skip: 1, times: 999 });
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.ids('hk')).toEqual([copyIn(promotion, 'hk').imageId]);
+    expect(copyIn(promotion, 'hk').created).toBe(true);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
+  it('in a region that cannot be read just then changes nothing', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(153));
+    scenario.cloud.copySeconds = { hk: 10 };
+    scenario.clock.after(60_000, () =>
+      scenario.cloud.fault('DescribeImage', fails(150), { region: 'hk', times: 99 }),
+    );
+    expect((await scenario.promote()).status).toBe('available');
+  });
+});
+
+it('nothing is looked for, and no time lost, when every answer was clear', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg'] });
+  scenario.cloud.copySeconds = { hk: 10, sg: 10 };
+  await scenario.promote();
+  expect(scenario.clock.elapsed).toBeLessThan(20_000);
+  const listings = scenario.cloud
+    .calls('DescribeImage')
+    .filter(({ at, imageIds }) => at > 0 && imageIds.length === 0);
+  expect(listings).toEqual([]);
+});
+
+it('an image in the region of the source that this run did not make is no stray', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg'] });
+  scenario.cloud.fault(COPY, () => {
+    scenario.cloud.add(
+      { ...SOURCE, ImageId: 'uimage-mine', ImageDescription: markedBy('other-run') },
+      { projectId: PROD },
+    );
+    throw broken(COPY, 'lost');
+  });
+  await scenario.promote();
+  expect(scenario.cloud.ids(HERE)).toEqual(['uimage-mine']);
+  expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+});
+
+it('a cancel while looking for doubles leaves the copies as they are', async () => {
+  const scenario = doubled();
+  scenario.cancelAt(100_000);
+  const promotion = await scenario.promote();
+  expect(copyIn(promotion, 'hk')).toMatchObject({ state: 'Available', outcome: 'copied' });
+  expect(promotion.problems).toHaveLength(1);
+  expect(scenario.clock.elapsed).toBe(100_000);
+});
+
+it('a cancel while a stray is deleted tells that it is still there', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg'] });
+  scenario.cloud.batch = false;
+  scenario.cloud.fault('TerminateCustomImage', async (_execute, _sent, signal) => {
+    await scenario.clock.sleep(60_000, signal);
+  });
+  scenario.cancelAt(10_000);
+  await scenario.promote();
+  const [stray] = scenario.cloud.ids(HERE);
+  expect(scenario.warnings.some((text) => text.includes(stray ?? '-'))).toBe(true);
+  expect(scenario.clock.elapsed).toBeLessThan(15_000);
+});
+
+it('every copy of a run carries its mark, by which all this works', async () => {
+  const scenario = doubled();
+  await scenario.promote();
+  for (const { copy } of scenario.cloud.calls(COPY)) expect(copy?.TargetImageDescription).toContain(RUN);
+});

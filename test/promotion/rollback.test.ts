@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { rollback, type Traces } from '../../src/promotion/rollback.ts';
+import { LISTING_WINDOW, type Made } from '../../src/promotion/submit.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
+
+const TERMINATE = 'TerminateCustomImage';
+const ours = (region: string, number = 1): Made => ({
+  region,
+  projectId: PROD,
+  imageId: `uimage-${region}-${number}`,
+});
+const place = (region: string) => ({ region, projectId: PROD });
+
+function setUp() {
+  const clock = new VirtualClock();
+  const cloud = new FakeCloud(clock);
+  const cancel = new AbortController();
+  const add = ({ region, imageId }: Made, run = RUN) =>
+    cloud.add({ ...SOURCE, ImageId: imageId, ImageDescription: markedBy(run) }, { region, projectId: PROD });
+  const undo = (some: Partial<Traces>) => {
+    const traces: Traces = {
+      run: RUN,
+      created: [],
+      places: [],
+      unclear: false,
+      submittedAt: clock.start,
+      ...some,
+    };
+    return clock.run(rollback(traces, { cloud, clock, signal: cancel.signal }));
+  };
+  return { clock, cloud, cancel, add, undo };
+}
+
+describe('a rollback', () => {
+  it('deletes what the run made, by its ids, in its project, all at once', async () => {
+    const { cloud, add, undo } = setUp();
+    for (const image of [ours('hk'), ours('sg')]) add(image);
+    const { deleted, left } = await undo({ created: [ours('hk'), ours('sg')] });
+    expect(deleted).toEqual([ours('hk'), ours('sg')]);
+    expect(left).toEqual([]);
+    expect(cloud.ids()).toEqual([]);
+    const calls = cloud.calls(TERMINATE);
+    expect(calls.map(({ at }) => at)).toEqual([0, 0]);
+    for (const call of calls) {
+      expect(call.projectId).toBe(PROD);
+      expect(call.patience).toBeGreaterThanOrEqual(30_000);
+    }
+  });
+
+  it('finds by the mark what the run made without learning its id', async () => {
+    const { cloud, add, undo } = setUp();
+    for (const image of [ours('hk'), ours('hk', 2), ours('sg')]) add(image);
+    const { deleted } = await undo({ created: [ours('hk')], places: [place('hk'), place('sg')] });
+    expect(deleted.map(({ imageId }) => imageId).sort()).toEqual([
+      'uimage-hk-1',
+      'uimage-hk-2',
+      'uimage-sg-1',
+    ]);
+    expect(cloud.ids()).toEqual([]);
+    expect(cloud.calls(TERMINATE)).toHaveLength(3);
+  });
+
+  it('never deletes what another run made, adopted or not, nor a namesake', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'), 'another-run');
+    add(ours('hk', 2), `${RUN}x`);
+    cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+    const { deleted } = await undo({ places: [place('hk')] });
+    expect(deleted).toEqual([]);
+    expect(cloud.ids('hk')).toHaveLength(3);
+    expect(cloud.calls(TERMINATE)).toEqual([]);
+  });
+
+  it('looks once where every answer was clear', async () => {
+    const { cloud, clock, undo } = setUp();
+    await undo({ places: [place('hk')] });
+    expect(cloud.calls('DescribeImage')).toHaveLength(1);
+    expect(clock.elapsed).toBeLessThan(1_000);
+  });
+
+  it('after an unclear answer looks until a late image would surely have been listed', async () => {
+    const { cloud, clock, add, undo } = setUp();
+    clock.after(100_000, () => add(ours('hk')));
+    const { deleted, left } = await undo({ places: [place('hk')], unclear: true });
+    expect(deleted).toEqual([ours('hk')]);
+    expect(left).toEqual([]);
+    expect(clock.elapsed).toBeGreaterThanOrEqual(LISTING_WINDOW);
+    expect(clock.elapsed).toBeLessThan(LISTING_WINDOW + 5_000);
+    expect(cloud.calls('DescribeImage').length).toBeLessThan(30);
+  });
+
+  it('looks often enough to find a late image long before that time is over', async () => {
+    const { cloud, clock, add, undo } = setUp();
+    clock.after(15_000, () => add(ours('hk')));
+    await undo({ places: [place('hk')], unclear: true });
+    expect(cloud.calls(TERMINATE)[0]?.at).toBeLessThan(40_000);
+  });
+
+  it('deletes the ids it knows before it looks for others', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    await undo({ created: [ours('hk')], places: [place('hk'), place('sg')], unclear: true });
+    expect(cloud.sent[0]?.action).toBe(TERMINATE);
+  });
+});
+
+describe('what a rollback could not do', () => {
+  it('is told: an image that was not deleted, with id, region, reason and what to do', async () => {
+    const { cloud, add, undo } = setUp();
+    for (const image of [ours('hk'), ours('sg')]) add(image);
+    cloud.fault(TERMINATE, fails(299), { region: 'hk' });
+    const { deleted, left } = await undo({
+      created: [ours('hk'), ours('sg')],
+      places: [place('hk'), place('sg')],
+    });
+    expect(deleted).toEqual([ours('sg')]);
+    expect(left).toHaveLength(1);
+    expect(left[0]?.image).toEqual(ours('hk'));
+    expect(left[0]?.problem.message).toMatch(/uimage-hk-1.*hk.*299/);
+    expect(left[0]?.problem.advice).not.toBe('');
+  });
+
+  it('is told: a place that could not be searched at the end', async () => {
+    const { cloud, undo } = setUp();
+    cloud.fault(
+      'DescribeImage',
+      () => {
+        throw broken('DescribeImage', 'lost');
+      },
+      { region: 'hk', times: 99 },
+    );
+    const { left } = await undo({ places: [place('hk'), place('sg')], unclear: true });
+    expect(left).toHaveLength(1);
+    expect(left[0]).toMatchObject({ image: null });
+    expect(left[0]?.problem.message).toMatch(/^hk\b/);
+  });
+
+  it('is not told when a later look worked', async () => {
+    const { cloud, undo } = setUp();
+    cloud.fault('DescribeImage', fails(150), { region: 'hk' });
+    expect((await undo({ places: [place('hk')], unclear: true })).left).toEqual([]);
+  });
+
+  it('is told when the step is cancelled meanwhile', async () => {
+    const { clock, cloud, cancel, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, async (_execute, _sent, signal) => clock.sleep(30_000, signal));
+    clock.after(5_000, () => cancel.abort(new Error('cancelled')));
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')], unclear: true });
+    expect(deleted).toEqual([]);
+    expect(left.map(({ image }) => image)).toEqual([ours('hk'), null]);
+    expect(left[0]?.problem.message).toContain('uimage-hk-1');
+    expect(clock.elapsed).toBe(5_000);
+  });
+
+  it('never throws, whatever a call does', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => {
+      throw new TypeError('defect');
+    });
+    cloud.fault('DescribeImage', () => {
+      throw new TypeError('defect');
+    });
+    const { left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect(left.map(({ image }) => image)).toEqual([ours('hk'), null]);
+  });
+});

@@ -1,0 +1,755 @@
+import { describe, expect, it } from 'vitest';
+import { LISTING_WINDOW } from '../../src/promotion/submit.ts';
+import {
+  BUILD,
+  broken,
+  copyIn,
+  doneBut,
+  fails,
+  HERE,
+  markedBy,
+  PROD,
+  RUN,
+  Scenario,
+  type Sent,
+  SOURCE,
+  told,
+} from './scenario.ts';
+
+const COPY = 'CopyCustomImage';
+
+/** The target regions of one CopyCustomImage. */
+const asksFor = ({ copy, region }: Sent) => copy?.TargetRegionList ?? [copy?.TargetRegion ?? region];
+
+/** Every target is Available, and holds nothing but what the promotion names. */
+async function allMade(scenario: Scenario) {
+  const promotion = await scenario.promote();
+  expect(promotion.status).toBe('available');
+  for (const { region, imageId } of promotion.copies) expect(scenario.cloud.ids(region)).toEqual([imageId]);
+  expect(scenario.cloud.ids()).toHaveLength(promotion.copies.length);
+  return promotion;
+}
+
+describe('the request', () => {
+  it('for one target names its region, and all that was ordered', async () => {
+    const scenario = new Scenario({
+      source: { zone: 'cn-bj2-04', projectId: BUILD },
+      target: { name: 'web', description: 'for production', tag: 'shop' },
+      extraParameters: { TargetEmail: 'ops@example.com' },
+    });
+    await scenario.promote();
+    const [call, ...more] = scenario.cloud.calls(COPY);
+    expect(more).toEqual([]);
+    expect(call?.copy).toEqual({
+      Region: HERE,
+      Zone: 'cn-bj2-04',
+      ProjectId: BUILD,
+      SourceImageId: SOURCE.ImageId,
+      TargetProjectId: PROD,
+      TargetRegion: 'hk',
+      TargetImageName: 'web',
+      TargetImageDescription: `for production [copy of cn-bj2/uimage-source by ${RUN}]`,
+      TargetImageTag: 'shop',
+      extra: { TargetEmail: 'ops@example.com' },
+    });
+  });
+
+  it('leaves out what was not ordered, and takes name and description from the source', async () => {
+    const scenario = new Scenario();
+    await scenario.promote();
+    expect(scenario.cloud.calls(COPY)[0]?.copy).toEqual({
+      Region: HERE,
+      SourceImageId: SOURCE.ImageId,
+      TargetProjectId: PROD,
+      TargetRegion: 'hk',
+      TargetImageName: 'web-1.4.2',
+      TargetImageDescription: `nginx and friends [copy of cn-bj2/uimage-source by ${RUN}]`,
+      extra: {},
+    });
+  });
+
+  it('inside the region of the source names no target region', async () => {
+    const scenario = new Scenario({ regions: [HERE] });
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)[0]?.copy).not.toHaveProperty('TargetRegion');
+  });
+
+  it('for several targets is one batch, of those that need a copy', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', HERE, 'us-ca'] });
+    scenario.cloud.addCopy('sg');
+    const promotion = await scenario.promote();
+    const calls = scenario.cloud.calls(COPY);
+    expect(calls).toHaveLength(1);
+    expect(calls[0]?.copy?.TargetRegionList).toEqual(['hk', HERE, 'us-ca']);
+    expect(calls[0]?.copy).not.toHaveProperty('TargetRegion');
+    expect(copyIn(promotion, 'us-ca')).toMatchObject({ created: true, outcome: 'copied' });
+    expect(copyIn(promotion, 'us-ca').imageId).toMatch(/^uimage-new-us-ca-/);
+    expect(copyIn(promotion, 'us-ca').taskId).toMatch(/^task-us-ca-/);
+  });
+
+  it('is not sent at all where every target is there', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk');
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(scenario.cloud.calls(COPY)).toEqual([]);
+    expect(scenario.of('submitting')).toEqual([]);
+  });
+
+  it('is announced before it is sent, and the ids as soon as they are known', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    let toldBefore = false;
+    scenario.cloud.fault(COPY, (execute) => {
+      toldBefore = scenario.of('submitting')[0]?.copies.every(({ unclear }) => unclear) ?? false;
+      return execute();
+    });
+    await scenario.promote();
+    expect(toldBefore).toBe(true);
+    const withIds = scenario
+      .of('ids')
+      .filter(({ copies }) => copies.every(({ imageId }) => imageId !== null));
+    expect(withIds[0]?.copies.map(({ state, created, unclear }) => [state, created, unclear])).toEqual([
+      ['Copying', true, false],
+      ['Copying', true, false],
+    ]);
+  });
+});
+
+describe('an answer that says no', () => {
+  it.each([220, 230, 292, 294, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959, 8970])(
+    'for good (%s) fails the target, is never asked again, and looks for nothing',
+    async (code) => {
+      const scenario = new Scenario();
+      scenario.cloud.fault(COPY, fails(code));
+      const promotion = await scenario.promote();
+      expect(promotion.status).toBe('failed');
+      expect(told(promotion)[0]).toContain(`RetCode ${code}`);
+      expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, unclear: false });
+      expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+      expect(scenario.clock.elapsed).toBeLessThan(1_000);
+    },
+  );
+
+  it('for want of quota tells how many images each region holds', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (let index = 0; index < 20; index++)
+      scenario.cloud.add({ ImageId: `uimage-${index}` }, { region: 'hk', projectId: PROD });
+    scenario.cloud.fault(COPY, fails(8095), { times: 9 });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').problem?.advice).toMatch(/\bhk\b.*\b20\b/);
+    expect(copyIn(promotion, 'sg').problem?.advice).toMatch(/\bsg\b.*\b0\b/);
+  });
+
+  it('for now (153) is waited out, ever longer, and told', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(153), { times: 8 });
+    await allMade(scenario);
+    const times = scenario.cloud.calls(COPY).map(({ at }) => at);
+    expect(times).toHaveLength(9);
+    const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    expect(gaps[0]).toBeGreaterThanOrEqual(500);
+    expect(gaps[7]).toBeGreaterThanOrEqual(15_000);
+    expect(Math.max(...gaps)).toBeLessThan(31_000);
+    expect(scenario.notices.filter((text) => text.includes('153')).length).toBeGreaterThan(0);
+    expect(scenario.notices.length).toBeLessThanOrEqual(5);
+  });
+
+  it('with a time (8980) is not asked again before it', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(8980));
+    await allMade(scenario);
+    const [first, second] = scenario.cloud.calls(COPY).map(({ at }) => at);
+    expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(30_000);
+  });
+
+  it('with a time for one of several targets holds them all back', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault(COPY, fails(8980), { region: 'hk' });
+    scenario.cloud.fault(COPY, fails(153), { region: 'sg' });
+    await allMade(scenario);
+    const times = scenario.cloud.calls(COPY).map(({ at }) => at);
+    expect((times.at(-1) ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(30_000);
+  });
+
+  it('but made the copy all the same (153 that lies) is found before anything is sent again', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, doneBut(153));
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('since the line was down is asked again', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(
+      COPY,
+      () => {
+        throw broken(COPY, 'connection');
+      },
+      { times: 3 },
+    );
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(4);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  });
+
+  it('for as long as the timeout ends with that answer, in time', async () => {
+    const scenario = new Scenario({ timeout: 300_000 });
+    scenario.cloud.fault(COPY, fails(153), { times: Number.POSITIVE_INFINITY });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(told(promotion).join()).toContain('RetCode 153');
+    expect(scenario.clock.elapsed).toBeGreaterThanOrEqual(300_000);
+    expect(scenario.clock.elapsed).toBeLessThan(310_000);
+    expect(scenario.cloud.calls(COPY).length).toBeLessThan(30);
+  });
+
+  it('since the source is not ready (8961) waits for it, then asks once more', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, fails(8961));
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+  });
+
+  it('since the source is not ready, twice, is for good', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(8961), { times: 9 });
+    const promotion = await scenario.promote();
+    expect(told(promotion)[0]).toContain('RetCode 8961');
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+  });
+
+  it('since the source is not ready, which then turns out Unavailable, names the source', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (_, { action, region }, signal) => {
+      const [stored] = scenario.cloud.stored;
+      if (stored) stored.finalState = 'Unavailable';
+      return fails(8961)(() => undefined, { action, region } as never, signal);
+    });
+    const promotion = await scenario.promote();
+    expect(told(promotion)[0]).toMatch(/uimage-source.*Unavailable/);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+});
+
+describe('an answer that is not clear', () => {
+  const unclearCodes = [110, 130, 150, 8022, 8024, 8825, 8861, 8960, 31_337];
+
+  it.each(unclearCodes)('after a copy that was made (%s): found, and nothing is sent again', async (code) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.listingSeconds = { hk: 50, sg: 20 };
+    scenario.cloud.copySeconds = { hk: 300, sg: 300 };
+    scenario.cloud.fault(COPY, doneBut(code));
+    const promotion = await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    for (const copy of promotion.copies)
+      expect(copy).toMatchObject({ created: true, outcome: 'copied', unclear: false });
+    expect(scenario.warnings[0]).toContain(`RetCode ${code}`);
+  });
+
+  it.each(unclearCodes)(
+    'after a copy that was not made (%s): sent again, not before the window is over',
+    async (code) => {
+      const scenario = new Scenario({ regions: ['hk', 'sg'] });
+      scenario.cloud.fault(COPY, fails(code));
+      await allMade(scenario);
+      const [first, ...again] = scenario.cloud.calls(COPY);
+      expect(again.flatMap(asksFor)).toEqual(['hk', 'sg']);
+      for (const { at } of again) expect(at - (first?.at ?? 0)).toBeGreaterThanOrEqual(LISTING_WINDOW);
+      expect(scenario.notices.join()).toMatch(/hk.*sg.*again/);
+    },
+  );
+
+  it.each(['lost', 'http', 'unreadable'] as const)('by a line that is %s, made or not', async (kind) => {
+    for (const made of [true, false]) {
+      const scenario = new Scenario();
+      scenario.cloud.fault(COPY, (execute) => {
+        if (made) execute();
+        throw broken(COPY, kind);
+      });
+      await allMade(scenario);
+      expect(scenario.cloud.calls(COPY)).toHaveLength(made ? 1 : 2);
+    }
+  });
+
+  it('of a batch that was made in part: only what did not turn up is sent again', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.fault(COPY, (_execute, { copy }) => {
+      if (copy) void scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['sg'] });
+      throw broken(COPY, 'lost');
+    });
+    await allMade(scenario);
+    const calls = scenario.cloud.calls(COPY).filter(({ at }) => at > LISTING_WINDOW);
+    expect(calls.flatMap(asksFor)).toEqual(['hk', 'us-ca']);
+  });
+
+  it('of a batch, when one region has no entry or an empty id: for that region alone', async () => {
+    for (const entry of [[], [{ TargetRegion: 'sg' }]]) {
+      for (const made of [true, false]) {
+        const scenario = new Scenario({ regions: ['hk', 'sg'] });
+        scenario.cloud.copySeconds = { hk: 500 };
+        scenario.cloud.fault(COPY, (_execute, { copy }) => {
+          if (made && copy) void scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['sg'] });
+          const { TargetRegionList: _, ...single } = copy ?? {
+            Region: '',
+            SourceImageId: '',
+            TargetProjectId: '',
+          };
+          const hk = scenario.cloud.copyCustomImage({ ...single, TargetRegion: 'hk' });
+          return hk.then(({ TargetImageId = '' }) => ({
+            Infos: [...entry, { TargetRegion: 'hk', TargetImageId }],
+          }));
+        });
+        await allMade(scenario);
+        const again = scenario.cloud.calls(COPY).filter(({ at }) => at > 1_000);
+        expect(again.map(({ copy }) => copy?.TargetRegion)).toEqual(made ? [] : ['sg']);
+        expect(scenario.warnings[0]).toMatch(/\bsg\b/);
+        expect(scenario.warnings[0]).not.toMatch(/\bhk\b/);
+      }
+    }
+  });
+
+  it('of one target, an answer without an id: with its request id', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, () => ({ requestId: 'request-77' }));
+    await allMade(scenario);
+    expect(scenario.warnings[0]).toContain('request-77');
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+  });
+
+  it('of one target, answered as a batch: the id is taken from there', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (execute) => {
+      const { TargetImageId, TaskId } = execute() as { TargetImageId: string; TaskId: string };
+      return { Infos: [{ TargetRegion: 'hk', TargetImageId, TaskId }] };
+    });
+    const promotion = await allMade(scenario);
+    expect(copyIn(promotion, 'hk').taskId).toMatch(/^task-hk/);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('again and again is given up after some rounds, long before a timeout of days', async () => {
+    const scenario = new Scenario({ timeout: 5 * 86_400_000 });
+    scenario.cloud.fault(COPY, fails(31_337), { times: Number.POSITIVE_INFINITY });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(told(promotion)[0]).toContain('31337');
+    expect(scenario.cloud.calls(COPY).length).toBeGreaterThan(1);
+    expect(scenario.cloud.calls(COPY).length).toBeLessThan(10);
+    expect(scenario.clock.elapsed).toBeLessThan(3_600_000);
+    expect(scenario.cloud.calls('DescribeImage').length).toBeLessThan(200);
+  });
+
+  it('near the end of the timeout: nothing is sent again, and the target stays unclear', async () => {
+    const scenario = new Scenario({ timeout: 60_000 });
+    scenario.cloud.fault(COPY, fails(110));
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: true, imageId: null });
+    expect(told(promotion).join()).toContain('RetCode 110');
+    expect(scenario.clock.elapsed).toBeLessThan(65_000);
+  });
+
+  it('and a region that cannot be read: it is not taken for empty', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, doneBut(110));
+    // The first listing is the check's.
+    scenario.cloud.fault('DescribeImage', fails(150), { region: 'hk', skip: 1, times: 20 });
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('and a region that cannot be read for long: nothing is sent, and it is not asked in a frenzy', async () => {
+    const scenario = new Scenario({ timeout: 1_800_000 });
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.cloud.fault('DescribeImage', fails(150), {
+      region: 'hk',
+      skip: 1,
+      times: Number.POSITIVE_INFINITY,
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').unclear).toBe(true);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(scenario.cloud.calls('DescribeImage').length).toBeLessThan(400);
+  });
+
+  it('then a refusal for good: looked after once more, and not sent again', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.listingSeconds = { hk: 170 };
+    scenario.cloud.copySeconds = { hk: 200 };
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.cloud.fault(COPY, fails(8095));
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+    const refused = new Scenario();
+    refused.cloud.fault(COPY, fails(110));
+    refused.cloud.fault(COPY, fails(8095));
+    const promotion = await refused.promote();
+    expect(told(promotion)[0]).toContain('RetCode 8095');
+    expect(refused.cloud.calls(COPY)).toHaveLength(2);
+  });
+
+  it('and a copy that ends Unavailable beside a good one: the good one is taken', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (execute) => {
+      const bad = { ...SOURCE, ImageId: 'uimage-bad', ImageDescription: markedBy(RUN), CreateTime: 5 };
+      scenario.cloud.add({ ...bad, State: 'Unavailable' }, { region: 'hk', projectId: PROD });
+      execute();
+      throw broken(COPY, 'lost');
+    });
+    expect(copyIn(await scenario.promote(), 'hk').imageId).toMatch(/^uimage-new-hk/);
+  });
+
+  it('on a site that keeps no descriptions: a new image of our name is taken, and that is told', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.describe = () => undefined;
+    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+    scenario.cloud.fault(COPY, doneBut(110));
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    const copy = copyIn(promotion, 'hk');
+    expect(copy.imageId).toMatch(/^uimage-new-hk/);
+    // Who made it is not sure: no rollback may delete it.
+    expect(copy.created).toBe(false);
+    expect(scenario.warnings.some((text) => text.includes(copy.imageId ?? ''))).toBe(true);
+  });
+
+  it('on such a site: of several new images of our name, one that is like the source', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.describe = () => undefined;
+    scenario.cloud.fault(COPY, (execute) => {
+      const other = {
+        ...SOURCE,
+        ImageId: 'uimage-other',
+        ImageDescription: '',
+        OsName: 'Debian 12',
+        CreateTime: 5,
+      };
+      scenario.cloud.add(other, { region: 'hk', projectId: PROD });
+      execute();
+      throw broken(COPY, 'lost');
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
+  });
+
+  it.each([
+    ['that somebody described', { ImageDescription: 'mine' }],
+    ['that is Unavailable', { ImageDescription: '', State: 'Unavailable' }],
+  ])('and a new image of our name %s: not taken', async (_, some) => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.add(
+        { ...SOURCE, ImageId: 'uimage-foreign', ...some },
+        { region: 'hk', projectId: PROD },
+      );
+      throw broken(COPY, 'lost');
+    });
+    expect(copyIn(await scenario.promote(), 'hk').imageId).toMatch(/^uimage-new-hk/);
+    expect(scenario.cloud.ids('hk')).toContain('uimage-foreign');
+  });
+
+  it('and a new image of our name that carries the mark of another: not taken', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.addCopy('hk', {
+        ImageId: 'uimage-foreign',
+        ImageDescription: markedBy('other-run', 'uimage-other'),
+      });
+      throw broken(COPY, 'lost');
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+  });
+
+  it('and a marked image beside an older namesake: the marked one is taken', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (execute) => {
+      const namesake = { ...SOURCE, ImageId: 'uimage-namesake', CreateTime: 5 };
+      scenario.cloud.add(namesake, { region: 'hk', projectId: PROD });
+      execute();
+      throw broken(COPY, 'lost');
+    });
+    const copy = copyIn(await scenario.promote(), 'hk');
+    expect(copy).toMatchObject({ created: true });
+    expect(copy.imageId).toMatch(/^uimage-new-hk/);
+  });
+
+  it('was a refusal: an image of our name without the mark is somebody else’s', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (_execute, sent, signal) => {
+      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+      return fails(153)(() => undefined, sent, signal);
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
+  });
+});
+
+describe('a site without batches', () => {
+  it('that makes one image instead: it is named and deleted, and each region is copied to once', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.batch = false;
+    const promotion = await allMade(scenario);
+    expect(promotion.copies.map(({ created }) => created)).toEqual([true, true, true]);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toMatchObject([{ region: HERE, projectId: PROD }]);
+    const [stray] = scenario.cloud.calls('TerminateCustomImage')[0]?.imageIds ?? [];
+    expect(stray).toMatch(/^uimage-new-cn-bj2/);
+    expect(scenario.warnings.some((text) => text.includes(stray ?? '-'))).toBe(true);
+    expect(scenario.cloud.calls(COPY).map(({ copy }) => copy?.TargetRegion)).toEqual([
+      undefined,
+      'hk',
+      'sg',
+      'us-ca',
+    ]);
+  });
+
+  it('whose region of the source is a target: that image is kept', async () => {
+    const scenario = new Scenario({ regions: ['hk', HERE, 'sg'] });
+    scenario.cloud.batch = false;
+    await allMade(scenario);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(scenario.cloud.calls(COPY).map(({ copy }) => copy?.TargetRegion)).toEqual([undefined, 'hk', 'sg']);
+    expect(scenario.warnings).toHaveLength(1);
+    expect(scenario.warnings[0]).toContain('TargetRegionList');
+  });
+
+  it('that refuses, since the list without its regions is a copy of the source onto itself', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], target: { projectId: BUILD } });
+    scenario.cloud.batch = false;
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(3);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(scenario.notices).toHaveLength(1);
+  });
+
+  it('that makes one image and loses the answer: found where nobody asked for it, deleted and told', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault(COPY, doneBut(110));
+    await allMade(scenario);
+    const [stray] = scenario.cloud.calls('TerminateCustomImage')[0]?.imageIds ?? [];
+    expect(stray).toMatch(/^uimage-new-cn-bj2/);
+    expect(scenario.warnings.some((text) => text.includes(stray ?? '-'))).toBe(true);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toHaveLength(1);
+    expect(scenario.cloud.calls(COPY).slice(1).flatMap(asksFor)).toEqual(['hk', 'sg']);
+  });
+
+  it('that answers with nothing at all: looked for, then one by one', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, () => ({ Infos: [] }));
+    await allMade(scenario);
+    const singles = scenario.cloud.calls(COPY).slice(1);
+    expect(singles.map(({ copy }) => copy?.TargetRegion)).toEqual(['hk', 'sg']);
+    expect(singles[0]?.at).toBeGreaterThanOrEqual(LISTING_WINDOW);
+  });
+
+  it('or one that copies to a region nobody named: that image is deleted and told', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, (_execute, { copy }) => {
+      if (!copy) throw new Error('no copy');
+      return scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['hk', 'sg', 'us-ca'] });
+    });
+    await allMade(scenario);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toMatchObject([
+      { region: 'us-ca', projectId: PROD },
+    ]);
+    expect(scenario.warnings.some((text) => text.includes('uimage-new-us-ca'))).toBe(true);
+  });
+
+  it('whose stray cannot be deleted: told with its id, and the promotion goes on', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault('TerminateCustomImage', fails(299));
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    const [stray] = scenario.cloud.ids(HERE);
+    expect(scenario.warnings.some((text) => text.includes(stray ?? '-') && text.includes('299'))).toBe(true);
+  });
+
+  it('with many regions: they are sent to abreast, but not all at once', async () => {
+    const scenario = new Scenario({ regions: Array.from({ length: 20 }, (_, index) => `r-${index}`) });
+    scenario.cloud.regions.push(...scenario.order.target.regions.map((Region) => ({ Region })));
+    scenario.cloud.batch = false;
+    await allMade(scenario);
+    const times = scenario.cloud
+      .calls(COPY)
+      .slice(1)
+      .map(({ at }) => at);
+    expect(times).toHaveLength(20);
+    expect(new Set(times).size).toBe(3);
+  });
+
+  it('of which one region is refused: the others are made', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault(COPY, fails(8095), { region: 'sg' });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(promotion.copies.map(({ outcome }) => outcome)).toEqual(['copied', 'failed', 'copied']);
+  });
+});
+
+describe('an answer that the target is the source (8962)', () => {
+  const unknownProject = (some: ConstructorParameters<typeof Scenario>[0]) => {
+    const scenario = new Scenario(some);
+    scenario.cloud.fault('GetProjectList', fails(299));
+    return scenario;
+  };
+
+  it('is believed of the region of the source', async () => {
+    const scenario = unknownProject({ regions: [HERE], target: { projectId: BUILD } });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(copyIn(promotion, HERE)).toMatchObject({
+      outcome: 'source',
+      imageId: SOURCE.ImageId,
+      created: false,
+    });
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('is believed there, too, when a batch was refused for it: the others are copied to', async () => {
+    const scenario = unknownProject({ regions: [HERE, 'hk', 'sg'], target: { projectId: BUILD } });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(promotion.copies.map(({ outcome }) => outcome)).toEqual(['source', 'copied', 'copied']);
+    expect(scenario.cloud.ids()).toHaveLength(2);
+  });
+
+  it('is not believed of any other region', async () => {
+    const scenario = new Scenario({ regions: ['hk'] });
+    scenario.cloud.fault(COPY, fails(8962), { times: 9 });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').imageId).toBeNull();
+    expect(told(promotion)[0]).toContain('8962');
+  });
+
+  it('is not believed when the projects are known to differ', async () => {
+    const scenario = new Scenario({ regions: [HERE] });
+    scenario.cloud.fault(COPY, fails(8962), { times: 9 });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, HERE).outcome).toBe('failed');
+  });
+});
+
+describe('a cancel', () => {
+  it('while the answer is under way waits a little for it: its ids are worth more', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, async (execute, _sent, signal) => {
+      const answer = execute();
+      await scenario.clock.sleep(2_000, signal);
+      return answer;
+    });
+    scenario.cancelAt(1_000);
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    for (const copy of promotion.copies) {
+      expect(copy).toMatchObject({ imageId: expect.any(String), created: true, unclear: false });
+      expect(copy.problem?.message).toContain(copy.imageId);
+    }
+    expect(told(promotion)[0]).toMatch(/uimage-new-hk.*uimage-new-sg/);
+    expect(scenario.clock.elapsed).toBeLessThan(5_000);
+  });
+
+  it('while the answer does not come: out within 5 s, and every target is unclear', async () => {
+    for (const regions of [['hk'], ['hk', 'sg']]) {
+      const scenario = new Scenario({ regions });
+      scenario.cloud.fault(COPY, async (execute, _sent, signal) => {
+        execute();
+        await scenario.clock.sleep(90_000, signal);
+      });
+      scenario.cancelAt(10_000);
+      const promotion = await scenario.promote();
+      expect(scenario.clock.elapsed).toBeLessThanOrEqual(15_000);
+      expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+      for (const copy of promotion.copies)
+        expect(copy).toMatchObject({ outcome: 'failed', unclear: true, imageId: null });
+    }
+  });
+
+  it('between two single copies: the second is not sent any more', async () => {
+    const regions = Array.from({ length: 12 }, (_, index) => `r-${index}`);
+    const scenario = new Scenario({ regions });
+    scenario.cloud.regions.push(...regions.map((Region) => ({ Region })));
+    scenario.cloud.batch = false;
+    scenario.cloud.latency = 1_000;
+    // Check until 1 s, batch until 2 s, the first eight until 3 s.
+    scenario.cancelAt(2_500);
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.calls(COPY)).toHaveLength(9);
+    const made = promotion.copies.filter(({ imageId }) => imageId !== null);
+    expect(made).toHaveLength(8);
+    for (const copy of promotion.copies) expect(copy.unclear).toBe(false);
+  });
+
+  it('while an unclear answer is looked after: the target stays unclear', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    scenario.cancelAt(30_000);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: true });
+    expect(scenario.clock.elapsed).toBeLessThan(31_000);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('after an unclear answer and then a refusal: the target is still unclear', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    scenario.cloud.fault(COPY, fails(8095));
+    scenario.cancelAt(LISTING_WINDOW + 30_000);
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: true });
+  });
+
+  it('in the middle of a look for it, likewise', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    let looks = 0;
+    scenario.cloud.fault(
+      'DescribeImage',
+      async (execute, _sent, signal) => {
+        looks += 1;
+        await scenario.clock.sleep(20_000, signal);
+        return execute();
+      },
+      { region: 'hk', skip: 1 },
+    );
+    scenario.cancelAt(10_000);
+    const promotion = await scenario.promote();
+    expect(looks).toBe(1);
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: true });
+    expect(scenario.clock.elapsed).toBe(10_000);
+  });
+
+  it('while a throttle is waited out: nothing is sent any more', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(8980));
+    scenario.cancelAt(10_000);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: false, imageId: null });
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(scenario.clock.elapsed).toBe(10_000);
+  });
+});
+
+it('a defect while sending loses no id and is told as a defect', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+  scenario.cloud.batch = false;
+  scenario.cloud.fault(
+    COPY,
+    () => {
+      throw new TypeError('infos is not iterable');
+    },
+    { region: 'us-ca' },
+  );
+  const promotion = await scenario.promote();
+  expect(promotion.status).not.toBe('available');
+  expect(told(promotion)[0]).toContain('infos is not iterable');
+});

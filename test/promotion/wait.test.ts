@@ -1,0 +1,370 @@
+import { describe, expect, it } from 'vitest';
+import { LISTING_WINDOW } from '../../src/promotion/submit.ts';
+import { broken, copyIn, fails, PROD, Scenario, SOURCE, told } from './scenario.ts';
+
+const LIST = 'DescribeImage';
+
+/** Polls of our ids: the check lists without ids. */
+const polls = (scenario: Scenario, region: string) =>
+  scenario.cloud.calls(LIST).filter((call) => call.region === region && call.imageIds.length > 0);
+
+describe('waiting', () => {
+  it('asks each region for just our id, all regions at once, until each has settled', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 30, sg: 600 };
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    for (const region of ['hk', 'sg']) {
+      const { imageId, projectId } = copyIn(promotion, region);
+      expect(projectId).toBe(PROD);
+      for (const call of polls(scenario, region))
+        expect(call).toMatchObject({ imageIds: [imageId], projectId: PROD });
+    }
+    const last = (region: string) => polls(scenario, region).at(-1)?.at ?? 0;
+    expect(last('hk')).toBeLessThan(60_000);
+    expect(last('sg')).toBeGreaterThanOrEqual(600_000);
+    expect(last('sg')).toBeLessThan(700_000);
+  });
+
+  it('tells each change of state once, with the time it took', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 100 };
+    const promotion = await scenario.promote();
+    const states = scenario.of('state');
+    expect(states.map(({ from, copy }) => [from, copy.state])).toEqual([['Copying', 'Available']]);
+    expect(states[0]?.seconds).toBeGreaterThanOrEqual(100);
+    const { startedAt, finishedAt } = copyIn(promotion, 'hk');
+    expect(((finishedAt ?? 0) - (startedAt ?? 0)) / 1000).toBe(states[0]?.seconds);
+  });
+
+  it('keeps to the interval that was ordered', async () => {
+    const scenario = new Scenario({ pollInterval: 11_000 });
+    scenario.cloud.copySeconds = { hk: 60 };
+    await scenario.promote();
+    const times = polls(scenario, 'hk').map(({ at }) => at);
+    const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    expect(new Set(gaps)).toEqual(new Set([11_100]));
+  });
+
+  it('starts with what the listing said: an adopted copy that is Available needs no poll', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk');
+    expect((await scenario.promote()).status).toBe('available');
+    expect(polls(scenario, 'hk')).toEqual([]);
+    expect(scenario.clock.elapsed).toBeLessThan(1_000);
+  });
+
+  it('waits for an adopted copy that is under way', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk', { State: 'Making' }, { settles: 90, finalState: 'Available' });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'adopted', state: 'Available', created: false });
+    expect(scenario.clock.elapsed).toBeGreaterThanOrEqual(90_000);
+  });
+
+  it('does not begin when it is not wanted', async () => {
+    const scenario = new Scenario({ wait: false });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('copying');
+    expect(copyIn(promotion, 'hk')).toMatchObject({ state: 'Copying', outcome: 'copied', finishedAt: null });
+    expect(polls(scenario, 'hk')).toEqual([]);
+  });
+});
+
+describe('what forgives', () => {
+  it('a copy that is not listed yet, for a long time', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 500 };
+    scenario.cloud.listingSeconds = { hk: 400 };
+    expect((await scenario.promote()).status).toBe('available');
+    const { imageId } = scenario.of('state')[0]?.copy ?? {};
+    expect(scenario.warnings.filter((text) => text.includes(imageId ?? '-'))).toHaveLength(1);
+  });
+
+  it('a copy that is not listed for a moment: nothing is told', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.listingSeconds = { hk: 40 };
+    await scenario.promote();
+    expect(scenario.warnings).toEqual([]);
+  });
+
+  it('a site that says "no such image" (8956) of one that is not listed yet', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(LIST, fails(8956), { region: 'hk', skip: 1, times: 4 });
+    expect((await scenario.promote()).status).toBe('available');
+  });
+
+  it.each(['throttle', '5xx', 'lost line', 'garbage'])('a %s, however often', async (what) => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 300 };
+    const faults = {
+      throttle: fails(153),
+      '5xx': () => {
+        throw broken(LIST, 'http');
+      },
+      'lost line': () => {
+        throw broken(LIST, 'lost');
+      },
+      garbage: () => {
+        throw broken(LIST, 'unreadable');
+      },
+    };
+    scenario.cloud.fault(LIST, faults[what as keyof typeof faults], { region: 'hk', skip: 1, times: 12 });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(scenario.notices.filter((text) => text.includes('hk'))).toHaveLength(1);
+  });
+
+  it('trouble: it is asked ever more rarely', async () => {
+    const scenario = new Scenario({ timeout: 3_600_000 });
+    scenario.cloud.fault(LIST, fails(150), { region: 'hk', skip: 1, times: Number.POSITIVE_INFINITY });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').imageId).not.toBeNull();
+    expect(polls(scenario, 'hk').length).toBeLessThan(120);
+    expect(scenario.notices).toHaveLength(1);
+    expect(scenario.clock.elapsed).toBeLessThan(3_610_000);
+  });
+
+  it('trouble: the pause doubles from about a second up to a minute, however short the interval', async () => {
+    const scenario = new Scenario({ pollInterval: 1_000 });
+    scenario.cloud.copySeconds = { hk: 900 };
+    scenario.cloud.fault(LIST, fails(150), { region: 'hk', skip: 6, times: 10 });
+    expect((await scenario.promote()).status).toBe('available');
+    const times = polls(scenario, 'hk').map(({ at }) => at);
+    const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    // Five polls that go well, then ten that fail.
+    expect(gaps.slice(0, 5)).toEqual([1_100, 1_100, 1_100, 1_100, 1_100]);
+    expect(gaps[5]).toBeLessThan(2_200);
+    expect(Math.min(...gaps.slice(11, 15))).toBeGreaterThan(29_000);
+    expect(Math.max(...gaps)).toBeLessThan(60_200);
+  });
+
+  it('a little trouble: it is not even told', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 100 };
+    scenario.cloud.fault(LIST, fails(150), { region: 'hk', skip: 1, times: 3 });
+    await scenario.promote();
+    expect([scenario.notices, scenario.warnings]).toEqual([[], []]);
+  });
+
+  it('trouble that is over: patience starts anew', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 600 };
+    let count = 0;
+    scenario.cloud.fault(
+      LIST,
+      (execute, sent, signal) => (count++ % 6 === 5 ? execute() : fails(150)(execute, sent, signal)),
+      { region: 'hk', skip: 1, times: 999 },
+    );
+    expect((await scenario.promote()).status).toBe('available');
+    const times = polls(scenario, 'hk').map(({ at }) => at);
+    const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(70_000);
+  });
+
+  it('a state that nobody documented: pending, told once for all regions', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.differing = { State: 'Syncing' };
+    scenario.cloud.copySeconds = { hk: 200, sg: 200 };
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings.filter((text) => text.includes('Syncing'))).toHaveLength(1);
+    expect(scenario.of('state').filter(({ copy }) => copy.state === 'Syncing')).toHaveLength(2);
+  });
+
+  it('an image without a state: pending', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.differing = { State: undefined } as never;
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings).toHaveLength(1);
+  });
+});
+
+describe('what fails a target, and that one alone', () => {
+  it('a copy that ends Unavailable', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.finalState = { hk: 'Unavailable' };
+    scenario.cloud.copySeconds = { hk: 20, sg: 400 };
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', state: 'Unavailable' });
+    expect(told(promotion)).toHaveLength(1);
+    expect(told(promotion)[0]).toContain(copyIn(promotion, 'hk').imageId);
+    expect(copyIn(promotion, 'sg')).toMatchObject({ outcome: 'copied', state: 'Available' });
+    expect(scenario.of('state').filter(({ copy }) => copy.region === 'hk')).toHaveLength(1);
+    expect(scenario.warnings).toEqual([]);
+  });
+
+  it.each([
+    ['OsName', { OsName: 'Debian 12' }],
+    ['OsType', { OsType: 'Windows' }],
+    ['ImageSize', { ImageSize: 20 }],
+  ])('a copy whose %s is not its source’s', async (field, differing) => {
+    const scenario = new Scenario();
+    scenario.cloud.differing = differing;
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').state).toBe('Available');
+    expect(told(promotion)[0]).toContain(field);
+  });
+
+  it('an adopted copy that is not its source', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk', { OsName: 'Debian 12' });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').outcome).toBe('failed');
+  });
+
+  it('a right that is taken away while waiting', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(LIST, fails(299), { region: 'hk', skip: 3, times: 99 });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(told(promotion)[0]).toMatch(/uimage-new-hk.*299/);
+    expect(copyIn(promotion, 'hk').imageId).not.toBeNull();
+  });
+
+  it('a copy that was there and has vanished, not before it is sure', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 3_000, sg: 30 };
+    scenario.clock.after(60_000, () => scenario.cloud.remove(scenario.cloud.ids('hk')[0] ?? ''));
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(told(promotion)[0]).toMatch(/uimage-new-hk/);
+    const after = scenario.clock.elapsed - 60_000;
+    expect(after).toBeGreaterThan(LISTING_WINDOW - 30_000);
+    expect(after).toBeLessThan(LISTING_WINDOW + 120_000);
+  });
+
+  it('an adopted copy that was listed, and vanishes before it is asked for', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk', { State: 'Copying' });
+    scenario.clock.after(500, () => scenario.cloud.remove('uimage-old-hk'));
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(scenario.clock.elapsed).toBeLessThan(1_000_000);
+  });
+
+  it('but not a copy that is missing from a listing now and then', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 1_500 };
+    let count = 0;
+    const nowAndThen = (execute: () => unknown) => (count++ % 5 < 3 ? execute() : []);
+    scenario.cloud.fault(LIST, nowAndThen, { region: 'hk', skip: 1, times: 999 });
+    expect((await scenario.promote()).status).toBe('available');
+  });
+});
+
+describe('features', () => {
+  it('that are missing are a warning, no failure', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.differing = { Features: ['NetEnhanced'] };
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings).toHaveLength(1);
+    expect(scenario.warnings[0]).toMatch(/^hk\b.*CloudInit/);
+  });
+});
+
+describe('a mark that the site lost', () => {
+  it('is told once, not once a region, and the copies are good', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.describe = (text) => text.slice(0, 10);
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings).toHaveLength(1);
+    expect(scenario.warnings[0]).toMatch(/mark/);
+  });
+
+  it('is not told of adopted copies, which carry the mark of another run', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.addCopy('hk', { State: 'Copying' }, { settles: 20, finalState: 'Available' });
+    await scenario.promote();
+    expect(scenario.warnings).toEqual([]);
+  });
+});
+
+describe('the timeout', () => {
+  it('ends with a last look, so that a copy which is just there counts', async () => {
+    const scenario = new Scenario({ timeout: 600_000, pollInterval: 500_000 });
+    scenario.cloud.copySeconds = { hk: 590 };
+    expect((await scenario.promote()).status).toBe('available');
+    expect(polls(scenario, 'hk').map(({ at }) => at)).toEqual([500_200, 600_000]);
+  });
+
+  it('fails what is not there, with its id and the time that was given', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 600_000 });
+    scenario.cloud.copySeconds = { hk: 9_999, sg: 60 };
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', state: 'Copying', created: true });
+    expect(told(promotion)[0]).toContain(copyIn(promotion, 'hk').imageId);
+    expect(told(promotion)[0]).toContain('600 s');
+    expect(scenario.clock.elapsed).toBeLessThan(601_000);
+    expect(polls(scenario, 'hk').filter(({ at }) => at >= 600_000)).toHaveLength(1);
+  });
+});
+
+describe('a heartbeat', () => {
+  it('beats once a minute while nothing changes, without an estimate at first', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 245 };
+    await scenario.promote();
+    const beats = scenario.of('heartbeat');
+    expect(beats.map(({ seconds }) => seconds)).toEqual([60, 120, 180, 240]);
+    for (const { remaining } of beats) expect(remaining).toBeNull();
+  });
+
+  it('estimates one and a half times what the slowest finished copy took, until the open ones outlast it', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'jpn-tky'] });
+    scenario.cloud.copySeconds = { hk: 240, sg: 400, 'jpn-tky': 900 };
+    await scenario.promote();
+    const beats = scenario.of('heartbeat');
+    const ends = beats.flatMap(({ seconds, remaining }) => (remaining === null ? [] : [seconds + remaining]));
+    expect(beats[0]?.remaining).toBeNull();
+    expect(Math.abs((ends[0] ?? 0) - 1.5 * 240)).toBeLessThan(30);
+    expect(Math.abs((ends.at(-1) ?? 0) - 1.5 * 400)).toBeLessThan(45);
+    expect(beats.at(-1)?.remaining).toBeNull();
+  });
+
+  it('counts the estimate from the copy that started last', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 130, sg: 700 };
+    // The batch leaves sg out: it is sent again when the window for it is over.
+    scenario.cloud.fault('CopyCustomImage', (_execute, { copy }) => {
+      if (!copy) throw new Error('no copy');
+      return scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['hk'] });
+    });
+    await scenario.promote();
+    const [first] = scenario.of('heartbeat').filter(({ remaining }) => remaining !== null);
+    expect((first?.seconds ?? 0) + (first?.remaining ?? 0)).toBeGreaterThan(150);
+  });
+
+  it('is quiet for a minute after every change', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca', 'jpn-tky'] });
+    scenario.cloud.copySeconds = { hk: 40, sg: 75, 'us-ca': 110, 'jpn-tky': 145 };
+    await scenario.promote();
+    const changes = scenario.of('state').length;
+    expect(changes).toBe(4);
+    expect(scenario.of('heartbeat')).toEqual([]);
+  });
+
+  it('ends with the wait, and with a cancel', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.copySeconds = { hk: 9_999 };
+    scenario.cancelAt(150_000);
+    await scenario.promote();
+    expect(scenario.of('heartbeat')).toHaveLength(2);
+    expect(scenario.clock.elapsed).toBe(150_000);
+  });
+});
+
+it('an image that was not asked for is not taken for the copy', async () => {
+  const scenario = new Scenario({ timeout: 60_000 });
+  scenario.cloud.copySeconds = { hk: 9_999 };
+  scenario.cloud.fault(LIST, () => [{ ...SOURCE, ImageId: 'uimage-any' }], {
+    region: 'hk',
+    skip: 1,
+    times: 99,
+  });
+  expect((await scenario.promote()).status).toBe('failed');
+});

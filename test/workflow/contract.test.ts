@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readInputs } from '../../src/inputs.ts';
+import { outputsOf } from '../../src/outputs.ts';
+import { VERSION } from '../../src/version.ts';
+import { aPromotion } from '../words/promotions.ts';
+import { inputs, read } from './step.ts';
+
+const action = parse(read('action.yml')) as {
+  inputs: Record<string, { description: string; default?: string; required?: boolean }>;
+  outputs: Record<string, { description: string }>;
+};
+const readme = read('README.md');
+const { version } = JSON.parse(read('package.json'));
+
+/** The rows of the table under that head, without their code marks. */
+function table(...head: string[]): string[][] {
+  const lines = readme.split('\n');
+  const cells = (line: string) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.replaceAll('`', '').trim());
+  const start = lines.findIndex((line) => cells(line).join('|') === head.join('|'));
+  if (start < 0) throw new Error(`README.md has no table | ${head.join(' | ')} |`);
+  const rest = lines.slice(start + 2);
+  const end = rest.findIndex((line) => !line.startsWith('|'));
+  return rest.slice(0, end < 0 ? undefined : end).map(cells);
+}
+
+/** What readInputs asks for when nothing is given: each input, with its environment variable where it has one. */
+const asked = new Map<string, string | null>();
+let last = '';
+readInputs(
+  new Proxy(
+    {},
+    {
+      get(_, name) {
+        const [, input] = /^INPUT_(.+)$/.exec(String(name)) ?? [];
+        if (input === undefined) {
+          // The proxies' variables and the runner's are asked for as well.
+          if (String(name).startsWith('UCLOUD_')) asked.set(last, String(name));
+        } else {
+          last = input.toLowerCase();
+          if (!asked.has(last)) asked.set(last, null);
+        }
+        return undefined;
+      },
+    },
+  ),
+);
+
+const defaults = new Map(Object.entries(action.inputs).map(([name, input]) => [name, input.default]));
+
+describe('the inputs', () => {
+  it('are the same in action.yml, README.md and the code', () => {
+    const names = Object.keys(action.inputs);
+    expect([...asked.keys()].sort()).toEqual([...names].sort());
+    expect(table('input', 'default', 'meaning').flatMap(([cell = '']) => cell.split(', '))).toEqual(names);
+  });
+
+  it.each([...asked])(
+    '%s: its environment variable (%s) is named in action.yml and README.md',
+    (name, variable) => {
+      const row = table('input', 'default', 'meaning').find(([cell]) => cell?.split(', ').includes(name));
+      const told = [action.inputs[name]?.description ?? '', row?.[1] ?? ''];
+      for (const text of told)
+        expect(text.match(/UCLOUD_[A-Z_]+/g) ?? []).toEqual(variable === null ? [] : [variable]);
+    },
+  );
+
+  it.each([...defaults])('%s: its default (%s) is the same in action.yml and README.md', (name, value) => {
+    const row = table('input', 'default', 'meaning').find(([cell]) => cell?.split(', ').includes(name));
+    const cell = row?.[1] ?? '';
+    if (value !== undefined) expect(cell).toBe(value);
+    // The default of another kind is words: none that looks like a value of the input.
+    else expect(cell).toMatch(/^(?:$|env |the |adaptive$)/);
+  });
+
+  it('have the same defaults in the code: those of action.yml change nothing', () => {
+    const least = {
+      'public-key': 'public',
+      'private-key': 'private',
+      region: 'hk',
+      'source-image-id': 'uimage-1',
+      'target-project-id': 'org-1',
+    };
+    const given = Object.fromEntries(
+      [...defaults].flatMap(([name, value]) =>
+        value === undefined || value.includes('{{') ? [] : [[name, value]],
+      ),
+    );
+    expect(Object.keys(given).length).toBeGreaterThan(5);
+    const without = readInputs(inputs(least)).inputs;
+    const withDefaults = readInputs(inputs({ ...least, ...given })).inputs;
+    const run = 'the same';
+    expect({ ...withDefaults, order: { ...withDefaults?.order, run } }).toEqual({
+      ...without,
+      order: { ...without?.order, run },
+    });
+  });
+
+  it('have their default API in all three', () => {
+    const least = {
+      'public-key': 'a',
+      'private-key': 'b',
+      region: 'hk',
+      'source-image-id': 'u',
+      'target-project-id': 'p',
+    };
+    const url = readInputs(inputs(least)).inputs?.api.url ?? 'none';
+    expect(action.inputs['api-url']?.description).toContain(url);
+    expect(table('input', 'default', 'meaning').find(([name]) => name === 'api-url')?.[1]).toContain(url);
+  });
+
+  it('each say what they are; none claims to be required, which GitHub does not enforce', () => {
+    for (const [name, { description, required }] of Object.entries(action.inputs)) {
+      expect(description.length, name).toBeGreaterThan(20);
+      expect(required, name).toBeUndefined();
+    }
+  });
+});
+
+describe('the outputs', () => {
+  it('are the same in action.yml, README.md and the code', () => {
+    const names = Object.keys(action.outputs);
+    expect(Object.keys(outputsOf(aPromotion()))).toEqual(names);
+    expect(table('output', 'value').flatMap(([cell = '']) => cell.split(', '))).toEqual(names);
+  });
+
+  it('tell the fields of an image as they are', () => {
+    const [image] = JSON.parse(outputsOf(aPromotion()).images ?? 'none');
+    const fields = `{${Object.keys(image).join(', ')}}`;
+    expect(action.outputs.images?.description).toContain(fields);
+    expect(table('output', 'value').find(([name]) => name === 'images')?.[1]).toContain(fields);
+  });
+});
+
+it('the version is the one of package.json', () => {
+  expect(VERSION).toBe(version);
+});

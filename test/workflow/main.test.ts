@@ -1,0 +1,433 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { publishRelease } from '../../src/github/release.ts';
+import { main } from '../../src/main.ts';
+import { type Emulator, startEmulator } from '../emulator/emulator.ts';
+import { doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
+import type { FileResults } from '../runner/files.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';
+
+const published = vi.hoisted(() => vi.fn<typeof publishRelease>());
+vi.mock('../../src/github/release.ts', () => ({ publishRelease: published }));
+
+const COPY = 'CopyCustomImage';
+
+/** A cloud in virtual time, and the step that promotes on it. */
+function setUp() {
+  const clock = new VirtualClock();
+  const cloud = new FakeCloud(clock);
+  const step = new Step();
+  const run = (given: Record<string, string> = {}) => step.play('main', cloud, clock, { ...ORDER, ...given });
+  return { clock, cloud, step, run };
+}
+
+async function onEmulator(work: (emulator: Emulator, step: Step) => Promise<void>): Promise<void> {
+  const emulator = await startEmulator();
+  try {
+    await work(emulator, new Step());
+  } finally {
+    await emulator.close();
+  }
+}
+
+const order = ({ env }: Emulator, given: Record<string, string> = {}) => ({
+  ...env,
+  ...inputs({
+    'source-image-id': env.EMULATOR_SOURCE_IMAGE_ID ?? '',
+    'target-project-id': env.EMULATOR_TARGET_PROJECT_ID ?? '',
+    'target-regions': 'hk\nsg\nus-ca',
+    ...given,
+  }),
+});
+
+describe('over real HTTP', () => {
+  it('copies to three regions with one call and hands out their ids', async () => {
+    await onEmulator(async (emulator, step) => {
+      const result = await step.capture(() => main(step.workflow(order(emulator))));
+      const { status, ids, failed, images } = outcome(result);
+      expect([status, failed, result.failed, result.errors]).toEqual(['available', [], false, []]);
+      const made = emulator.images(undefined, emulator.projects.target);
+      expect(ids).toEqual(Object.fromEntries(made.map(({ region, imageId }) => [region, imageId])));
+      expect(Object.keys(ids)).toEqual(['hk', 'sg', 'us-ca']);
+      expect(images.map(({ state }) => state)).toEqual(['Available', 'Available', 'Available']);
+      expect(result.outputs['source-image-id']).toBe(emulator.sourceImageId);
+      expect(emulator.requests.filter(({ action }) => action === COPY)).toHaveLength(1);
+      for (const { imageId } of made) {
+        expect(result.log).toContain(imageId);
+        expect(result.summary).toContain(imageId);
+      }
+    });
+  });
+
+  it('masks the keys before anything else is printed, and shows them nowhere', async () => {
+    await onEmulator(async (emulator, step) => {
+      const { publicKey, privateKey, securityToken } = emulator.temporaryKeys;
+      const given = {
+        'public-key': publicKey,
+        'private-key': `${privateKey}\n`,
+        'security-token': securityToken,
+      };
+      const result = await step.capture(() => main(step.workflow(order(emulator, given))));
+      expect(outcome(result).status).toBe('available');
+      expect(result.masked).toEqual([publicKey, privateKey, `${privateKey}\n`, securityToken]);
+      const lines = result.raw.trimEnd().split('\n');
+      expect(lines.slice(0, 4).every((line) => line.startsWith('::add-mask::'))).toBe(true);
+      expect(lines.slice(4).some((line) => line.startsWith('::add-mask::'))).toBe(false);
+      expect(result.notices.join()).toContain('private-key');
+      const { raw: _, masked: __, log: ___, ...files } = result;
+      const seen = [lines.slice(4).join('\n'), JSON.stringify(files)].join('\n');
+      for (const secret of [publicKey, privateKey, securityToken]) expect(seen).not.toContain(secret);
+      for (const { params } of emulator.requests) expect(seen).not.toContain(params.Signature);
+      for (const { url, headers } of emulator.requests) {
+        for (const secret of [publicKey, privateKey, securityToken]) {
+          expect(`${url} ${JSON.stringify(headers)}`).not.toContain(secret);
+        }
+      }
+    });
+  });
+
+  it('six wrong inputs at once are one error that names all six, and no request', async () => {
+    await onEmulator(async (emulator, step) => {
+      const wrong = {
+        region: 'cn bj2',
+        'api-url': 'ftp://x',
+        'target-regions': 'hk;sg',
+        timeout: '90',
+        wait: 'yes',
+        'if-exists': 'always',
+      };
+      const result = await step.capture(() => main(step.workflow(order(emulator, wrong))));
+      expect(result.failed).toBe(true);
+      expect(result.errors).toHaveLength(1);
+      for (const input of Object.keys(wrong))
+        expect(result.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
+      expect(result.errors[0]).toContain('6 inputs');
+      expect(result.errors[0]).not.toMatch(/\n\s+at /);
+      expect(emulator.requests).toEqual([]);
+      expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
+      expect(result.masked).toHaveLength(2);
+    });
+  });
+
+  it('a key pair that does not match is one error with what to do', async () => {
+    await onEmulator(async (emulator, step) => {
+      const result = await step.capture(() =>
+        main(step.workflow(order(emulator, { 'private-key': 'wrong-canary' }))),
+      );
+      expect(result.failed).toBe(true);
+      expect(result.errors).toHaveLength(1);
+      expect(result.errors[0]).toMatch(/171/);
+      expect(result.errors[0]?.match(/171/g)).toHaveLength(1);
+      expect(result.errors[0]).not.toContain('wrong-canary');
+      expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
+    });
+  });
+
+  it('tells once that a call is repeated', async () => {
+    await onEmulator(async (emulator, step) => {
+      emulator.faults.push({ action: 'GetRegion', executed: false, kind: { http: 502 }, times: 3 });
+      const result = await step.capture(() => main(step.workflow(order(emulator))));
+      expect(outcome(result).status).toBe('available');
+      expect(result.log.split('\n').filter((line) => line.includes('502'))).toHaveLength(1);
+    });
+  });
+});
+
+describe('what is written when', () => {
+  it('one wrong input is told in the singular', async () => {
+    const { run } = setUp();
+    expect((await run({ timeout: '90' })).errors[0]).toMatch(/timeout/);
+  });
+
+  it('before CopyCustomImage is sent, the state says where images may be', async () => {
+    const { cloud, step, run } = setUp();
+    let before: FileResults | undefined;
+    cloud.fault(COPY, (execute) => {
+      before = step.files();
+      return execute();
+    });
+    await run();
+    const state = JSON.parse(before?.state.promotion ?? 'none');
+    expect(state).toMatchObject({ succeeded: false, traces: { created: [], unclear: true } });
+    expect(state.run).toMatch(/^77-2-/);
+    const places = state.traces.places.map(({ region }: { region: string }) => region);
+    expect(places).toEqual(expect.arrayContaining(['hk', 'sg', HERE]));
+    expect(state.submittedAt).toBe(
+      cloud.calls(COPY)[0]?.at === undefined ? 0 : new VirtualClock().start + 100,
+    );
+  });
+
+  it('the ids reach the outputs and the state before the first poll: a kill loses none', async () => {
+    const { cloud, step, run } = setUp();
+    let then: FileResults | undefined;
+    cloud.fault(
+      'DescribeImage',
+      (execute) => {
+        then ??= step.files();
+        return execute();
+      },
+      { skip: 3 },
+    );
+    const result = await run();
+    if (!then) throw new Error('no poll');
+    expect(outcome(then).status).toBe('copying');
+    expect(outcome(then).ids).toEqual(outcome(result).ids);
+    const { created } = JSON.parse(then.state.promotion ?? 'none').traces;
+    expect(created.map(({ imageId }: { imageId: string }) => imageId)).toEqual(
+      Object.values(outcome(result).ids),
+    );
+  });
+
+  it('at the end the state knows that the step was green, and holds no key', async () => {
+    const { run } = setUp();
+    const result = await run();
+    expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(true);
+    for (const key of Object.values(KEYS))
+      expect(JSON.stringify([result.state, result.outputs])).not.toContain(key);
+  });
+
+  it('a copy that failed leaves the state red', async () => {
+    const { cloud, run } = setUp();
+    cloud.finalState = { hk: 'Unavailable' };
+    const result = await run();
+    expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
+    expect(result.failed).toBe(true);
+    expect(result.errors).toHaveLength(1);
+    expect(result.errors[0]).toContain('Unavailable');
+    expect(outcome(result)).toMatchObject({ status: 'partial', failed: ['hk'] });
+  });
+
+  it('every connection is closed, whatever happened', async () => {
+    const good = setUp();
+    await good.run();
+    expect(good.cloud.closed).toBe(true);
+    const bad = setUp();
+    bad.cloud.fault('GetRegion', () => {
+      throw new TypeError('defect');
+    });
+    const result = await bad.run();
+    expect(bad.cloud.closed).toBe(true);
+    expect(result.errors).toHaveLength(1);
+  });
+});
+
+describe('modes', () => {
+  it('wait: false ends as soon as the ids are known', async () => {
+    const { clock, run } = setUp();
+    const result = await run({ wait: 'false' });
+    expect(outcome(result).status).toBe('copying');
+    expect(result.failed).toBe(false);
+    expect(Object.keys(outcome(result).ids)).toEqual(['hk', 'sg']);
+    expect(clock.elapsed).toBeLessThan(1_000);
+    expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(true);
+  });
+
+  it('dry-run shows the plan and is green', async () => {
+    const { cloud, run } = setUp();
+    const result = await run({ 'dry-run': 'true', 'release-tag': 'v1', 'github-token': 'ghs_canary' });
+    expect(outcome(result)).toMatchObject({ status: 'planned', ids: {} });
+    expect(result.failed).toBe(false);
+    expect(cloud.calls(COPY)).toEqual([]);
+    expect(result.summary).toContain('hk');
+    expect(published).not.toHaveBeenCalled();
+    expect(JSON.parse(result.state.promotion ?? 'none').traces).toMatchObject({ created: [], places: [] });
+  });
+
+  it('a timeout is one error, and loses no id', async () => {
+    const { cloud, run } = setUp();
+    cloud.copySeconds = { hk: 9_999, sg: 9_999 };
+    const result = await run({ timeout: '10m' });
+    expect(result.errors).toHaveLength(1);
+    expect(outcome(result)).toMatchObject({ status: 'failed', failed: ['hk', 'sg'] });
+    expect(Object.keys(outcome(result).ids)).toEqual(['hk', 'sg']);
+  });
+
+  it('a cancel is one error, loses no id, and deletes nothing here: the post step does', async () => {
+    const { clock, cloud, step, run } = setUp();
+    cloud.copySeconds = { hk: 9_999, sg: 9_999 };
+    clock.after(60_000, () => step.cancel.abort(new Error('The step was cancelled.')));
+    const result = await run({ rollback: 'step' });
+    expect(clock.elapsed).toBe(60_000);
+    expect(result.errors).toHaveLength(1);
+    expect(Object.keys(outcome(result).ids)).toEqual(['hk', 'sg']);
+    expect(cloud.calls('TerminateCustomImage')).toEqual([]);
+    const { created } = JSON.parse(result.state.promotion ?? 'none').traces;
+    expect(created).toHaveLength(2);
+  });
+});
+
+describe('a rollback in the step', () => {
+  it.each(['step', 'job'])(
+    '(%s) deletes what this run made when a target failed, and never an adopted one',
+    async (rollback) => {
+      const { cloud, run } = setUp();
+      cloud.addCopy('sg');
+      cloud.finalState = { hk: 'Unavailable' };
+      const result = await run({ rollback, 'target-regions': 'hk, sg, us-ca' });
+      expect(cloud.ids()).toEqual(['uimage-old-sg']);
+      expect(outcome(result)).toMatchObject({
+        status: 'partial',
+        failed: ['hk', 'us-ca'],
+        ids: { sg: 'uimage-old-sg' },
+      });
+      expect(outcome(result).images.map(({ state }) => state)).toEqual(['Deleted', 'Available', 'Deleted']);
+      expect(result.errors).toHaveLength(1);
+      // Why hk failed is still told, beside what the rollback did.
+      expect(result.errors[0]).toContain('Unavailable');
+      expect(result.errors[0]).toContain('us-ca');
+      for (const { imageId } of outcome(result).images.filter(({ state }) => state === 'Deleted'))
+        expect(result.log).toContain(imageId);
+      expect(JSON.parse(result.state.promotion ?? 'none').traces.created).toEqual([]);
+    },
+  );
+
+  it('that leaves nothing is a failure, not a part', async () => {
+    const { cloud, run } = setUp();
+    cloud.finalState = { hk: 'Unavailable' };
+    const result = await run({ rollback: 'step' });
+    expect(cloud.ids()).toEqual([]);
+    expect(outcome(result)).toMatchObject({ status: 'failed', failed: ['hk', 'sg'], ids: {} });
+  });
+
+  it('does not happen with never, nor when all went well', async () => {
+    const never = setUp();
+    never.cloud.finalState = { hk: 'Unavailable' };
+    await never.run({ rollback: 'never' });
+    expect(never.cloud.ids()).toHaveLength(2);
+    const well = setUp();
+    await well.run({ rollback: 'job' });
+    expect(well.cloud.ids()).toHaveLength(2);
+    expect(well.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
+  it('has nothing to do when nothing was sent', async () => {
+    const { cloud, run } = setUp();
+    const result = await run({ rollback: 'step', 'target-regions': 'hkk' });
+    expect(result.errors).toHaveLength(1);
+    expect(cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
+  it('finds by its mark an image whose id was never told', async () => {
+    const { cloud, run } = setUp();
+    cloud.listingSeconds = { hk: 50 };
+    cloud.fault(COPY, doneBut(110));
+    const result = await run({ rollback: 'step', 'target-regions': 'hk', timeout: '30s' });
+    expect(cloud.ids()).toEqual([]);
+    expect(result.failed).toBe(true);
+  });
+
+  it('tells what it could not delete, and that image stays in the outputs', async () => {
+    const { cloud, run } = setUp();
+    cloud.finalState = { hk: 'Unavailable' };
+    cloud.fault('TerminateCustomImage', fails(299), { region: 'sg' });
+    const result = await run({ rollback: 'step' });
+    const [left] = cloud.ids('sg');
+    expect(outcome(result).ids).toEqual({ sg: left });
+    expect(result.warnings.some((text) => text.includes(left ?? '-') && text.includes('299'))).toBe(true);
+    expect(result.errors).toHaveLength(1);
+    expect(JSON.parse(result.state.promotion ?? 'none').traces.created).toMatchObject([{ imageId: left }]);
+  });
+});
+
+describe('the summary', () => {
+  it('is written once, with the warnings', async () => {
+    const { cloud, run } = setUp();
+    cloud.fault('GetRegion', fails(299));
+    const { summary, outputs } = await run({ 'target-regions': 'hk' });
+    expect(summary).toContain(outputs['image-id']);
+    expect(summary).toContain('GetRegion');
+    expect(summary.match(/^## /gm)).toHaveLength(1);
+  });
+
+  it('is not written when it is not wanted', async () => {
+    expect((await setUp().run({ summary: 'false' })).summary).toBe('');
+  });
+
+  it('that cannot be written is a warning, and the step stays green', async () => {
+    const { clock, cloud, step } = setUp();
+    const workflow = step.workflow(inputs(ORDER), { clock, createCloud: () => cloud });
+    const result = await step.capture(async () => {
+      vi.stubEnv('GITHUB_STEP_SUMMARY', '/nowhere/summary');
+      await clock.run(main(workflow));
+    });
+    expect(result.failed).toBe(false);
+    expect(result.warnings).toHaveLength(1);
+    expect(result.warnings[0]).toContain('summary');
+    expect(outcome(result).status).toBe('available');
+  });
+});
+
+describe('the release', () => {
+  const RELEASE = { 'release-tag': 'v1.4.2', 'github-token': 'ghs_canary' };
+
+  it('gets the ids when all went well', async () => {
+    published.mockReset().mockResolvedValue({ url: 'https://github.test/releases/v1.4.2' });
+    const { clock, cloud, step } = setUp();
+    const env = { GITHUB_API_URL: 'https://github.test/api/v3', GITHUB_REPOSITORY: 'acme/web' };
+    const workflow = step.workflow(
+      { ...inputs({ ...ORDER, ...RELEASE }), ...env },
+      { clock, createCloud: () => cloud },
+    );
+    const result = await step.capture(() => clock.run(main(workflow)));
+    expect(published).toHaveBeenCalledTimes(1);
+    const [options] = published.mock.calls[0] ?? [];
+    expect(options).toMatchObject({
+      tag: 'v1.4.2',
+      token: 'ghs_canary',
+      apiUrl: 'https://github.test/api/v3',
+      repository: 'acme/web',
+      images: result.outputs.images,
+      promotion: { status: 'available' },
+    });
+    expect(result.log).toContain('https://github.test/releases/v1.4.2');
+    expect(result.masked).toContain('ghs_canary');
+  });
+
+  it('with nothing to publish is not mentioned', async () => {
+    published.mockReset().mockResolvedValue(null);
+    const result = await setUp().run(RELEASE);
+    expect(published).toHaveBeenCalledTimes(1);
+    expect(published.mock.calls[0]?.[0]).toMatchObject({ apiUrl: 'https://api.github.com', repository: '' });
+    expect(result.log).not.toContain('release');
+  });
+
+  it.each([
+    [
+      Object.assign(new Error('no release v1.4.2'), { advice: 'Create it first.' }),
+      /no release v1\.4\.2[\s\S]*Create it first\./,
+    ],
+    [new TypeError('defect'), /v1\.4\.2: defect/],
+    ['a string', /v1\.4\.2: a string/],
+  ])('that fails is a warning: the images stand (%#)', async (error, told) => {
+    published.mockReset().mockRejectedValue(error);
+    const result = await setUp().run(RELEASE);
+    expect(result.failed).toBe(false);
+    expect(result.warnings).toHaveLength(1);
+    expect(result.warnings[0]).toMatch(told);
+    expect(outcome(result).status).toBe('available');
+  });
+
+  it('is not touched by a promotion that failed, or when it is not wanted', async () => {
+    published.mockReset();
+    const { cloud, run } = setUp();
+    cloud.finalState = { hk: 'Unavailable' };
+    await run(RELEASE);
+    await setUp().run({ 'github-token': 'ghs_canary' });
+    expect(published).not.toHaveBeenCalled();
+  });
+});
+
+it('text from the API cannot speak to the runner', async () => {
+  const { cloud, run } = setUp();
+  const evil = 'x\n::error::pwned\n##[set-env name=A]b%0A::stop-commands::t';
+  cloud.stored[0] = { ...cloud.stored[0], image: { ...SOURCE, ImageName: evil } } as never;
+  cloud.fault(COPY, () => ({
+    TargetImageId: undefined,
+    Infos: [{ TargetRegion: 'hk', TargetImageId: evil }],
+  }));
+  const result = await run({ timeout: '5m', 'target-regions': 'hk' });
+  expect(result.errors.every((text) => !text.startsWith('pwned'))).toBe(true);
+  expect(result.errors.length).toBeLessThanOrEqual(1);
+  expect(result.env).toEqual({});
+  expect(outcome(result).images).toMatchObject([{ imageId: evil, projectId: PROD }]);
+});

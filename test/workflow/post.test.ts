@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest';
+import { post } from '../../src/post.ts';
+import { startEmulator } from '../emulator/emulator.ts';
+import { doneBut, FakeCloud, fails } from '../promotion/scenario.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { inputs, KEYS, ORDER, Step } from './step.ts';
+
+const COPY = 'CopyCustomImage';
+
+/** Main on a cloud, then post on it with the state that main has left. */
+async function job(
+  given: Record<string, string>,
+  play: {
+    before?: (cloud: FakeCloud, clock: VirtualClock, step: Step) => void;
+    between?: (cloud: FakeCloud) => void;
+  } = {},
+) {
+  const clock = new VirtualClock();
+  const cloud = new FakeCloud(clock);
+  const step = new Step();
+  play.before?.(cloud, clock, step);
+  const first = await step.play('main', cloud, clock, { ...ORDER, ...given });
+  play.between?.(cloud);
+  const since = cloud.sent.length;
+  const result = await new Step().play('post', cloud, clock, { ...ORDER, ...given }, first.state);
+  return { cloud, clock, first, result, calls: cloud.sent.slice(since).map(({ action }) => action) };
+}
+
+const cancelled = (cloud: FakeCloud, clock: VirtualClock, step: Step) => {
+  cloud.copySeconds = { hk: 9_999, sg: 9_999 };
+  clock.after(60_000, () => step.cancel.abort(new Error('The step was cancelled.')));
+};
+
+describe('the post step', () => {
+  it.each(['step', 'job'])(
+    'after a cancel, with rollback: %s, deletes what main has made and keeps what it adopted',
+    async (rollback) => {
+      const { cloud, result } = await job(
+        { rollback, 'target-regions': 'hk, sg, us-ca' },
+        {
+          before: (cloud, clock, step) => {
+            cancelled(cloud, clock, step);
+            cloud.addCopy('us-ca');
+          },
+        },
+      );
+      expect(cloud.ids()).toEqual(['uimage-old-us-ca']);
+      expect(result.log.match(/uimage-new-(hk|sg)/g)).toHaveLength(2);
+      expect([result.failed, result.errors, result.warnings]).toEqual([false, [], []]);
+      expect(cloud.closed).toBe(true);
+    },
+  );
+
+  it('after a step that was green: rollback: job deletes, rollback: step does not', async () => {
+    expect((await job({ rollback: 'job' })).cloud.ids()).toEqual([]);
+    const { cloud, calls } = await job({ rollback: 'step' });
+    expect(cloud.ids()).toHaveLength(2);
+    expect(calls).toEqual([]);
+  });
+
+  it('with wait: false and rollback: job deletes copies that are under way', async () => {
+    expect((await job({ rollback: 'job', wait: 'false' })).cloud.ids()).toEqual([]);
+  });
+
+  it('does nothing with rollback: never, whatever happened', async () => {
+    const { cloud, calls, result } = await job({ rollback: 'never' }, { before: cancelled });
+    expect(cloud.ids()).toHaveLength(2);
+    expect(calls).toEqual([]);
+    expect(result.log.split('\n').filter((line) => line !== '')).toEqual([]);
+  });
+
+  it('finds by the mark what main was cancelled on before it was told the id', async () => {
+    const { cloud, first } = await job(
+      { rollback: 'step', 'target-regions': 'hk' },
+      {
+        before: (cloud, clock, step) => {
+          cloud.listingSeconds = { hk: 40 };
+          cloud.fault(COPY, doneBut(110));
+          clock.after(10_000, () => step.cancel.abort(new Error('The step was cancelled.')));
+        },
+      },
+    );
+    expect(JSON.parse(first.state.promotion ?? 'none').traces).toMatchObject({ created: [], unclear: true });
+    expect(cloud.ids()).toEqual([]);
+  });
+
+  it('after a dry run, or a check that failed, sends nothing', async () => {
+    expect((await job({ rollback: 'job', 'dry-run': 'true' })).calls).toEqual([]);
+    expect((await job({ rollback: 'job', 'target-regions': 'hkk' })).calls).toEqual([]);
+  });
+
+  it('says so when there is nothing left to delete', async () => {
+    const { result, calls } = await job(
+      { rollback: 'step' },
+      { before: (cloud) => cloud.fault(COPY, fails(8104), { times: 9 }) },
+    );
+    expect(calls).not.toContain('TerminateCustomImage');
+    expect(result.log).toMatch(/no image/);
+  });
+
+  it('tells what it could not delete, as a warning: the job is red already', async () => {
+    const { cloud, result } = await job(
+      { rollback: 'step' },
+      {
+        before: cancelled,
+        between: (cloud) => cloud.fault('TerminateCustomImage', fails(299), { region: 'hk' }),
+      },
+    );
+    const [left] = cloud.ids();
+    expect(cloud.ids()).toHaveLength(1);
+    expect(result.warnings).toHaveLength(1);
+    expect(result.warnings[0]).toContain(left);
+    expect([result.failed, result.errors]).toEqual([false, []]);
+  });
+
+  it('masks the keys first, in its own process, too', async () => {
+    const { result } = await job({ rollback: 'step' }, { before: cancelled });
+    expect(result.masked).toEqual(Object.values(KEYS));
+    expect(result.raw.startsWith('::add-mask::')).toBe(true);
+  });
+});
+
+describe('without a state that can be read', () => {
+  it.each([
+    ['none', {}],
+    ['garbage', { promotion: '{"run":' }],
+    ['another shape', { promotion: '{"run":"r"}' }],
+    ['no list', { promotion: '{"run":"r","traces":{"created":"x"}}' }],
+    ['null', { promotion: 'null' }],
+  ])('(%s) the post step does nothing, and does not fail', async (_, state) => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    const result = await new Step().play('post', cloud, clock, { ...ORDER, rollback: 'job' }, state);
+    expect(cloud.sent).toEqual([]);
+    expect([result.failed, result.errors, result.warnings]).toEqual([false, [], []]);
+  });
+
+  it('or with inputs that are wrong, likewise', async () => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    const made = { region: 'hk', projectId: 'p', imageId: 'i' };
+    const traces = { run: 'r', created: [made], places: [], unclear: false, submittedAt: 1 };
+    const state = { promotion: JSON.stringify({ run: 'r', submittedAt: 1, succeeded: false, traces }) };
+    const result = await new Step().play(
+      'post',
+      cloud,
+      clock,
+      { ...ORDER, rollback: 'job', timeout: 'x' },
+      state,
+    );
+    expect(cloud.sent).toEqual([]);
+    expect(result.failed).toBe(false);
+  });
+});
+
+it('deletes over real HTTP', async () => {
+  const emulator = await startEmulator();
+  try {
+    const { region, imageId, projectId } = emulator.addImage({
+      region: 'hk',
+      projectId: emulator.projects.target,
+    });
+    const traces = {
+      run: 'r',
+      created: [{ region, projectId, imageId }],
+      places: [],
+      unclear: false,
+      submittedAt: 1,
+    };
+    const state = { promotion: JSON.stringify({ run: 'r', submittedAt: 1, succeeded: false, traces }) };
+    const step = new Step();
+    const given = inputs({
+      'source-image-id': emulator.sourceImageId,
+      'target-project-id': emulator.projects.target,
+      rollback: 'step',
+    });
+    const result = await step.capture(() => post(step.workflow({ ...emulator.env, ...given })), state);
+    expect(emulator.images('hk')).toEqual([]);
+    expect(result.log).toContain(imageId);
+    expect(result.warnings).toEqual([]);
+  } finally {
+    await emulator.close();
+  }
+});
