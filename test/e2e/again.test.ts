@@ -1,0 +1,347 @@
+/** Run again, cancelled, killed, rolled back: nothing doubled, nothing lost, nothing deleted that is not ours. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect } from 'vitest';
+import { COPY, DELETE, test, until, WARP } from './support.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+const UNDER_WAY = /Copies under way/;
+
+describe('run again', () => {
+  test.concurrent('the second run makes no call to copy and gives the same ids', async ({ stage }) => {
+    const it = await stage();
+    const regions = ['hk', 'sg', 'cn-bj2'];
+    const first = await it.run({ regions });
+    const second = await it.run({ regions });
+    expect([first.outcome, second.outcome]).toEqual(['success', 'success']);
+    expect(it.sent(COPY)).toHaveLength(1);
+    expect(second.outputs['image-ids']).toBe(first.outputs['image-ids']);
+    expect(second.images.map(({ outcome }) => outcome)).toEqual(['adopted', 'adopted', 'adopted']);
+    expect(second.log).toContain('adopt in hk');
+  });
+
+  test.concurrent('two steps that want other names make two copies', async ({ stage }) => {
+    const it = await stage();
+    await it.run();
+    await it.run({ inputs: { 'target-image-name': 'web-blue' } });
+    expect(it.copies.map(({ name }) => name).sort()).toEqual(['web-blue', 'web-server']);
+  });
+
+  test.concurrent('a copy that somebody deleted is made anew', async ({ stage }) => {
+    const it = await stage();
+    const first = await it.run({ regions: ['hk', 'sg'] });
+    it.cloud.deleteImage(first.ids.sg ?? '');
+    const second = await it.run({ regions: ['hk', 'sg'] });
+    expect(second.outcome).toBe('success');
+    expect(second.ids).toEqual(it.onePerRegion);
+    expect(second.ids.hk).toBe(first.ids.hk);
+    expect(second.images.map(({ outcome }) => outcome)).toEqual(['adopted', 'copied']);
+  });
+});
+
+describe('killed', () => {
+  test.concurrent('in mid-wait with SIGKILL: the next run adopts', async ({ stage }) => {
+    const it = await stage({ copySeconds: NEVER });
+    const { running, done } = await it.start({ regions: ['hk', 'sg'] });
+    await running.waitFor(UNDER_WAY);
+    running.kill();
+    const killed = await done;
+    expect(killed).toMatchObject({ outcome: 'failure', signal: 'SIGKILL' });
+    // What was known is there for the steps that follow.
+    expect(killed.ids).toEqual(it.onePerRegion);
+    for (const { imageId } of it.copies) it.cloud.setState(imageId, 'Available');
+    const second = await it.run({ regions: ['hk', 'sg'] });
+    expect(second.outcome).toBe('success');
+    expect(it.sent(COPY)).toHaveLength(1);
+    expect(second.ids).toEqual(killed.ids);
+  });
+
+  test.concurrent('during the call to copy: the next run adopts what was made', async ({ stage }) => {
+    const it = await stage({ latencyMs: 300 });
+    const { running, done } = await it.start({ regions: ['hk', 'sg'] });
+    await until(() => it.copies.length === 2);
+    running.kill();
+    const killed = await done;
+    expect(killed.ids).toEqual({});
+    it.cloud.settings.latencyMs = 0;
+    const second = await it.run({ regions: ['hk', 'sg'] });
+    expect(second.outcome).toBe('success');
+    expect(it.sent(COPY)).toHaveLength(1);
+    expect(second.ids).toEqual(it.onePerRegion);
+  });
+});
+
+describe('cancelled', () => {
+  test.concurrent.for(['cancel', 'SIGTERM'] as const)(
+    'in mid-wait (%s): gone within 5 s, every id in the outputs, one line on what goes on',
+    async (how, { stage }) => {
+      const it = await stage({ copySeconds: NEVER });
+      const { running, done } = await it.start({ regions: ['hk', 'sg', 'us-ca'] });
+      await running.waitFor(UNDER_WAY);
+      const since = performance.now();
+      running.signal(how);
+      const run = await done;
+      expect(performance.now() - since).toBeLessThan(5000);
+      expect(run).toMatchObject({
+        outcome: how === 'cancel' ? 'cancelled' : 'failure',
+        signal: null,
+        exitCode: 1,
+      });
+      expect(run.ids).toEqual(it.onePerRegion);
+      expect(Object.keys(run.ids)).toHaveLength(3);
+      expect(run.failed).toEqual(['hk', 'sg', 'us-ca']);
+      const lines = run.log.split('\n').filter((line) => line.includes('Still under way in the cloud'));
+      expect(lines).toHaveLength(1);
+      for (const [region, id] of Object.entries(run.ids)) expect(lines[0]).toContain(`${id} in ${region}`);
+      expect(it.changes).toEqual([COPY]);
+      expect(run.summary).toContain(run.ids.hk);
+    },
+  );
+
+  test.concurrent('during the call to copy: its answer is waited for, and the ids reach the outputs', async ({
+    stage,
+  }) => {
+    const it = await stage({ latencyMs: 600, copySeconds: NEVER });
+    const { running, done } = await it.start({ regions: ['hk', 'sg'] });
+    await until(() => it.copies.length === 2);
+    const since = performance.now();
+    running.signal('cancel');
+    const run = await done;
+    expect(performance.now() - since).toBeLessThan(5000);
+    expect(run.outcome).toBe('cancelled');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.log).toContain('Still under way in the cloud');
+  });
+
+  test.concurrent('during a call to copy that is never answered: gone within 5 s, and the next run adopts', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    it.fail({ kind: 'hang', executed: true });
+    const { running, done } = await it.start({ regions: ['hk', 'sg'] });
+    await until(() => it.copies.length === 2);
+    const since = performance.now();
+    running.signal('cancel');
+    const run = await done;
+    expect(performance.now() - since).toBeLessThan(5000);
+    expect(run.outcome).toBe('cancelled');
+    expect(run.errors[0]).toContain(
+      'cancelled before CopyCustomImage answered, so a copy may have been made',
+    );
+    const second = await it.run({ regions: ['hk', 'sg'] });
+    expect(second.ids).toEqual(it.onePerRegion);
+    expect(it.sent(COPY)).toHaveLength(1);
+  });
+
+  test.concurrent('before anything was copied: nothing is', async ({ stage }) => {
+    const it = await stage({ latencyMs: 2000 });
+    const { running, done } = await it.start({ regions: ['hk'] });
+    await until(() => it.cloud.requests.length > 2);
+    running.signal('cancel');
+    const run = await done;
+    expect(run.outcome).toBe('cancelled');
+    expect(run.errors[0]).toContain('No copy is known to be under way');
+    expect(it.changes).toEqual([]);
+  });
+
+  test.concurrent('while an unclear answer is looked into: the next run adopts', async ({ stage }) => {
+    const it = await stage({ listingDelaySeconds: 1 });
+    it.fail({ kind: { retCode: 110 }, executed: true });
+    const { running, done } = await it.start({ regions: ['hk'] });
+    await running.waitFor(/not clear whether a copy was made/);
+    running.signal('cancel');
+    const run = await done;
+    expect(run.outcome).toBe('cancelled');
+    await until(() => it.copies.every(({ listed }) => listed));
+    const second = await it.run({ regions: ['hk'] });
+    expect(second.outcome).toBe('success');
+    expect(second.ids).toEqual(it.onePerRegion);
+    expect(it.sent(COPY)).toHaveLength(1);
+  });
+});
+
+describe('rollback', () => {
+  const step = { rollback: 'step' };
+  const job = { rollback: 'job' };
+
+  test.concurrent('step, after a cancel: none of our images is left, and every adopted one', async ({
+    stage,
+  }) => {
+    const it = await stage({ copySeconds: NEVER });
+    const { imageId: adopted } = it.earlierCopy('hk');
+    const { running, done } = await it.start({ regions: ['hk', 'sg', 'us-ca'], inputs: step });
+    await running.waitFor(UNDER_WAY);
+    const ours = it.copies.map(({ imageId }) => imageId);
+    expect(ours).toHaveLength(2);
+    running.signal('cancel');
+    const run = await done;
+    expect(run).toMatchObject({ outcome: 'cancelled', job: 'cancelled' });
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toEqual([]);
+    expect(it.cloud.images('hk', 'org-prod22').map(({ imageId }) => imageId)).toEqual([adopted]);
+    const told = run.post?.ran ? run.post.log : '';
+    for (const id of ours) expect(told).toContain(`Rolled back: ${id}`);
+  });
+
+  test.concurrent('step, after a failure: what this run made is deleted in the step itself', async ({
+    stage,
+  }) => {
+    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
+    const { imageId: adopted } = it.earlierCopy('hk');
+    const run = await it.run({ regions: ['hk', 'sg', 'us-ca'], inputs: step });
+    expect(run.outcome).toBe('failure');
+    expect(it.copies).toEqual([]);
+    expect(run.ids).toEqual({ hk: adopted });
+    expect(run.images.map(({ state, outcome }) => [state, outcome])).toEqual([
+      ['Available', 'adopted'],
+      ['Deleted', 'failed'],
+      ['Deleted', 'failed'],
+    ]);
+    expect(run.errors[0]).toContain('us-ca');
+    // The post step has nothing left to do, and must not trip over what is gone.
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.sent(DELETE)).toHaveLength(2);
+    expect(it.cloud.images('hk', 'org-prod22')).toHaveLength(1);
+  });
+
+  test.concurrent('never: a failure leaves everything', async ({ stage }) => {
+    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
+    const run = await it.run({ regions: ['hk', 'sg'], laterStepFails: true });
+    expect(run.outcome).toBe('failure');
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toHaveLength(2);
+    expect(it.changes).toEqual([COPY]);
+  });
+
+  test.concurrent.for([
+    ['job', 'a later step fails', { laterStepFails: true }, 0],
+    ['job', 'the job is cancelled later', { jobCancelledLater: true }, 0],
+    ['job', 'all goes well', {}, 2],
+    ['step', 'a later step fails', { laterStepFails: true }, 2],
+    ['step', 'the job is cancelled later', { jobCancelledLater: true }, 2],
+  ] as const)('%s, when %s', async ([rollback, , later, left], { stage }) => {
+    const it = await stage();
+    const { imageId: adopted } = it.earlierCopy('us-ca');
+    const run = await it.run({ regions: ['hk', 'sg', 'us-ca'], inputs: { rollback }, ...later });
+    expect(run.outcome).toBe('success');
+    if (run.post?.ran) expect(run.post.outcome).toBe('success');
+    expect(it.copies).toHaveLength(left);
+    expect(it.cloud.images('us-ca', 'org-prod22').map(({ imageId }) => imageId)).toEqual([adopted]);
+  });
+
+  test.concurrent('step, after a kill in mid-wait', async ({ stage }) => {
+    const it = await stage({ copySeconds: NEVER });
+    const { imageId: adopted } = it.earlierCopy('hk');
+    const { running, done } = await it.start({ regions: ['hk', 'sg'], inputs: step });
+    await running.waitFor(UNDER_WAY);
+    running.kill();
+    const run = await done;
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toEqual([]);
+    expect(it.cloud.images('hk', 'org-prod22').map(({ imageId }) => imageId)).toEqual([adopted]);
+  });
+
+  test.concurrent('step, after a kill during the call to copy: found by the mark, though listed late', async ({
+    stage,
+  }) => {
+    // 15 s in the action's time.
+    const it = await stage({ latencyMs: 100, listingDelaySeconds: 0.5, copySeconds: NEVER });
+    const namesake = it.cloud.addImage({ region: 'hk', projectId: 'org-prod22' });
+    const { running, done } = await it.start({ warp: WARP, regions: ['hk', 'sg'], inputs: step });
+    await until(() => it.copies.length === 2);
+    running.kill();
+    it.cloud.settings.latencyMs = 0;
+    const run = await done;
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toEqual([]);
+    expect(it.cloud.images('hk', 'org-prod22').map(({ imageId }) => imageId)).toEqual([namesake.imageId]);
+  });
+
+  test.concurrent('a delete that fails for a passing reason is repeated', async ({ stage }) => {
+    const it = await stage();
+    const kinds = [{ retCode: 153 }, 'reset', { http: 503 }, { retCode: 8022 }] as const;
+    it.cloud.faults.push(...kinds.map((kind) => ({ action: DELETE, executed: false, kind })));
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: job, laterStepFails: true });
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toEqual([]);
+    expect(it.cloud.faults.pending).toEqual([]);
+  });
+
+  test.concurrent('a delete that is refused is told, and turns nothing redder', async ({ stage }) => {
+    const it = await stage({ deniedActions: [DELETE] });
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: job, laterStepFails: true });
+    expect(run).toMatchObject({ outcome: 'success', job: 'failure' });
+    const post = run.post?.ran ? run.post : undefined;
+    expect(post).toMatchObject({ outcome: 'success', exitCode: 0 });
+    const warnings = post?.annotations.filter(({ level }) => level === 'warning') ?? [];
+    for (const [region, id] of Object.entries(run.ids)) {
+      const warning = warnings.find(({ message }) => message.includes(`${id} in ${region}`));
+      expect(warning?.message).toContain('RetCode 299');
+      expect(warning?.message).toContain('TerminateCustomImage');
+      expect(warning?.message).toContain('Delete it by hand');
+    }
+    expect(post?.annotations.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(it.copies).toHaveLength(2);
+  });
+
+  test.concurrent('a delete that is refused in the step itself is told beside the one error', async ({
+    stage,
+  }) => {
+    const it = await stage({ deniedActions: [DELETE], byRegion: { sg: { finalState: 'Unavailable' } } });
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: step });
+    expect(run.outcome).toBe('failure');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.warnings.join('\n')).toContain(`${run.ids.hk} in hk was not deleted`);
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+  });
+
+  test.concurrent('step, cancelled while it rolls back: gone within 5 s, and the post step ends it', async ({
+    stage,
+  }) => {
+    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
+    it.cloud.faults.push({ action: DELETE, kind: 'hang', executed: false, times: 2 });
+    const { running, done } = await it.start({ warp: WARP, regions: ['hk', 'sg'], inputs: step });
+    await until(() => it.sent(DELETE).length === 2);
+    const since = performance.now();
+    running.signal('cancel');
+    const run = await done;
+    expect(run.startedAt + run.durationMs - (performance.timeOrigin + since)).toBeLessThan(5000);
+    expect(run).toMatchObject({ outcome: 'cancelled', signal: null });
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.copies).toEqual([]);
+  });
+
+  test.concurrent('step, when nothing was copied: nothing is deleted, not even looked for', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    it.fail({ executed: false, kind: { retCode: 8095 } });
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: step });
+    expect(run.outcome).toBe('failure');
+    expect(it.changes).toEqual([COPY]);
+  });
+
+  test.concurrent('step, after an unclear answer that never got better: what turned up later is deleted', async ({
+    stage,
+  }) => {
+    let passed = 0;
+    const it = await stage({ now: () => Date.now() + passed, listingDelaySeconds: 900 });
+    it.fail({ executed: true, kind: { retCode: 110 } });
+    // The step gives up after 3 s; a rollback looks until 6 s after the call.
+    const { running, done } = await it.start({ warp: 20, inputs: { ...step, timeout: '1m' } });
+    await running.waitFor(/not clear whether a copy was made/);
+    await delay(4500);
+    passed = 900_000;
+    const run = await done;
+    expect(run.outcome).toBe('failure');
+    expect(it.copies).toEqual([]);
+    expect(it.changes).toEqual([COPY, DELETE]);
+  });
+
+  test.concurrent('without keys in the post step nothing breaks', async ({ stage }) => {
+    const it = await stage();
+    const run = await it.run({ inputs: { ...job, 'target-project-id': '' } });
+    expect(run.outcome).toBe('failure');
+    expect(run.post).toMatchObject({ ran: true, outcome: 'success' });
+    expect(it.cloud.requests).toEqual([]);
+  });
+});

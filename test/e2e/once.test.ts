@@ -1,0 +1,361 @@
+/** One live copy a region, whatever CopyCustomImage answers and whether or not it was carried out. */
+import { describe, expect } from 'vitest';
+import type { Fault, FaultKind } from '../emulator/emulator.ts';
+import { COPY, DELETE, REQUEST_ID, type Stage, test, until, WARP } from './support.ts';
+
+// The classes of the vendor's return codes for CopyCustomImage, from the API's description and not from the code.
+const FINAL = [
+  160, 161, 170, 171, 172, 174, 220, 230, 292, 293, 294, 295, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959,
+  8970,
+];
+const REFUSED = [153, 8980];
+// The last is in no table.
+const AMBIGUOUS = [110, 130, 150, 8022, 8024, 8825, 8861, 8874, 8889, 8960, 8971, 4242];
+
+const WORDS = 'the words of the API';
+const BATCH = ['hk', 'sg'];
+
+function expectOne(it: Stage, regions: string[]): void {
+  expect(Object.keys(it.onePerRegion).sort()).toEqual([...regions].sort());
+}
+
+describe('a code that is final', () => {
+  test.concurrent.for(FINAL)(
+    '%i: is told whole; made all the same, it is adopted',
+    async (retCode, { stage }) => {
+      const it = await stage();
+      it.fail({ executed: false, kind: { retCode, message: WORDS } });
+      const refused = await it.run({ regions: BATCH });
+      expect(refused).toMatchObject({ outcome: 'failure', exitCode: 1 });
+      expect(refused.outputs.status).toBe('failed');
+      expect(refused.failed).toEqual(BATCH);
+      expect(refused.ids).toEqual({});
+      expect(it.copies).toEqual([]);
+      expect(it.changes).toEqual([COPY]);
+      const [error] = refused.errors;
+      expect(error).toMatch(
+        new RegExp(
+          `CopyCustomImage in cn-bj2 failed: \\w.{10,} \\(RetCode ${retCode}: "${WORDS}", request id`,
+        ),
+      );
+      expect(error).toMatch(REQUEST_ID);
+      expect(error).toMatch(/What to do: .{20,}\./);
+
+      it.fail({ executed: true, kind: { retCode } });
+      const lied = await it.run({ regions: BATCH });
+      expect(lied.outcome).toBe('failure');
+      const again = await it.run({ regions: BATCH });
+      expect(again.outcome).toBe('success');
+      expectOne(it, BATCH);
+      expect(again.ids).toEqual(it.onePerRegion);
+      expect(it.changes).toEqual([COPY, COPY]);
+    },
+  );
+});
+
+interface Case {
+  name: string;
+  kind: FaultKind;
+  regions: string[];
+  /** 0.5 is 15 s to the action. What refuses is only looked behind once, so there is no delay. */
+  listingDelaySeconds: number;
+}
+
+const coded = (retCode: number, listingDelaySeconds: number): Case => ({
+  name: `RetCode ${retCode}`,
+  kind: { retCode, message: WORDS },
+  regions: BATCH,
+  listingDelaySeconds,
+});
+const single = (name: string, kind: FaultKind, listingDelaySeconds = 0.5): Case => ({
+  name,
+  kind,
+  regions: ['hk'],
+  listingDelaySeconds,
+});
+
+const CASES: Case[] = [
+  ...AMBIGUOUS.map((retCode) => coded(retCode, 0.5)),
+  ...[...REFUSED, 8961].map((retCode) => coded(retCode, 0)),
+  ...[500, 502, 503, 504].map((http) => single(`HTTP ${http}`, { http })),
+  single('HTTP 429', { http: 429 }, 0),
+  ...(['garbage', 'empty', 'hang', 'reset', 'truncated', 'huge'] as const).map((kind) => single(kind, kind)),
+  single('RetCode 110, single', { retCode: 110 }),
+  ...(['reset', 'hang', { http: 504 }, { retCode: 0 }] as const).map((kind) => ({
+    ...single(`${typeof kind === 'string' ? kind : JSON.stringify(kind)}, batch`, kind),
+    regions: BATCH,
+  })),
+];
+
+describe('an answer that leaves it open, or asks to try again', () => {
+  test.concurrent.for(CASES)(
+    '$name, executed: what was made is taken',
+    async ({ kind, regions, listingDelaySeconds }, { stage }) => {
+      const it = await stage({ listingDelaySeconds });
+      it.fail({ executed: true, kind });
+      const run = await it.run({ regions });
+      expect(run.outcome, run.log).toBe('success');
+      expectOne(it, regions);
+      expect(run.ids).toEqual(it.onePerRegion);
+      expect(it.changes).toEqual([COPY]);
+    },
+  );
+
+  test.concurrent.for(CASES)(
+    '$name, not executed: it is sent again',
+    async ({ kind, regions }, { stage }) => {
+      const it = await stage();
+      it.fail({ executed: false, kind });
+      const run = await it.run({ regions });
+      expect(run.outcome, run.log).toBe('success');
+      expectOne(it, regions);
+      expect(run.ids).toEqual(it.onePerRegion);
+      expect(it.changes.filter((action) => action === COPY).length).toBeGreaterThanOrEqual(2);
+      expect(it.changes).not.toContain(DELETE);
+    },
+  );
+});
+
+describe('an answer that ends it', () => {
+  const ENDS: [string, FaultKind, string][] = [
+    ['a redirect', 'redirect', 'HTTP 307'],
+    ['HTTP 400', { http: 400 }, 'HTTP 400'],
+    ['HTTP 403', { http: 403, body: '<h1>Blocked by the web filter</h1>' }, 'Blocked by the web filter'],
+    ['HTTP 404', { http: 404 }, 'HTTP 404'],
+    ['RetCode 8962 for another region', { retCode: 8962, message: WORDS }, 'RetCode 8962'],
+  ];
+  test.concurrent.for(ENDS)(
+    '%s: red, and a run that follows adopts what there is',
+    async ([, kind, told], { stage }) => {
+      const it = await stage();
+      it.fail({ executed: false, kind });
+      const refused = await it.run({ regions: ['hk'] });
+      expect(refused.outcome).toBe('failure');
+      expect(refused.errors[0]).toContain(told);
+      expect(it.copies).toEqual([]);
+      it.fail({ executed: true, kind });
+      const lied = await it.run({ regions: ['hk'] });
+      expect(lied.outcome).toBe('failure');
+      const again = await it.run({ regions: ['hk'] });
+      expect(again.outcome).toBe('success');
+      expectOne(it, ['hk']);
+      expect(again.ids).toEqual(it.onePerRegion);
+      // The redirect was not followed: that would have been one more.
+      expect(it.changes).toEqual([COPY, COPY]);
+    },
+  );
+});
+
+describe('a batch', () => {
+  const ENTRIES = (['missing', 'empty'] as const).flatMap((entry) =>
+    [true, false].map((executed) => ({ entry, executed })),
+  );
+  test.concurrent.for(ENTRIES)(
+    'whose entry for one region is $entry (made: $executed) concerns that region alone',
+    async ({ entry, executed }, { stage }) => {
+      const it = await stage();
+      it.fail({ executed, kind: { entry }, region: 'sg' });
+      const run = await it.run({ regions: ['hk', 'sg', 'us-ca'] });
+      expect(run.outcome, run.log).toBe('success');
+      expectOne(it, ['hk', 'sg', 'us-ca']);
+      expect(run.ids).toEqual(it.onePerRegion);
+      const calls = it.sent(COPY).map(({ params }) => params);
+      expect(calls).toHaveLength(executed ? 1 : 2);
+      if (!executed) expect(calls[1]).toMatchObject({ TargetRegion: 'sg' });
+    },
+  );
+
+  test.concurrent('that is refused for one region, on a site that drops its entry: the error names it', async ({
+    stage,
+  }) => {
+    const it = await stage({ batchRefusal: 'drop', byRegion: { sg: { quota: 0 } } });
+    const run = await it.run({ regions: ['hk', 'sg'] });
+    expect(run.outcome).toBe('failure');
+    expect(run.failed).toEqual(['sg']);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.errors[0]).toContain('RetCode 8095');
+    expect(run.errors[0]).toContain('sg holds 0 custom images');
+  });
+
+  test.concurrent('with 8962 for every region (executed: false) goes on one by one', async ({ stage }) => {
+    const it = await stage();
+    it.fail({ executed: false, kind: { retCode: 8962 } });
+    const run = await it.run({ regions: BATCH });
+    expect(run.outcome, run.log).toBe('success');
+    expectOne(it, BATCH);
+    expect(run.ids).toEqual(it.onePerRegion);
+  });
+
+  test.concurrent('with 8962 though it was executed: what was made is not made again', async ({ stage }) => {
+    const it = await stage();
+    it.fail({ executed: true, kind: { retCode: 8962 } });
+    const run = await it.run({ regions: BATCH });
+    const again = run.outcome === 'success' ? run : await it.run({ regions: BATCH });
+    expect(again.outcome, again.log).toBe('success');
+    expectOne(it, BATCH);
+    expect(again.ids).toEqual(it.onePerRegion);
+  });
+
+  test.concurrent('lost on a site without batches: its stray image is found and deleted', async ({
+    stage,
+  }) => {
+    const it = await stage({ batch: false });
+    it.fail({ executed: true, kind: 'reset' });
+    const run = await it.run({ regions: BATCH });
+    expect(run.outcome, run.log).toBe('success');
+    expectOne(it, BATCH);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toContain(DELETE);
+  });
+});
+
+describe('an unclear answer', () => {
+  test.concurrent('several in a row, some executed', async ({ stage }) => {
+    const it = await stage();
+    it.fail({ executed: false, kind: { retCode: 150 } });
+    it.fail({ executed: false, kind: 'reset' });
+    it.fail({ executed: true, kind: { http: 504 } });
+    const run = await it.run({ regions: BATCH });
+    expect(run.outcome, run.log).toBe('success');
+    expectOne(it, BATCH);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.cloud.faults.pending).toEqual([]);
+  });
+
+  test.concurrent('that never gets better is red after a few tries, and nothing was made', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    it.fail({ executed: false, kind: { retCode: 110 }, times: Number.POSITIVE_INFINITY });
+    const run = await it.run({ regions: ['hk'], inputs: { timeout: '8m' } });
+    expect(run.outcome).toBe('failure');
+    expect(run.failed).toEqual(['hk']);
+    expect(run.errors[0]).toContain('RetCode 110');
+    expect(run.errors[0]).toMatch(REQUEST_ID);
+    expect(it.copies).toEqual([]);
+    expect(it.sent(COPY).length).toBeGreaterThan(1);
+  });
+
+  test.concurrent('whose copy is listed too late: one of the two is deleted, and that is said', async ({
+    stage,
+  }) => {
+    let passed = 0;
+    const it = await stage({ now: () => Date.now() + passed, listingDelaySeconds: 900 });
+    it.fail({ executed: true, kind: { retCode: 110 } });
+    const { running, done } = await it.start({ warp: WARP, regions: ['hk'] });
+    await running.waitFor(/not clear whether a copy was made/);
+    it.cloud.settings.listingDelaySeconds = 0;
+    await until(() => it.sent(COPY).length === 2);
+    passed = 900_000;
+    const run = await done;
+    expect(run.outcome, run.log).toBe('success');
+    expectOne(it, ['hk']);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toEqual([COPY, COPY, DELETE]);
+    expect(run.warnings.join('\n')).toContain('was made twice by this run: it was deleted');
+  });
+
+  test.concurrent('on a site that drops descriptions: the new image of our name is ours, and that is said', async ({
+    stage,
+  }) => {
+    const it = await stage({ descriptions: 'drop' });
+    it.fail({ executed: true, kind: 'reset' });
+    const run = await it.run({ regions: ['hk'] });
+    expect(run.outcome, run.log).toBe('success');
+    expectOne(it, ['hk']);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toEqual([COPY]);
+    expect(run.warnings.join('\n')).toContain('without our mark');
+  });
+
+  test.concurrent('never takes an image that was there before, nor one of another name', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    const before = it.cloud.addImage({ region: 'hk', projectId: 'org-prod22' });
+    it.fail({ executed: false, kind: 'reset' });
+    const { running, done } = await it.start({ warp: WARP, regions: ['hk'] });
+    await running.waitFor(/not clear whether a copy was made/);
+    const other = it.cloud.addImage({ region: 'hk', projectId: 'org-prod22', name: 'someone-elses' });
+    const run = await done;
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect([before.imageId, other.imageId]).not.toContain(run.ids.hk);
+    expect(it.sent(COPY)).toHaveLength(2);
+  });
+});
+
+describe('reads that fail are forgiven', () => {
+  const PASSING: FaultKind[] = [
+    { retCode: 110 },
+    { retCode: 130 },
+    { retCode: 150 },
+    { retCode: 153 },
+    { retCode: 8874 },
+    { retCode: 8889 },
+    { retCode: 8971 },
+    { http: 502 },
+    { http: 429 },
+    'garbage',
+    'empty',
+    'reset',
+    'truncated',
+    'hang',
+  ];
+
+  test.concurrent('before the copy, one of each call', async ({ stage }) => {
+    const it = await stage();
+    const calls = ['GetRegion', 'GetProjectList', 'DescribeImage'];
+    it.cloud.faults.push(
+      ...PASSING.map((kind, index): Fault => ({ kind, executed: false, action: calls[index % 3] ?? '' })),
+    );
+    const run = await it.run({ regions: BATCH });
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toEqual([COPY]);
+  });
+
+  test.concurrent.for(PASSING)('while it waits: %o', async (kind, { stage }) => {
+    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
+    const { running, done } = await it.start({ warp: WARP, regions: BATCH });
+    await running.waitFor(/Copies under way/);
+    it.cloud.faults.push({ kind, executed: false, times: 3 });
+    await until(() => it.cloud.faults.pending.length === 0);
+    for (const { imageId } of it.copies) it.cloud.setState(imageId, 'Available');
+    const run = await done;
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toEqual([COPY]);
+  });
+
+  test.concurrent('while it waits: a listing that lags, a code for "no such image", a state nobody knows', async ({
+    stage,
+  }) => {
+    const it = await stage({
+      copySeconds: 0.6,
+      byRegion: { hk: { listingDelaySeconds: 0.5 }, 'us-ca': { copySeconds: Number.POSITIVE_INFINITY } },
+    });
+    const { running, done } = await it.start({ warp: WARP, regions: ['hk', 'sg', 'us-ca'] });
+    await running.waitFor(/Copies under way/);
+    const fault = { action: 'DescribeImage', executed: false, region: 'sg' };
+    it.cloud.faults.push({ ...fault, kind: { retCode: 8956 }, times: 2 });
+    const strange = it.onePerRegion['us-ca'] ?? '';
+    it.cloud.setState(strange, 'Replicating');
+    await running.waitFor(/Replicating/);
+    it.cloud.setState(strange, 'Available');
+    const run = await done;
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.warnings.filter((warning) => warning.includes('Replicating'))).toHaveLength(1);
+  });
+
+  test.concurrent('an account that is throttled throughout: slower, but green and once', async ({
+    stage,
+  }) => {
+    const it = await stage({ throttle: { calls: 3, seconds: 0.1 } });
+    const run = await it.run({ regions: ['hk', 'sg', 'us-ca', 'ge-fra', 'uk-london'] });
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.cloud.requests.some(({ retCode }) => retCode === 153)).toBe(true);
+  });
+});

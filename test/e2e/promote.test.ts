@@ -1,0 +1,340 @@
+import { describe, expect } from 'vitest';
+import { COPY, DELETE, OUTPUTS, test, WARP } from './support.ts';
+
+const EIGHT = ['hk', 'sg', 'jpn-tky', 'kr-seoul', 'us-ca', 'ge-fra', 'uk-london', 'uae-dubai'];
+const MARK = /\[copy of cn-bj2\/uimage-\w+ by 1296235120-1-\w{6}\]$/;
+
+describe('the main job', () => {
+  test.concurrent('one target is one single call, and every output is set', async ({ stage }) => {
+    const it = await stage();
+    const run = await it.run({ regions: ['hk'] });
+    expect(run).toMatchObject({ outcome: 'success', job: 'success', post: { ran: false } });
+    const [copy] = it.copies;
+    expect(it.sent(COPY).map(({ params }) => params)).toMatchObject([
+      {
+        Region: 'cn-bj2',
+        ProjectId: 'org-build1',
+        SourceImageId: it.cloud.sourceImageId,
+        TargetProjectId: 'org-prod22',
+        TargetRegion: 'hk',
+        TargetImageName: 'web-server',
+        TargetImageDescription: expect.stringMatching(MARK),
+      },
+    ]);
+    expect(Object.keys(it.sent(COPY)[0]?.params ?? {})).not.toContain('TargetRegionList.0');
+    const image = {
+      region: 'hk',
+      projectId: 'org-prod22',
+      imageId: copy?.imageId,
+      taskId: copy?.taskId,
+      name: 'web-server',
+      state: 'Available',
+      outcome: 'copied',
+      seconds: expect.any(Number),
+      error: null,
+    };
+    expect(run.outputs).toEqual({
+      status: 'available',
+      'image-id': copy?.imageId,
+      'task-id': copy?.taskId,
+      'image-ids': JSON.stringify({ hk: copy?.imageId }),
+      'task-ids': JSON.stringify({ hk: copy?.taskId }),
+      images: expect.any(String),
+      'source-image-id': it.cloud.sourceImageId,
+      'failed-regions': '[]',
+    });
+    expect(run.images).toEqual([image]);
+    // An empty output does not reach another job, and one with a masked text would not.
+    expect(Object.keys(run.jobOutputs).sort()).toEqual([...OUTPUTS].sort());
+    expect(run.log).toContain(copy?.imageId);
+    expect(run.summary).toContain(copy?.imageId);
+  });
+
+  test.concurrent('three regions are exactly one call', async ({ stage }) => {
+    const it = await stage();
+    const run = await it.run({ regions: ['hk', 'sg', 'us-ca'] });
+    expect(run.outcome).toBe('success');
+    expect(it.sent(COPY)).toHaveLength(1);
+    expect(it.sent(COPY)[0]?.params).toMatchObject({
+      'TargetRegionList.0': 'hk',
+      'TargetRegionList.1': 'sg',
+      'TargetRegionList.2': 'us-ca',
+    });
+    expect(it.sent(COPY)[0]?.params).not.toHaveProperty('TargetRegion');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(Object.keys(run.ids)).toEqual(['hk', 'sg', 'us-ca']);
+    expect(run.outputs['image-id']).toBe('');
+  });
+
+  test.concurrent('eight regions give eight ids', async ({ stage }) => {
+    const it = await stage({ batchAnswersBoth: true, retCodeAsString: true });
+    const run = await it.run({ regions: EIGHT });
+    expect(run.outcome).toBe('success');
+    expect(it.sent(COPY)).toHaveLength(1);
+    expect(Object.keys(run.ids)).toEqual(EIGHT);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(new Set(Object.values(run.tasks)).size).toBe(8);
+  });
+
+  test.concurrent('regions by lines or commas, each once', async ({ stage }) => {
+    const it = await stage();
+    const run = await it.run({ inputs: { 'target-regions': ' hk, sg\n\nhk\r\n' } });
+    expect(run.outcome).toBe('success');
+    expect(Object.keys(run.ids)).toEqual(['hk', 'sg']);
+    expect(run.ids).toEqual(it.onePerRegion);
+  });
+
+  test.concurrent('without target-regions the copy stays in the region of the source', async ({ stage }) => {
+    const it = await stage();
+    const run = await it.run({ inputs: { 'target-regions': '' } });
+    expect(run.outcome).toBe('success');
+    expect(run.ids).toEqual({ 'cn-bj2': it.copies[0]?.imageId });
+    expect(it.copies[0]?.projectId).toBe('org-prod22');
+    expect(it.sent(COPY)[0]?.params).not.toHaveProperty('TargetRegion');
+  });
+
+  test.concurrent('a site without batches gives each region once; what it made by mistake is named and deleted', async ({
+    stage,
+  }) => {
+    const it = await stage({ batch: false, taskIds: false });
+    const run = await it.run({ regions: EIGHT });
+    expect(run.outcome).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(Object.keys(run.ids)).toEqual(EIGHT);
+    expect(run.tasks).toEqual({});
+    const [stray, ...others] = it.sent(DELETE).map(({ params }) => params.ImageId);
+    expect(others).toEqual([]);
+    expect(run.warnings.join('\n')).toContain(
+      `${stray} in cn-bj2 was made without being asked for by this run: it was deleted`,
+    );
+    expect(it.sent(COPY)).toHaveLength(1 + 8);
+  });
+
+  test.concurrent('on a site without batches the source region may be a target: no image is too many', async ({
+    stage,
+  }) => {
+    const it = await stage({ batch: false });
+    const run = await it.run({ regions: ['cn-bj2', 'hk'] });
+    expect(run.outcome).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(it.changes).toEqual([COPY, COPY]);
+  });
+
+  test.concurrent('wait: false hands out the ids at once; a second step adopts and waits', async ({
+    stage,
+  }) => {
+    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
+    const first = await it.run({ regions: ['hk', 'sg'], inputs: { wait: 'false' } });
+    expect(first.outcome).toBe('success');
+    expect(first.outputs.status).toBe('copying');
+    expect(first.ids).toEqual(it.onePerRegion);
+    expect(first.images.map(({ state, outcome }) => [state, outcome])).toEqual([
+      ['Copying', 'copied'],
+      ['Copying', 'copied'],
+    ]);
+    for (const { imageId } of it.copies) it.cloud.setState(imageId, 'Available');
+    const second = await it.run({ regions: ['hk', 'sg'] });
+    expect(second.outcome).toBe('success');
+    expect(second.outputs.status).toBe('available');
+    expect(second.ids).toEqual(first.ids);
+    expect(second.images.map(({ outcome }) => outcome)).toEqual(['adopted', 'adopted']);
+    expect(it.sent(COPY)).toHaveLength(1);
+  });
+
+  test.concurrent('a timeout is red, is one error, and keeps the ids', async ({ stage }) => {
+    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY, byRegion: { sg: { copySeconds: 0 } } });
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: { timeout: '2m' } });
+    expect(run).toMatchObject({ outcome: 'failure', exitCode: 1 });
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.failed).toEqual(['hk']);
+    expect(run.outputs.status).toBe('partial');
+    expect(run.errors[0]).toContain(`hk: ${run.ids.hk} is still Copying after the timeout of 120 s`);
+    expect(run.errors[0]).toContain('run again to adopt');
+    expect(it.changes).toEqual([COPY]);
+  });
+
+  test.concurrent('a copy that ends Unavailable fails its target and not the others', async ({ stage }) => {
+    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
+    const run = await it.run({ regions: ['hk', 'sg', 'us-ca'] });
+    expect(run.outcome).toBe('failure');
+    expect(run.outputs.status).toBe('partial');
+    expect(run.failed).toEqual(['sg']);
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.images.map(({ state, outcome }) => [state, outcome])).toEqual([
+      ['Available', 'copied'],
+      ['Unavailable', 'failed'],
+      ['Available', 'copied'],
+    ]);
+    expect(run.errors[0]).toContain(`sg: the copy ${run.ids.sg} ended Unavailable`);
+    expect(run.errors[0]).toContain('What to do: ');
+    // Nobody adopts a broken one.
+    const again = await it.run({ regions: ['sg'], inputs: { wait: 'false' } });
+    expect(again.images[0]?.outcome).toBe('copied');
+  });
+
+  test.concurrent('the copies get name, description and tag; a description of any letters comes back unchanged', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    const description = 'Grüße, 世界 🚀 – "a&b=c+d%2B" <x> C:\\n';
+    const run = await it.run({
+      regions: ['hk', 'sg'],
+      inputs: {
+        'target-image-name': '网站-web_1.2[x]:a,b',
+        'target-image-description': description,
+        'target-image-tag': 'Team A+B',
+      },
+    });
+    expect(run.outcome).toBe('success');
+    for (const copy of it.copies) {
+      expect(copy).toMatchObject({ name: '网站-web_1.2[x]:a,b', tag: 'Team A+B' });
+      expect(copy.description.replace(MARK, '')).toBe(`${description} `);
+    }
+  });
+
+  test.concurrent('a copy of a copy carries one mark: its own', async ({ stage }) => {
+    const text = 'Nightly build';
+    const it = await stage({ source: { description: `${text} [copy of hk/uimage-older by 5-1-zzzzzz]` } });
+    await it.run({ regions: ['hk'] });
+    expect(it.copies[0]?.description).toMatch(/^Nightly build \[copy of cn-bj2\/\S+ by \S+\]$/);
+  });
+
+  test.concurrent('extra-parameters are on the wire as they are', async ({ stage }) => {
+    const it = await stage();
+    const extra = 'TargetEmail=a+b@example.com\n\nTgtChannelId = 1 = one & two\nEmpty=';
+    const run = await it.run({ regions: ['hk', 'sg'], inputs: { 'extra-parameters': extra } });
+    expect(run.outcome).toBe('success');
+    expect(it.sent(COPY)[0]?.params).toMatchObject({
+      TargetEmail: 'a+b@example.com',
+      TgtChannelId: '1 = one & two',
+      Empty: '',
+    });
+  });
+
+  test.concurrent('the requests are signed POST forms that name the action', async ({ stage }) => {
+    const it = await stage();
+    await it.run({ regions: ['hk', 'sg'] });
+    for (const { method, url, headers, retCode } of it.cloud.requests) {
+      expect([method, url, retCode]).toEqual(['POST', '/', 0]);
+      expect(headers['content-type']).toBe('application/x-www-form-urlencoded');
+      expect(headers['user-agent']).toMatch(/^copy-custom-image\/\d+\.\d+\.\d+/);
+    }
+  });
+});
+
+describe('keys', () => {
+  test.concurrent('temporary keys are sent with their token, and signed', async ({ stage }) => {
+    const it = await stage();
+    const { publicKey, privateKey, securityToken } = it.cloud.temporaryKeys;
+    const run = await it.run({
+      regions: ['hk', 'sg'],
+      inputs: { 'public-key': publicKey, 'private-key': privateKey, 'security-token': securityToken },
+    });
+    expect(run.outcome).toBe('success');
+    expect(it.cloud.requests.every(({ params }) => params.SecurityToken === securityToken)).toBe(true);
+    expect(it.cloud.requests.every(({ retCode }) => retCode === 0)).toBe(true);
+    expect(run.masks).toEqual(expect.arrayContaining([privateKey, securityToken]));
+  });
+
+  test.concurrent('temporary keys that expire in mid-wait: the error says so, and every id is kept', async ({
+    stage,
+  }) => {
+    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
+    const { temporaryKeys } = it.cloud;
+    const { running, done } = await it.start({
+      warp: WARP,
+      regions: ['hk', 'sg'],
+      env: {
+        UCLOUD_PUBLIC_KEY: temporaryKeys.publicKey,
+        UCLOUD_PRIVATE_KEY: temporaryKeys.privateKey,
+        UCLOUD_SECURITY_TOKEN: temporaryKeys.securityToken,
+      },
+    });
+    await running.waitFor(/Copies under way/);
+    temporaryKeys.expires = 0;
+    const run = await done;
+    expect(run.outcome).toBe('failure');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.failed).toEqual(['hk', 'sg']);
+    expect(run.errors[0]).toContain('RetCode 174');
+    expect(run.errors[0]).toContain('the temporary keys have expired');
+    expect(run.errors[0]).toContain('valid for longer than its timeout');
+    expect(run.errors[0]).toContain('a new run adopts it');
+  });
+
+  test.concurrent('an input wins over its environment variable', async ({ stage }) => {
+    const it = await stage();
+    const { cloud } = it;
+    const run = await it.run({
+      env: {
+        UCLOUD_PUBLIC_KEY: 'not-this',
+        UCLOUD_PRIVATE_KEY: 'nor-this',
+        UCLOUD_REGION: 'nowhere',
+        UCLOUD_PROJECT_ID: 'org-nobody',
+        UCLOUD_API_BASE_URL: 'http://127.0.0.1:1/',
+      },
+      inputs: {
+        'public-key': cloud.keys.publicKey,
+        'private-key': cloud.keys.privateKey,
+        region: cloud.region,
+        'project-id': cloud.projects.source,
+        'api-url': cloud.url,
+      },
+    });
+    expect(run.outcome).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+  });
+
+  test.concurrent('keys that the secret wrapped in white space work, with a notice', async ({ stage }) => {
+    const it = await stage();
+    const { publicKey, privateKey } = it.cloud.keys;
+    const run = await it.run({
+      inputs: { 'public-key': `  ${publicKey}`, 'private-key': `${privateKey}\n` },
+    });
+    expect(run.outcome).toBe('success');
+    const notices = run.annotations.filter(({ level }) => level === 'notice').map(({ message }) => message);
+    expect(notices.join('\n')).toMatch(/public-key[\s\S]*private-key/);
+  });
+
+  test.concurrent('a pull request from a fork has no secrets: the error says so, and nothing is sent', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    const run = await it.run({
+      env: { UCLOUD_PUBLIC_KEY: '', UCLOUD_PRIVATE_KEY: '', GITHUB_EVENT_NAME: 'pull_request' },
+    });
+    expect(run.outcome).toBe('failure');
+    expect(run.errors[0]).toMatch(/public-key is missing[\s\S]*private-key is missing/);
+    expect(run.errors[0]).toContain('Secrets are empty in a pull request from a fork');
+    expect(it.cloud.requests).toEqual([]);
+  });
+});
+
+test.concurrent('six wrong inputs are one report that names all six, and no request', async ({ stage }) => {
+  const it = await stage();
+  const run = await it.run({
+    env: { UCLOUD_PRIVATE_KEY: '' },
+    inputs: {
+      'target-project-id': '',
+      'target-regions': 'hk, s g',
+      'target-image-name': 'two words',
+      timeout: 'soon',
+      rollback: 'maybe',
+    },
+  });
+  expect(run).toMatchObject({ outcome: 'failure', exitCode: 1 });
+  expect(run.errors).toHaveLength(1);
+  for (const input of [
+    'private-key',
+    'target-project-id',
+    'target-regions',
+    'target-image-name',
+    'timeout',
+    'rollback',
+  ]) {
+    expect(run.errors[0]).toMatch(new RegExp(`^- ${input} `, 'm'));
+  }
+  expect(run.errors[0]?.match(/^- /gm)).toHaveLength(6);
+  expect(run.outputs).toMatchObject({ status: 'failed', 'image-ids': '{}', images: '[]' });
+  expect(it.cloud.requests).toEqual([]);
+});
