@@ -2,7 +2,9 @@ import { check, type Findings } from './check.ts';
 import { bounded, type Context, Stopped } from './context.ts';
 import type { Copy, Problem, Promotion, Status } from './model.ts';
 import { plan } from './plan.ts';
-import { newSubmission, reconcile, removeStrays, submit } from './submit.ts';
+import { reconcile, removeStrays } from './reconcile.ts';
+import { newSubmission } from './submission.ts';
+import { submit } from './submit.ts';
 import { isOpen, newWatch, observe, type Watch, wait } from './wait.ts';
 
 /**

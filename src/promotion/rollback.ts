@@ -2,9 +2,10 @@ import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, Stopped } from './context.ts';
+import { LISTING_WINDOW } from './look.ts';
 import { readMark } from './mark.ts';
 import type { Problem } from './model.ts';
-import { LISTING_WINDOW, type Made } from './submit.ts';
+import type { Made } from './submission.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {

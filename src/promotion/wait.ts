@@ -2,10 +2,10 @@ import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './check.ts';
 import type { Context } from './context.ts';
+import { LISTING_WINDOW } from './look.ts';
 import { readMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
 import { pollDelay, share } from './pace.ts';
-import { LISTING_WINDOW } from './submit.ts';
 import { differences, lostFeatures } from './verify.ts';
 
 const HEARTBEAT = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LISTING_WINDOW } from '../../src/promotion/submit.ts';
+import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import { broken, copyIn, doneBut, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
 
 const COPY = 'CopyCustomImage';

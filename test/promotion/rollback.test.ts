@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import { rollback, type Traces } from '../../src/promotion/rollback.ts';
-import { LISTING_WINDOW, type Made } from '../../src/promotion/submit.ts';
+import type { Made } from '../../src/promotion/submission.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 

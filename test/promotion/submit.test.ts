@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LISTING_WINDOW } from '../../src/promotion/submit.ts';
+import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import {
   BUILD,
   broken,

@@ -1,0 +1,132 @@
+import type { Image } from '../cloud/cloud.ts';
+import { CloudError } from '../cloud/errors.ts';
+import { byAge } from './check.ts';
+import { readMark } from './mark.ts';
+import type { Copy, Problem } from './model.ts';
+import { descriptionOf, type Sending, settleAsMade } from './submission.ts';
+import { differences } from './verify.ts';
+
+/**
+ * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
+ * 60 s while the call may still be running behind it (API.md, 110), and a new image takes some time to be listed,
+ * which no page bounds: another 60 s. Only when this time has passed is a copy sent again.
+ */
+export const LISTING_WINDOW = 120_000;
+
+export interface Unclear {
+  copy: Copy;
+  problem: Problem;
+  /** The last answer was a refusal for good, after one that was not clear: look, but do not send again. */
+  refused?: true;
+}
+
+/** After unclear answers: looks until each copy is found or would surely have been listed. Returns those not found. */
+export async function lookForUnclear(
+  sending: Sending,
+  unclear: Unclear[],
+  sentAt: number,
+): Promise<Unclear[]> {
+  const { clock, signal, deadline, report, submission } = sending;
+  if (unclear.length === 0) return [];
+  const since = clock.now();
+  for (const { copy } of unclear) submission.uncertain.set(copy.region, since);
+  report({
+    type: 'warning',
+    problem: {
+      message: `It is not clear whether a copy was made in ${unclear.map(({ copy }) => copy.region).join(', ')}: ${unclear[0]?.problem.message}`,
+      advice: `Looking for it for up to ${LISTING_WINDOW / 1000} s before anything is sent again.`,
+    },
+  });
+  let missing = unclear;
+  const end = Math.min(since + LISTING_WINDOW, deadline);
+  for (let pause = 1_000; missing.length > 0; pause = Math.min(pause * 1.5, 15_000)) {
+    const left = end - clock.now();
+    await clock.sleep(left > 0 ? Math.min(pause, left) : Math.min(pause, deadline - clock.now()), signal);
+    const last = clock.now() >= end;
+    const seen = await look(
+      sending,
+      missing.map(({ copy }) => copy),
+      sentAt,
+      last,
+    );
+    missing = missing.filter(({ copy }) => copy.imageId === null);
+    // The window ends with a look that worked: a region that could not be read is not known to be empty.
+    if (last && missing.every(({ copy }) => seen.has(copy.region))) {
+      for (const { copy } of missing) copy.unclear = end < since + LISTING_WINDOW;
+      break;
+    }
+    if (clock.now() >= deadline) break;
+  }
+  return missing;
+}
+
+/**
+ * Lists the targets once and takes what this run made. Returns the regions that could be read. `orUnmarked`: the time
+ * for a marked one is over, so one without a mark counts that may be ours where the site cuts or drops descriptions.
+ */
+export async function look(
+  sending: Sending,
+  copies: Copy[],
+  sentAt: number,
+  orUnmarked: boolean,
+): Promise<Set<string>> {
+  const seen = new Set<string>();
+  await Promise.all(
+    copies.map(async (copy) => {
+      const newcomers = await listNew(sending, copy);
+      if (!newcomers) return;
+      seen.add(copy.region);
+      const { marked, unmarked } = newcomers;
+      const sound = marked.find(({ State }) => State !== 'Unavailable');
+      const cut = orUnmarked ? unmarked.filter((image) => mayBeCut(sending, image)) : [];
+      const alike = cut.find((image) => differences(sending.findings.source, image) === null);
+      const found = sound ?? marked[0] ?? alike ?? cut[0];
+      if (!found) return;
+      // Its state is taken in by the wait, which verifies it too.
+      settleAsMade(copy, found.ImageId, null, sentAt);
+      copy.created = marked.length > 0;
+      if (!copy.created) {
+        sending.report({
+          type: 'warning',
+          problem: {
+            message: `${copy.region}: ${found.ImageId} appeared under the name ${copy.name} after an unclear answer, without our mark. It is taken for this run's copy.`,
+            advice: 'A rollback will not delete it, and a later run will not know it.',
+          },
+        });
+      }
+    }),
+  );
+  return seen;
+}
+
+/** Our copy, if the site has cut its description, or dropped it. */
+function mayBeCut(sending: Sending, image: Image): boolean {
+  const sent = descriptionOf(sending.order, sending.findings.source);
+  return image.State !== 'Unavailable' && sent.startsWith(image.ImageDescription ?? '');
+}
+
+/** Images that were not there before this run; null when the region could not be read. The oldest first. */
+export async function listNew(
+  sending: Sending,
+  copy: Pick<Copy, 'region' | 'projectId' | 'name'>,
+  patience = 0,
+): Promise<{ marked: Image[]; unmarked: Image[] } | null> {
+  const { cloud, order, findings, signal } = sending;
+  let images: Image[];
+  try {
+    const query = { Region: copy.region, ProjectId: copy.projectId, ImageType: 'Custom' as const };
+    images = await cloud.describeImages(query, { signal, patience });
+  } catch (error) {
+    if (error instanceof CloudError) return null;
+    throw error;
+  }
+  const before = new Set(findings.held.get(copy.region)?.map(({ ImageId }) => ImageId));
+  const fresh = images.filter(({ ImageId }) => !before.has(ImageId)).sort(byAge);
+  const isOurs = (image: Image) => readMark(image.ImageDescription)?.run === order.run;
+  return {
+    marked: fresh.filter(isOurs),
+    unmarked: fresh.filter(
+      (image) => image.ImageName === copy.name && readMark(image.ImageDescription) === null,
+    ),
+  };
+}

@@ -1,0 +1,120 @@
+import type { Image } from '../cloud/cloud.ts';
+import { CloudError } from '../cloud/errors.ts';
+import type { Findings } from './check.ts';
+import type { Context } from './context.ts';
+import { LISTING_WINDOW, listNew } from './look.ts';
+import type { Copy } from './model.ts';
+import { type Made, type Submission, settleAsMade } from './submission.ts';
+
+/** Milliseconds for which the last look and the deletes after it are repeated, beyond the timeout if need be. */
+const LAST_PATIENCE = 30_000;
+
+/**
+ * After the wait: deletes what this run made by mistake or twice, and says so. A copy that was sent again after a
+ * refusal is looked at once more when a first one would surely have been listed.
+ */
+export async function reconcile(
+  context: Context,
+  findings: Findings,
+  copies: Copy[],
+  submission: Submission,
+): Promise<void> {
+  const sending = { ...context, findings, submission };
+  const { clock, signal, deadline, report, order } = context;
+  const doubtful = copies.filter((copy) => submission.uncertain.has(copy.region) && copy.plan === 'copy');
+  if (doubtful.length === 0) return;
+  const end = Math.max(
+    ...doubtful.map(({ region }) => (submission.uncertain.get(region) ?? 0) + LISTING_WINDOW),
+  );
+  await clock.sleep(Math.max(0, Math.min(end, deadline) - clock.now()), signal);
+  const suspects = [...submission.suspects]
+    .filter((region) => !doubtful.some((copy) => copy.region === region))
+    .map((region) => ({ region, projectId: order.target.projectId }));
+  const wanted = new Set(copies.map(({ imageId }) => imageId));
+  await Promise.all([
+    ...suspects.map(async ({ region, projectId }) => {
+      const newcomers = await listNew(sending, { region, projectId, name: '' }, LAST_PATIENCE);
+      if (!newcomers) tellUnseen(context, region);
+      for (const { ImageId } of newcomers?.marked ?? []) {
+        if (wanted.has(ImageId)) continue;
+        await discard(context, { region, projectId, imageId: ImageId }, 'was made without being asked for');
+      }
+    }),
+    ...doubtful.map(async (copy) => {
+      const { region, projectId } = copy;
+      const newcomers = await listNew(sending, copy, LAST_PATIENCE);
+      if (!newcomers) tellUnseen(context, region);
+      const [late] = newcomers?.marked ?? [];
+      if (copy.imageId === null && late) {
+        settleAsMade(copy, late.ImageId, null, clock.now());
+        copy.problem = null;
+      }
+      const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
+      const kept = newcomers?.marked.find((image) => !isOther(image));
+      const isSound = copy.outcome !== 'failed' && kept !== undefined && kept.State !== 'Unavailable';
+      for (const { ImageId, State } of newcomers?.marked.filter(isOther) ?? []) {
+        if (isSound) {
+          await discard(context, { region, projectId, imageId: ImageId }, 'was made twice');
+          continue;
+        }
+        report({
+          type: 'warning',
+          problem: {
+            message: `${region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
+            advice: 'It was kept, since the first one failed or is not there: run again to adopt it.',
+          },
+        });
+      }
+      const strangers = newcomers?.unmarked.filter(isOther).map(({ ImageId }) => ImageId) ?? [];
+      if (strangers.length > 0) {
+        report({
+          type: 'warning',
+          problem: {
+            message: `${copy.region}: other images named ${copy.name} appeared during this run: ${strangers.join(', ')}.`,
+            advice:
+              'They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.',
+          },
+        });
+      }
+    }),
+  ]);
+}
+
+function tellUnseen({ report }: Context, region: string): void {
+  report({
+    type: 'warning',
+    problem: {
+      message: `${region} could not be listed at the end, so a second copy of this run may be there.`,
+      advice: 'Look in the console for images whose description names this run.',
+    },
+  });
+}
+
+/** Deletes the images that a site made where nobody asked for them. */
+export async function removeStrays(context: Context, { strays }: Submission): Promise<void> {
+  await Promise.all(
+    strays.splice(0).map((stray) => discard(context, stray, 'was made without being asked for')),
+  );
+}
+
+async function discard(context: Context, image: Made, why: string): Promise<void> {
+  const { region, projectId, imageId } = image;
+  try {
+    await context.cloud.terminateCustomImage(
+      { Region: region, ProjectId: projectId, ImageId: imageId },
+      { signal: context.signal, patience: LAST_PATIENCE },
+    );
+    const message = `${imageId} in ${region} ${why} by this run: it was deleted.`;
+    context.report({ type: 'warning', problem: { message, advice: 'Nothing is to be done.' } });
+  } catch (error) {
+    const reason = error instanceof CloudError ? `${error.message}.` : 'the run was cancelled.';
+    context.report({
+      type: 'warning',
+      problem: {
+        message: `${imageId} in ${region} ${why} and may still be there: ${reason}`,
+        advice: 'Delete it by hand.',
+      },
+    });
+    if (!(error instanceof CloudError)) throw error;
+  }
+}

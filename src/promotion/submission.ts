@@ -1,0 +1,47 @@
+import type { Image } from '../cloud/cloud.ts';
+import type { Findings } from './check.ts';
+import type { Context } from './context.ts';
+import { withMark } from './mark.ts';
+import type { Copy, Order } from './model.ts';
+
+/** What submitting leaves open for `reconcile`. */
+export interface Submission {
+  /** Targets whose copy was sent more than once, or found by looking: a second one may turn up. Region → since when. */
+  uncertain: Map<string, number>;
+  /** Images made where nobody wanted them. */
+  strays: Made[];
+  /** Regions outside the targets where a batch with an unclear answer may have made one. */
+  suspects: Set<string>;
+}
+
+export interface Made {
+  region: string;
+  projectId: string;
+  imageId: string;
+}
+
+export function newSubmission(): Submission {
+  return { uncertain: new Map(), strays: [], suspects: new Set() };
+}
+
+/** What sending, looking and reconciling work with. */
+export interface Sending extends Context {
+  findings: Findings;
+  submission: Submission;
+}
+
+export function settleAsMade(copy: Copy, imageId: string, taskId: string | null, at: number): void {
+  copy.imageId = imageId;
+  copy.taskId = taskId;
+  copy.state = 'Copying';
+  copy.outcome = 'copied';
+  copy.created = true;
+  copy.unclear = false;
+  copy.startedAt = at;
+}
+
+/** The description that a copy is sent with: the user's or the source's text, then the mark. */
+export function descriptionOf({ source, target, run }: Order, image: Image): string {
+  const mark = { region: source.region, imageId: image.ImageId, run };
+  return withMark(target.description ?? image.ImageDescription, mark);
+}
