@@ -181,7 +181,7 @@ class History {
       startedAt: clock.elapsed,
       struckBefore: new Map(world.struck),
       copiesBefore: world.copyCalls,
-      live: new Set(world.images.filter((image) => world.isLive(image)).map(({ id }) => id)),
+      gone: new Set(world.images.filter((image) => !world.isLive(image)).map(({ id }) => id)),
     };
     world.note(`run ${index} begins`);
     const step = new Step();
@@ -196,7 +196,7 @@ class History {
     if (how === 'itself') {
       if (status === 'available') this.checkSuccess(step);
       this.checkDoubles(index, ended, run);
-      this.checkExpected(run, ended, status, index, before.live);
+      this.checkExpected(run, ended, status, index, before.gone);
     }
     this.checkAdopted(step, index);
     const failed = step.errors.length > 0;
@@ -296,6 +296,7 @@ class History {
     const cancel = new AbortController();
     let over = false;
     let cancelledAt: number | null = null;
+    world.cancelledAt = null;
     let kill: (how: 'kill') => void = () => undefined;
     const killed = new Promise<'kill'>((resolve) => {
       kill = resolve;
@@ -309,6 +310,7 @@ class History {
         kill('kill');
       } else {
         cancelledAt = clock.elapsed;
+        world.cancelledAt = cancelledAt;
         cancel.abort(new Error('The step was cancelled.'));
       }
     };
@@ -490,14 +492,14 @@ class History {
       // The next run finds it by its mark.
       const findable = targets.has(image.region) && scenario.site.description === null && image.name === NAME;
       const unseen = step.warned.includes(`${image.region}: no copy was seen before the timeout`);
-      const excused = how !== 'itself' || image.told === 'refused' || !world.isListed(image) || unseen;
+      const tooLate = image.listedAt > lastLook || !world.isListed(image);
+      const excused = how !== 'itself' || image.told === 'refused' || tooLate || unseen;
       if (findable && excused) continue;
       // Nobody can know it.
       if (scenario.site.description !== null && (excused || !image.asked)) continue;
+      if (step.warned.includes(`${image.region} could not be listed at the end`)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
-      if (!image.asked && step.warned.includes(`${image.region} could not be listed at the end`)) continue;
-      if (!image.asked && (how !== 'itself' || image.told === 'refused' || image.listedAt > lastLook))
-        continue;
+      if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
       world.violate(`${image.id} in ${image.region}, made by run ${index}, is lost`);
     }
   }
@@ -528,7 +530,7 @@ class History {
     ended: Ended,
     status: string,
     index: number,
-    liveBefore: Set<string>,
+    goneBefore: Set<string>,
   ): void {
     const { world, scenario } = this;
     if (run.stop || !run.wait || run.timeout !== '2h' || run.ifExists === 'fail') return;
@@ -541,14 +543,11 @@ class History {
     }
     if (faults > 3 || world.hard > 0) return;
     const concerned = world.images.filter(
-      (image) =>
-        image.ofSource && image.id !== SOURCE_ID && (image.maker === index || liveBefore.has(image.id)),
+      ({ id, ofSource }) => ofSource && id !== SOURCE_ID && !goneBefore.has(id),
     );
     const sound = concerned.every(
       ({ fate, deleted }) =>
-        (fate.end === 'Available' || (fate.end === 'Unavailable' && fate.seconds === 0)) &&
-        deleted?.by !== 'somebody' &&
-        fate.removedAfter === undefined,
+        fate.end === 'Available' && deleted?.by !== 'somebody' && fate.removedAfter === undefined,
     );
     // It may be taken for ours after an unclear answer, and is then not what was wanted.
     const misleading = world
@@ -557,7 +556,6 @@ class History {
         strangers.some(({ bare, same }) => (bare || scenario.site.description === 0) && !same),
       );
     if (!sound || misleading) return;
-    if (concerned.some(({ fate, maker }) => fate.end === 'Unavailable' && maker === index)) return;
     world.strike('run that must succeed');
     if (status !== 'available')
       world.violate(`run ${index} met nothing that does not pass, and ends ${status}`);

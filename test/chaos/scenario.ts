@@ -160,6 +160,22 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   }),
 );
 
+/** The first copies are where it matters most: half of all schedules strike there. */
+const faults: fc.Arbitrary<Fault[]> = fc
+  .tuple(
+    fc.oneof(fc.constant([]), fc.array(effect, { minLength: 1, maxLength: 3 })),
+    fc.array(fault, { maxLength: 4 }),
+  )
+  .map(([first, others]) => [
+    ...first.map((struck, index) => ({
+      on: 'CopyCustomImage' as const,
+      nth: index + 1,
+      count: 1,
+      effect: struck,
+    })),
+    ...others,
+  ]);
+
 const target: fc.Arbitrary<Target> = fc.record({
   held: fc.oneof(
     { weight: 3, arbitrary: fc.constant([] as Held[]) },
@@ -250,7 +266,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
     ),
   }),
   targets: fc.array(target, { minLength: 1, maxLength: 5 }),
-  faults: fc.array(fault, { maxLength: 5 }),
+  faults,
   runs: fc.array(run, { minLength: 1, maxLength: 2 }),
   convergence: fc.constantFrom(true, true, true, false),
 });

@@ -75,6 +75,8 @@ export class World {
   /** Faults that may make a promotion fail by right. */
   hard = 0;
   faulty = true;
+  /** When the running step was cancelled. */
+  cancelledAt: number | null = null;
   copyCalls = 0;
   /** Regions in which this run had an answer that may stand for an image. */
   readonly unclear = new Set<string>();
@@ -232,10 +234,11 @@ export class World {
     if (effect) this.count(effect, action);
 
     const play = this.play(effect, action, form, process, timeout);
+    const sentAt = this.clock.elapsed;
     try {
       await this.clock.sleep(Math.min(play.answerAfter, timeout), signal);
     } catch (reason) {
-      if (action === 'CopyCustomImage') this.strike('cancel while a copy is in flight');
+      if (action === 'CopyCustomImage') this.checkPatience(sentAt + play.answerAfter);
       throw reason;
     }
     if (!process.alive) return new Promise(() => undefined);
@@ -245,6 +248,13 @@ export class World {
     if (!reply)
       throw new TransportError({ message: 'broken', advice: 'Try again.' }, effect?.kind !== 'refused');
     return { status: reply.status, headers: { 'x-ucloud-request-uuid': `id-${serial}` }, body: reply.body };
+  }
+
+  /** An answer that comes within two seconds after a cancel is worth waiting for: it holds an id. */
+  private checkPatience(answerAt: number): void {
+    this.strike('cancel while a copy is in flight');
+    if (this.cancelledAt !== null && answerAt - this.cancelledAt < 2_000)
+      this.violate('a cancel does not wait for an answer that was about to come');
   }
 
   private noteAnswer(label: string, reply: Reply | null, effect: Effect | null): void {
