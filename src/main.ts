@@ -39,12 +39,12 @@ export async function main(workflow: Workflow): Promise<void> {
   }
   const log = createLog({ sink: core, region: inputs.order.source.region });
   const warnings: Problem[] = [];
-  const state: State = { run: inputs.order.run, submittedAt: 0, succeeded: false };
+  const state: State = { run: inputs.order.run, submitted: false, succeeded: false };
   const known: Promotion = { ...NOTHING, status: 'copying' };
   const report = (event: Event): void => {
     if (event.type === 'warning') warnings.push(event.problem);
     if (event.type === 'plan') known.source = event.source;
-    if (event.type === 'submitting') state.submittedAt = workflow.clock.now();
+    if (event.type === 'submitting') state.submitted = true;
     if (event.type === 'submitting' || event.type === 'ids') {
       // At once: a kill must lose no id.
       saveTraces(core, inputs.order, state, event.copies);

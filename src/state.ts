@@ -5,7 +5,8 @@ import type { Traces } from './promotion/rollback.ts';
 /** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
 export interface State {
   run: string;
-  submittedAt: number;
+  /** CopyCustomImage was sent, or was about to be. */
+  submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
   succeeded: boolean;
   traces?: Traces;
@@ -22,8 +23,7 @@ export function saveTraces(workflow: typeof core, order: Order, state: State, co
   if (sent.length > 1 && !sent.some((copy) => copy.region === region)) places.push({ region, projectId });
   state.traces = {
     run: state.run,
-    submittedAt: state.submittedAt,
-    places: state.submittedAt === 0 ? [] : places,
+    places: state.submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
     created: copies.flatMap(({ created, imageId, region, projectId }) =>
       created && imageId !== null ? [{ region, projectId, imageId }] : [],

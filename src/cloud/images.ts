@@ -1,7 +1,7 @@
 import type { Client } from './client.ts';
 import type { CallOptions, CopyAnswer, CopyInfo, CopyRequest, Image, ImageQuery } from './cloud.ts';
 import { CloudError, COPY } from './errors.ts';
-import { compact, number, record, records, text, texts } from './parse.ts';
+import { compact, id, number, record, records, text, texts } from './parse.ts';
 
 const PAGE = 100;
 /** The API's default, and the least that a site caps pages at. */
@@ -96,13 +96,13 @@ export async function copyCustomImage(
   const allowed = Object.entries(extra).filter(([name]) => !isOwnParameter(name));
   const { body, requestId } = await client.call(COPY, { ...Object.fromEntries(allowed), ...own }, options);
   return compact<CopyAnswer>({
-    TargetImageId: text(body.TargetImageId),
-    TaskId: text(body.TaskId),
+    TargetImageId: id(body.TargetImageId),
+    TaskId: id(body.TaskId),
     Infos: records(body.Infos)?.map((info) =>
       compact<CopyInfo>({
         TargetRegion: text(info.TargetRegion),
-        TargetImageId: text(info.TargetImageId),
-        TaskId: text(info.TaskId),
+        TargetImageId: id(info.TargetImageId),
+        TaskId: id(info.TaskId),
       }),
     ),
     requestId,
@@ -126,10 +126,10 @@ export async function terminateCustomImage(
 
 function readImage(value: unknown): Image | undefined {
   const row = record(value);
-  const id = text(row?.ImageId);
-  if (!row || id === undefined) return undefined;
+  const imageId = id(row?.ImageId);
+  if (!row || imageId === undefined) return undefined;
   return compact<Image>({
-    ImageId: id,
+    ImageId: imageId,
     ImageName: text(row.ImageName),
     State: text(row.State),
     ImageDescription: text(row.ImageDescription),

@@ -12,6 +12,14 @@ export function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/**
+ * An id: it goes into outputs, and from there into the shells of users, so one with any other sign counts as absent.
+ */
+export function id(value: unknown): string | undefined {
+  const given = text(value);
+  return given !== undefined && /^[\w.:+/=-]{1,128}$/.test(given) ? given : undefined;
+}
+
 export function number(value: unknown): number | undefined {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   return typeof value === 'string' && /^-?\d{1,15}(\.\d{1,15})?$/.test(value) ? Number(value) : undefined;

@@ -107,7 +107,8 @@ async function discard(context: Context, image: Made, why: string): Promise<void
     const message = `${imageId} in ${region} ${why} by this run: it was deleted.`;
     context.report({ type: 'warning', problem: { message, advice: 'Nothing is to be done.' } });
   } catch (error) {
-    const reason = error instanceof CloudError ? `${error.message}.` : 'the run was cancelled.';
+    const reason =
+      error instanceof CloudError ? `${error.message}.` : 'the step ended before it was deleted.';
     context.report({
       type: 'warning',
       problem: {

@@ -16,8 +16,6 @@ export interface Traces {
   places: { region: string; projectId: string }[];
   /** An answer was lost: an image may yet be listed. */
   unclear: boolean;
-  /** Unix milliseconds of the last CopyCustomImage. */
-  submittedAt: number;
 }
 
 export interface Undone {

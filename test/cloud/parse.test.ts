@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { boolean, compact, number, record, records, text, texts } from '../../src/cloud/parse.ts';
+import { boolean, compact, id, number, record, records, text, texts } from '../../src/cloud/parse.ts';
 
 const LONG = '123456789012345';
 
@@ -79,4 +79,22 @@ it('leaves out what is undefined, and only that', () => {
     d: 0,
   });
   expect(Object.keys(found)).toEqual(['b', 'c', 'd']);
+});
+
+it.each<[unknown, string | undefined]>([
+  ['uimage-abc123', 'uimage-abc123'],
+  ['Task_1.2:3/4+5==', 'Task_1.2:3/4+5=='],
+  [42, '42'],
+  ['x'.repeat(128), 'x'.repeat(128)],
+  ['x'.repeat(129), undefined],
+  ['', undefined],
+  ['uimage-1\nuimage-2', undefined],
+  ['uimage-1\n', undefined],
+  ['$(reboot)', undefined],
+  ['a;b', undefined],
+  ['a b', undefined],
+  ['`id`', undefined],
+  [null, undefined],
+])('the id %j is %j: it may reach a shell', (value, read) => {
+  expect(id(value)).toBe(read);
 });

@@ -316,7 +316,7 @@ describe('the bound of a step', () => {
     await scenario.promote();
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
-    const traces: Traces = { run: RUN, created: [], places: [], unclear: false, submittedAt: 0 };
+    const traces: Traces = { run: RUN, created: [], places: [], unclear: false };
     await clock.run(rollback(traces, { cloud, clock, signal: scenario.cancel.signal }));
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
@@ -349,7 +349,6 @@ describe('a rollback', () => {
       created: [],
       places: [],
       unclear: false,
-      submittedAt: clock.now(),
       ...some,
     };
     return clock.run(rollback(traces, { cloud, clock, signal: cancel.signal }));

@@ -553,7 +553,7 @@ it('of a doubt', async () => {
         "hk: cancelled while uimage-new-hk-2 was Copying. The copy goes on in the cloud: run again to adopt it.",
         "sg: cancelled while uimage-new-sg-3 was Copying. The copy goes on in the cloud: run again to adopt it.",
         "This site ignores TargetRegionList: it answered with one image, uimage-new-cn-bj2-1 in cn-bj2, instead of 2. That image is deleted, and the regions are copied to one by one.",
-        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: the run was cancelled. Delete it by hand.",
+        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: the step ended before it was deleted. Delete it by hand.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],

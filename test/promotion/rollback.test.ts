@@ -25,7 +25,6 @@ function setUp() {
       created: [],
       places: [],
       unclear: false,
-      submittedAt: clock.start,
       ...some,
     };
     return clock.run(rollback(traces, { cloud, clock, signal: cancel.signal }));

@@ -139,8 +139,8 @@ describe('without a state that can be read', () => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
     const made = { region: 'hk', projectId: 'p', imageId: 'i' };
-    const traces = { run: 'r', created: [made], places: [], unclear: false, submittedAt: 1 };
-    const state = { promotion: JSON.stringify({ run: 'r', submittedAt: 1, succeeded: false, traces }) };
+    const traces = { run: 'r', created: [made], places: [], unclear: false };
+    const state = { promotion: JSON.stringify({ run: 'r', submitted: true, succeeded: false, traces }) };
     const result = await new Step().play(
       'post',
       cloud,
@@ -165,9 +165,8 @@ it('deletes over real HTTP', async () => {
       created: [{ region, projectId, imageId }],
       places: [],
       unclear: false,
-      submittedAt: 1,
     };
-    const state = { promotion: JSON.stringify({ run: 'r', submittedAt: 1, succeeded: false, traces }) };
+    const state = { promotion: JSON.stringify({ run: 'r', submitted: true, succeeded: false, traces }) };
     const step = new Step();
     const given = inputs({
       'source-image-id': emulator.sourceImageId,

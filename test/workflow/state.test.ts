@@ -13,7 +13,7 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
     getState: (name: string) => files.get(name) ?? '',
   } as unknown as typeof core;
   const { order } = new Scenario({ regions: copies.map(({ region }) => region) });
-  saveTraces(workflow, order, { run: 'run-1', submittedAt: 7, succeeded: false, ...some }, copies);
+  saveTraces(workflow, order, { run: 'run-1', submitted: true, succeeded: false, ...some }, copies);
   const state = loadState(workflow);
   if (!state) throw new Error('nothing was kept');
   return state;
@@ -30,7 +30,6 @@ describe('the state for the post step', () => {
     expect(run).toBe('run-1');
     expect(traces).toEqual({
       run: 'run-1',
-      submittedAt: 7,
       unclear: false,
       created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-hk' }],
       places: at('hk'),
@@ -50,6 +49,6 @@ describe('the state for the post step', () => {
   });
 
   it('names no places before anything was sent', () => {
-    expect(kept([aCopy({ imageId: null, created: false })], { submittedAt: 0 }).traces?.places).toEqual([]);
+    expect(kept([aCopy({ imageId: null, created: false })], { submitted: false }).traces?.places).toEqual([]);
   });
 });
