@@ -78,9 +78,8 @@ export async function look(
       seen.add(copy.region);
       const { marked, unmarked } = newcomers;
       const sound = marked.find(({ State }) => State !== 'Unavailable');
-      const cut = orUnmarked ? unmarked.filter((image) => mayBeCut(sending, image)) : [];
-      const alike = cut.find((image) => differences(sending.findings.source, image) === null);
-      const found = sound ?? marked[0] ?? alike ?? cut[0];
+      const cut = orUnmarked ? likest(sending, unmarked) : [];
+      const found = sound ?? marked[0] ?? cut[0];
       if (!found) return;
       // Its state is taken in by the wait, which verifies it too.
       settleAsMade(copy, found.ImageId, null, sentAt);
@@ -99,10 +98,17 @@ export async function look(
   return seen;
 }
 
-/** Our copy, if the site has cut its description, or dropped it. */
-function mayBeCut(sending: Sending, image: Image): boolean {
-  const sent = descriptionOf(sending.order, sending.findings.source);
-  return image.State !== 'Unavailable' && sent.startsWith(image.ImageDescription ?? '');
+/** Those that may be our copy, if the site cuts or drops descriptions: with the most of ours, then like the source. */
+function likest({ order, findings }: Sending, images: Image[]): Image[] {
+  const sent = descriptionOf(order, findings.source);
+  const kept = ({ ImageDescription }: Image) => ImageDescription?.length ?? 0;
+  const possible = images.filter(
+    ({ State, ImageDescription }) => State !== 'Unavailable' && sent.startsWith(ImageDescription ?? ''),
+  );
+  const most = Math.max(...possible.map(kept));
+  const best = possible.filter((image) => kept(image) === most);
+  const alike = best.filter((image) => differences(findings.source, image) === null);
+  return alike.length > 0 ? alike : best;
 }
 
 /** Images that were not there before this run; null when the region could not be read. The oldest first. */
