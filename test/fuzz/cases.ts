@@ -35,7 +35,7 @@ const PROTOTYPE_NAMES = [
   'length',
 ];
 /** What would be a stack if it stood in a line of its own. */
-const STACK = 'Error: boom\n    at play (file:///work/site.ts:12:34)\n    at node:internal/x:1:2';
+const STACK = 'Error: boom\n    at play (file:///srv/site.ts:12:34)\n    at node:internal/x:1:2';
 const TEXTS = [
   ...HOSTILE,
   ...PROTOTYPE_NAMES,

@@ -43,7 +43,7 @@ describe('the judge', () => {
     expect(played).toMatchObject({ wrong: [], failed: false });
     heard = played.heard;
   });
-  const stack = '    at play (file:///work/site.ts:12:34)\n';
+  const stack = '    at play (file:///srv/site.ts:12:34)\n';
 
   it.each<[string, (heard: Heard) => Partial<Heard>, string]>([
     ['a stack', ({ out }) => ({ out: out + stack }), 'a stack in the printed text'],
