@@ -2,6 +2,7 @@ import * as core from '@actions/core';
 import { systemClock } from './cloud/clock.ts';
 import { main } from './main.ts';
 import { post } from './post.ts';
+import { oneLine } from './text.ts';
 
 const cancel = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
@@ -18,8 +19,9 @@ try {
     await main(workflow);
   }
 } catch (error) {
-  // A defect of ours. The stack is for `debug`, the reader gets one line.
-  const message = `The action itself failed: ${error instanceof Error ? error.message : String(error)}. Please report it.`;
+  // A defect of ours: one line for the reader, no stack.
+  const reason = oneLine(error instanceof Error ? error.message : String(error));
+  const message = `The action itself failed: ${reason}. Please report it.`;
   if (isPost) core.warning(message);
   else core.setFailed(message);
 }

@@ -117,7 +117,8 @@ export function readInputs(env: Environment): Read {
  */
 function proxyPasswords(env: Environment): string[] {
   return ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].flatMap((name) => {
-    const written = URL.parse(env[name] ?? '')?.password ?? '';
+    const address = env[name] ?? '';
+    const written = URL.parse(address.includes('://') ? address : `http://${address}`)?.password ?? '';
     if (written.length < 6) return [];
     try {
       return [written, decodeURIComponent(written)];

@@ -30,11 +30,13 @@ export async function main(workflow: Workflow): Promise<void> {
   const { core, env } = workflow;
   const { secrets, mistakes, notices, inputs } = readInputs(env);
   for (const secret of secrets) core.setSecret(secret);
-  for (const notice of notices) core.notice(notice);
+  for (const notice of notices) core.notice(logLine(notice));
   if (!inputs) {
     setOutputs(core, NOTHING);
     const count = mistakes.length === 1 ? 'an input is wrong' : `${mistakes.length} inputs are wrong`;
-    core.setFailed(`Nothing was sent: ${count}.\n${mistakes.map((mistake) => `- ${mistake}`).join('\n')}`);
+    core.setFailed(
+      `Nothing was sent: ${count}.\n${mistakes.map((mistake) => logLine(`- ${mistake}`)).join('\n')}`,
+    );
     return;
   }
   const log = createLog({ sink: core, region: inputs.order.source.region });

@@ -8,7 +8,7 @@ import { differences } from './verify.ts';
 
 /**
  * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
- * 60 s while the call may still be running behind it (API.md, 110), and a new image takes some time to be listed,
+ * 60 s while the call may still be running behind it (RetCode 110), and a new image takes some time to be listed,
  * which no page bounds: another 60 s. Only when this time has passed is a copy sent again.
  */
 export const LISTING_WINDOW = 120_000;

@@ -344,7 +344,7 @@ async function beforeAgain(
     }
     await clock.sleep(pause, signal);
   }
-  // A refusal says that nothing ran, but that is a guess (API.md): one look costs little beside a doubled image.
+  // A refusal says that nothing ran, but no page of the API promises that: one look costs little beside a doubled image.
   const refused = again
     .filter(({ copy, error }) => error.kind !== 'connection' && !copy.problem)
     .map(({ copy }) => copy);

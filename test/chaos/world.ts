@@ -3,7 +3,7 @@ import type { VirtualClock } from '../virtual-clock.ts';
 import type { Effect, Fate, Fault, Scenario } from './scenario.ts';
 
 /**
- * A model of the cloud in virtual time, written from API.md's facts alone. It assumes what LISTING_WINDOW assumes: a
+ * A model of the cloud in virtual time, written from the facts about the API alone. It assumes what LISTING_WINDOW assumes: a
  * copy is executed at most 60 s after it was sent, and an image is listed at most 50 s after it was made.
  */
 
@@ -14,7 +14,7 @@ export const SOURCE_ID = 'uimage-source';
 export const NAME = 'web-1.4.2';
 export const REGIONS = ['hk', 'sg', 'us-ca', SOURCE_REGION, 'ge-fra'] as const;
 
-/** What CopyCustomImage says with a code: the table of API.md. Codes of neither list are ambiguous. */
+/** What CopyCustomImage says with a code: the documented table. Codes of neither list are ambiguous. */
 const FINAL = new Set([
   160, 161, 170, 171, 172, 174, 220, 230, 292, 293, 294, 295, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959,
   8970,

@@ -3,7 +3,7 @@ import { CloudError, quote, RETURN_CODES } from '../../src/cloud/errors.ts';
 import { TransportError } from '../../src/cloud/transport.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
 
-/** API.md's table once more, by hand: code, class for reads and deletes, class for CopyCustomImage. */
+/** The documented table once more, by hand: code, class for reads and deletes, class for CopyCustomImage. */
 const TABLE = `
 110 retry ambiguous
 130 retry ambiguous

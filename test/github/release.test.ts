@@ -1,4 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as forward } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/cloud/clock.ts';
 import { publishRelease, ReleaseError, type ReleaseOptions } from '../../src/github/release.ts';
@@ -446,6 +451,37 @@ describe('a cancel', () => {
     controller.abort(reason);
     await expect(published).rejects.toBe(reason);
   });
+});
+
+it('sends no token to a server whose certificate nobody signed, NODE_TLS_REJECT_UNAUTHORIZED or not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'release-certificate-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+      ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
+    ],
+    { stdio: 'ignore' },
+  );
+  const seen: string[] = [];
+  const server = createSecureServer(
+    { key: readFileSync(key), cert: readFileSync(cert) },
+    (request, response) => {
+      seen.push(String(request.headers.authorization));
+      response.end('{}');
+    },
+  );
+  vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+  try {
+    const url = (await listen(server)).replace('http:', 'https:');
+    const { message } = await failure({ apiUrl: url });
+    expect(message).toContain('certificate');
+    expect(seen).toEqual([]);
+  } finally {
+    server.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 describe('a proxy', () => {

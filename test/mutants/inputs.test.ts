@@ -123,5 +123,6 @@ it('the passwords of proxies are secrets, as they are written and as they are me
   expect(secrets({ HTTP_PROXY: 'http://user:secre@proxy', HTTPS_PROXY: 'proxy', http_proxy: '' })).toEqual(
     [],
   );
+  expect(secrets({ HTTPS_PROXY: 'user:secretword@proxy:3128' })).toEqual(['secretword', 'secretword']);
   expect(secrets({ HTTP_PROXY: 'http://user:bad%zzcoding@proxy' })).toEqual(['bad%zzcoding']);
 });
