@@ -23,6 +23,9 @@ export interface Workflow {
   createCloud?: (options: CloudOptions) => Cloud & { close(): Promise<void> };
 }
 
+const UNWRITTEN =
+  'The outputs could not be written, so the steps that follow would not have the image ids. The ids are in the log above.';
+
 const NOTHING: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
 
 /** Reads, promotes, reports. Whatever happens, the outputs are set and a failure is one annotation. */
@@ -47,12 +50,22 @@ export async function main(workflow: Workflow): Promise<void> {
     if (event.type === 'warning') warnings.push(event.problem);
     if (event.type === 'plan') known.source = event.source;
     if (event.type === 'submitting') state.submitted = true;
-    if (event.type === 'submitting' || event.type === 'ids') {
-      // At once: a kill must lose no id.
-      saveTraces(core, inputs.order, state, event.copies);
-      setOutputs(core, { ...known, copies: [...event.copies] });
-    }
+    // The log first: it needs no file that could fail.
     log.report(event);
+    if (event.type === 'submitting' || event.type === 'ids') {
+      const { copies } = event;
+      // At once: a kill must lose no id.
+      write(() => saveTraces(core, inputs.order, state, copies));
+      write(() => setOutputs(core, { ...known, copies: [...copies] }));
+    }
+  };
+  let unwritten: string | null = null;
+  const write = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      unwritten = oneLine(error instanceof Error ? error.message : String(error));
+    }
   };
   const cloud = await connect(inputs, workflow, log);
   try {
@@ -61,9 +74,11 @@ export async function main(workflow: Workflow): Promise<void> {
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted) {
       await undo(workflow, cloud, state, promotion, report);
     }
+    if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     state.succeeded = succeeded;
-    saveTraces(core, inputs.order, state, promotion.copies);
-    setOutputs(core, promotion);
+    unwritten = null;
+    write(() => saveTraces(core, inputs.order, state, promotion.copies));
+    write(() => setOutputs(core, promotion));
     if (succeeded && inputs.release && promotion.status !== 'planned') {
       await publish(workflow, inputs.release, promotion, report);
     }
@@ -71,6 +86,7 @@ export async function main(workflow: Workflow): Promise<void> {
     log.close(promotion);
     const failure = failureMessage(promotion);
     if (failure !== null) core.setFailed(failure);
+    else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
   } finally {
     await cloud.close();
   }
@@ -126,13 +142,23 @@ async function undo(
     if (!copy) continue;
     copy.state = 'Deleted';
     copy.created = false;
-    if (copy.outcome === 'failed') continue;
     copy.outcome = 'failed';
-    const message = `${region}: ${imageId} was deleted by the rollback, since another target failed.`;
+    const message = copy.problem
+      ? `${copy.problem.message} The rollback deleted it.`
+      : `${region}: ${imageId} was deleted by the rollback, since another target failed.`;
     copy.problem = { message, advice: 'Mend what failed and run again.' };
   }
   for (const { problem } of left) report({ type: 'warning', problem });
   if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
+}
+
+/** After a cancel there is no time for a rollback here. */
+function leaveToPost(promotion: Promotion): void {
+  const advice = 'The post step of this action rolls back: it deletes what this run made.';
+  for (const problem of promotion.problems) problem.advice = advice;
+  for (const { created, unclear, problem } of promotion.copies) {
+    if (problem && (created || unclear)) problem.advice = advice;
+  }
 }
 
 async function publish(

@@ -347,17 +347,26 @@ export function judgeStatus(call: string, status: number) {
   );
 }
 
+/** A secret as it is, or as a page echoes it: percent, HTML or JSON escapes, each letter for itself. */
+function anyForm(secret: string): RegExp {
+  const letters = Array.from(secret, (letter) => {
+    const code = letter.codePointAt(0) ?? 0;
+    const plain = letter.replace(/[\\^$.|?*+()[\]{}/-]/g, '\\$&');
+    const percent = Buffer.from(letter).toString('hex').replace(/../g, '%$&');
+    const html = `&#x0*${code.toString(16)};|&#0*${code};`;
+    return /[a-z0-9]/i.test(letter) ? plain : `(?:\\\\?${plain}|${percent}|${html})`;
+  });
+  return new RegExp(letters.join(''), 'gi');
+}
+
 /**
  * Text from outside as one short line that holds none of `secrets`. Redacted before it is clipped, so that no half
  * of a secret is left at the end.
  */
 export function quote(text: string, secrets: readonly string[], limit = 300): string {
-  let safe = text;
-  for (const secret of secrets) {
-    for (const form of new Set([secret, encodeURIComponent(secret)])) {
-      if (form !== '') safe = safe.replaceAll(form, '***');
-    }
-  }
+  // Bounded, since a body may have 8 MiB.
+  let safe = text.slice(0, 65_536);
+  for (const secret of secrets) if (secret !== '') safe = safe.replace(anyForm(secret), '***');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must go
   safe = safe.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
   return safe.length <= limit ? safe : `${safe.slice(0, limit - 1).replace(/[\ud800-\udbff]$/, '')}…`;

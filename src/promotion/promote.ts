@@ -54,7 +54,7 @@ async function run(context: Context, promotion: Promotion): Promise<void> {
     await submit(context, findings, copies, submission);
   } finally {
     report({ type: 'ids', copies });
-    await removeStrays(context, submission);
+    await removeStrays(context, copies, submission);
   }
   if (order.wait) await wait(watch);
   await reconcile(context, findings, copies, submission);
@@ -107,6 +107,12 @@ function problemsOf(error: unknown, signal: AbortSignal, copies: Copy[]): Proble
 function stillUnderWay(copies: Copy[]): Problem {
   const open = copies.filter((copy) => copy.imageId !== null && isOpen(copy));
   const told = open.map(({ region, imageId }) => `${imageId} in ${region}`).join(', ');
+  if (
+    copies.every(({ imageId, unclear, plan }) => (imageId === null || plan !== 'copy') && !unclear) &&
+    open.length === 0
+  ) {
+    return { message: 'Cancelled before anything was copied.', advice: 'Run again.' };
+  }
   return {
     message: `Cancelled. ${open.length > 0 ? `Still under way in the cloud: ${told}.` : 'No copy is known to be under way.'}`,
     advice: 'Run again to adopt what was made.',

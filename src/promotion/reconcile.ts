@@ -3,6 +3,7 @@ import { CloudError } from '../cloud/errors.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import { LISTING_WINDOW, listNew } from './look.ts';
+import { readMark } from './mark.ts';
 import type { Copy } from './model.ts';
 import { type Made, type Submission, settleAsMade } from './submission.ts';
 
@@ -91,10 +92,32 @@ function tellUnseen({ report }: Context, region: string): void {
 }
 
 /** Deletes the images that a site made where nobody asked for them. */
-export async function removeStrays(context: Context, { strays }: Submission): Promise<void> {
+export async function removeStrays(context: Context, copies: Copy[], { strays }: Submission): Promise<void> {
+  const wanted = new Set(copies.map(({ imageId }) => imageId));
   await Promise.all(
-    strays.splice(0).map((stray) => discard(context, stray, 'was made without being asked for')),
+    strays.splice(0).map(async (stray) => {
+      if (wanted.has(stray.imageId)) return;
+      if (await isForeign(context, stray)) {
+        const message = `CopyCustomImage answered with ${stray.imageId} in ${stray.region}, which was not asked for and does not carry this run's mark.`;
+        const advice = 'It was left alone. If it is a copy of this run, delete it by hand.';
+        context.report({ type: 'warning', problem: { message, advice } });
+      } else await discard(context, stray, 'was made without being asked for');
+    }),
   );
+}
+
+/** An id alone is not enough to delete by. One that is not listed yet is new, and so ours. */
+async function isForeign({ cloud, order, signal }: Context, stray: Made): Promise<boolean> {
+  try {
+    const { region, projectId, imageId } = stray;
+    const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
+    const [image] = await cloud.describeImages(query, { signal, patience: LAST_PATIENCE });
+    return image !== undefined && readMark(image.ImageDescription)?.run !== order.run;
+  } catch (error) {
+    if (error instanceof CloudError) return true;
+    // Cancelled: `discard` tells what is left.
+    return false;
+  }
 }
 
 async function discard(context: Context, image: Made, why: string): Promise<void> {

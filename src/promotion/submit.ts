@@ -1,5 +1,5 @@
 import type { Clock } from '../cloud/clock.ts';
-import type { CopyAnswer, CopyRequest } from '../cloud/cloud.ts';
+import type { CopyAnswer, CopyInfo, CopyRequest } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem, available, type Findings } from './check.ts';
 import { type Context, Stopped } from './context.ts';
@@ -196,15 +196,30 @@ async function sendSingle(sending: Sending, copy: Copy): Promise<Answer> {
   });
   if (answer === null) return { kind: 'lost' };
   if (answer instanceof CloudError) return fromError(sending, copy, answer);
-  if (answer.TargetImageId)
-    return { kind: 'made', imageId: answer.TargetImageId, taskId: answer.TaskId ?? null };
-  const info = answer.Infos?.find(({ TargetRegion }) => (TargetRegion ?? copy.region) === copy.region);
-  if (info?.TargetImageId) return { kind: 'made', imageId: info.TargetImageId, taskId: info.TaskId ?? null };
-  return { kind: 'unclear', problem: withoutId(copy, answer) };
+  const info = answer.Infos?.find(({ TargetRegion }) => isSame(TargetRegion ?? copy.region, copy.region));
+  return madeBy(sending, copy, answer, answer.TargetImageId ? answer : info);
+}
+
+/** Only a new id is believed: one that was there before the copy would be handed out, or deleted, as ours. */
+function madeBy({ findings }: Sending, copy: Copy, answer: CopyAnswer, info: CopyInfo | undefined): Answer {
+  const { TargetImageId: imageId, TaskId: taskId = null } = info ?? {};
+  if (imageId === undefined || !isNew(findings, copy.region, imageId)) {
+    return { kind: 'unclear', problem: withoutId(copy, answer) };
+  }
+  return { kind: 'made', imageId, taskId };
+}
+
+function isNew({ source, held }: Findings, region: string, imageId: string): boolean {
+  return imageId !== source.ImageId && !held.get(region)?.some(({ ImageId }) => ImageId === imageId);
+}
+
+/** Some sites write their regions in other letters than they were asked in. */
+function isSame(region: string, other: string): boolean {
+  return region.toLowerCase() === other.toLowerCase();
 }
 
 async function sendBatch(site: Site, open: Copy[], answers: Map<Copy, Answer>): Promise<void> {
-  const { order, submission, report } = site;
+  const { order, findings, submission, report } = site;
   const [first] = open;
   if (!first) return;
   const regions = open.map(({ region }) => region);
@@ -232,18 +247,15 @@ async function sendBatch(site: Site, open: Copy[], answers: Map<Copy, Answer>): 
   }
   if (answer.Infos && answer.Infos.length > 0) {
     for (const copy of open) {
-      const info = answer.Infos.find(({ TargetRegion }) => TargetRegion === copy.region);
-      answers.set(
-        copy,
-        info?.TargetImageId
-          ? { kind: 'made', imageId: info.TargetImageId, taskId: info.TaskId ?? null }
-          : { kind: 'unclear', problem: withoutId(copy, answer) },
-      );
+      const info = answer.Infos.find(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
+      answers.set(copy, madeBy(site, copy, answer, info));
     }
-    for (const { TargetRegion: region, TargetImageId: imageId } of answer.Infos) {
-      if (region && imageId && !regions.includes(region)) {
-        submission.strays.push({ region, projectId: order.target.projectId, imageId });
-      }
+    const taken = [...answers.values()].map((given) => (given.kind === 'made' ? given.imageId : ''));
+    for (const { TargetRegion, TargetImageId: imageId } of answer.Infos) {
+      if (!TargetRegion || !imageId || taken.includes(imageId)) continue;
+      const region = regions.find((wanted) => isSame(wanted, TargetRegion)) ?? TargetRegion;
+      if (!isNew(findings, region, imageId)) continue;
+      submission.strays.push({ region, projectId: order.target.projectId, imageId });
     }
     return;
   }
@@ -254,9 +266,8 @@ async function sendBatch(site: Site, open: Copy[], answers: Map<Copy, Answer>): 
     return;
   }
   // The list was ignored: one copy was made, into the source region.
-  if (wanted)
-    answers.set(wanted, { kind: 'made', imageId: answer.TargetImageId, taskId: answer.TaskId ?? null });
-  else {
+  if (wanted) answers.set(wanted, madeBy(site, wanted, answer, answer));
+  else if (isNew(findings, order.source.region, answer.TargetImageId)) {
     const { projectId } = order.target;
     submission.strays.push({ region: order.source.region, projectId, imageId: answer.TargetImageId });
   }

@@ -281,7 +281,7 @@ it('of the end', async () => {
   }).toMatchInlineSnapshot(`
     {
       "cancelledBefore": [
-        "Cancelled. No copy is known to be under way. Run again to adopt what was made.",
+        "Cancelled before anything was copied. Run again.",
         "hk: cancelled before a copy was made. Run again.",
         "CopyCustomImage in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
         "hk: no copy of this source is there",
@@ -606,7 +606,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "uninvited": [
-        "uimage-extra in us-ca was made without being asked for by this run: it was deleted. Nothing is to be done.",
+        "CopyCustomImage answered with uimage-extra in us-ca, which was not asked for and does not carry this run's mark. It was left alone. If it is a copy of this run, delete it by hand.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],

@@ -753,3 +753,53 @@ it('a defect while sending loses no id and is told as a defect', async () => {
   expect(promotion.status).not.toBe('available');
   expect(told(promotion)[0]).toContain('infos is not iterable');
 });
+
+describe('an answer that names an image which was there before', () => {
+  const before = { ImageId: 'uimage-precious', ImageName: 'precious', State: 'Available' };
+
+  it.each([before.ImageId, SOURCE.ImageId])(
+    '%s is not believed: it is neither handed out nor deleted',
+    async (old) => {
+      const scenario = new Scenario({ regions: ['hk'] });
+      scenario.cloud.add(before, { region: 'hk', projectId: PROD });
+      scenario.cloud.fault(COPY, (execute) => {
+        execute();
+        return { TargetImageId: old, TaskId: 'task' };
+      });
+      const promotion = await scenario.promote();
+      expect(promotion.status).toBe('available');
+      expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
+      expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    },
+  );
+
+  it('in a region that nobody asked for is left alone, and told', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.add(before, { region: 'us-ca', projectId: PROD });
+    scenario.cloud.fault(COPY, (execute) => {
+      const answer = execute() as { Infos: object[] };
+      return {
+        ...answer,
+        Infos: [...answer.Infos, { TargetRegion: 'us-ca', TargetImageId: before.ImageId }],
+      };
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(scenario.warnings.some((text) => text.includes(before.ImageId))).toBe(true);
+  });
+});
+
+it('regions in other letters are the same regions: nothing is looked for, nothing deleted', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg'] });
+  scenario.cloud.fault(COPY, (execute) => {
+    const answer = execute() as { Infos: { TargetRegion: string }[] };
+    return {
+      ...answer,
+      Infos: answer.Infos.map((info) => ({ ...info, TargetRegion: info.TargetRegion.toUpperCase() })),
+    };
+  });
+  await allMade(scenario);
+  expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+});

@@ -429,3 +429,26 @@ it('text from the API cannot speak to the runner', async () => {
   expect(result.env).toEqual({});
   expect(outcome(result).images).toMatchObject([{ imageId: evil, projectId: PROD }]);
 });
+
+it('a file command that cannot be written fails the step, and the ids are in the log', async () => {
+  const { cloud, step, run } = setUp();
+  cloud.fault(COPY, (execute) => {
+    vi.stubEnv('GITHUB_OUTPUT', '/nowhere/at/all');
+    return execute();
+  });
+  const result = await run();
+  expect(step.files().outputs['image-ids']).not.toContain('uimage-new');
+  for (const region of ['hk', 'sg']) expect(result.log).toContain(cloud.ids(region)[0]);
+  expect(result.failed).toBe(true);
+  expect(result.errors).toHaveLength(1);
+  expect(result.errors[0]).toContain('outputs could not be written');
+});
+
+it('a cancel with a rollback to come tells that the post step deletes, not to run again', async () => {
+  const { clock, cloud, step } = setUp();
+  cloud.copySeconds = { hk: 999, sg: 999 };
+  clock.after(30_000, () => step.cancel.abort(new Error('cancelled')));
+  const result = await step.play('main', cloud, clock, { ...ORDER, rollback: 'step' });
+  expect(result.errors[0]).toContain('post step');
+  expect(result.errors[0]).not.toContain('adopt');
+});
