@@ -98,13 +98,16 @@ export async function removeStrays(context: Context, copies: Copy[], { strays }:
     strays.splice(0).map(async (stray) => {
       if (wanted.has(stray.imageId)) return;
       if (await isForeign(context, stray)) {
-        const message = `CopyCustomImage answered with ${stray.imageId} in ${stray.region}, which was not asked for and does not carry this run's mark.`;
+        const message = `CopyCustomImage answered with ${stray.imageId} in ${stray.region}, which was not asked for and is not known to carry this run's mark.`;
         const advice = 'It was left alone. If it is a copy of this run, delete it by hand.';
         context.report({ type: 'warning', problem: { message, advice } });
       } else await discard(context, stray, 'was made without being asked for');
     }),
   );
 }
+
+/** Some calls answer so for an image that is not listed yet. */
+const NO_SUCH_IMAGE = 8956;
 
 /** An id alone is not enough to delete by. One that is not listed yet is new, and so ours. */
 async function isForeign({ cloud, order, signal }: Context, stray: Made): Promise<boolean> {
@@ -114,7 +117,7 @@ async function isForeign({ cloud, order, signal }: Context, stray: Made): Promis
     const [image] = await cloud.describeImages(query, { signal, patience: LAST_PATIENCE });
     return image !== undefined && readMark(image.ImageDescription)?.run !== order.run;
   } catch (error) {
-    if (error instanceof CloudError) return true;
+    if (error instanceof CloudError) return error.code !== NO_SUCH_IMAGE;
     // Cancelled: `discard` tells what is left.
     return false;
   }

@@ -139,7 +139,7 @@ describe('cancelled', () => {
     running.signal('cancel');
     const run = await done;
     expect(run.outcome).toBe('cancelled');
-    expect(run.errors[0]).toContain('No copy is known to be under way');
+    expect(run.errors[0]).toContain('Cancelled before anything was copied');
     expect(it.changes).toEqual([]);
   });
 

@@ -606,7 +606,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "uninvited": [
-        "CopyCustomImage answered with uimage-extra in us-ca, which was not asked for and does not carry this run's mark. It was left alone. If it is a copy of this run, delete it by hand.",
+        "CopyCustomImage answered with uimage-extra in us-ca, which was not asked for and is not known to carry this run's mark. It was left alone. If it is a copy of this run, delete it by hand.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
