@@ -53,7 +53,11 @@ export async function describeImages(
   const images = new Map<string, Image>();
   let offset = 0;
   for (let page = 0; page < MOST_PAGES; page++) {
-    const { body } = await client.call(call, { ...params, Offset: offset }, options);
+    const { body } = await client.call(call, { ...params, Offset: offset }, options).catch((error) => {
+      // Some sites answer so where others answer with an empty list.
+      if (wanted.length > 0 && isNoImage(error)) return { body: {} as Record<string, unknown> };
+      throw error;
+    });
     const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
     if (rows.length === 0) return [...images.values()];
     offset += rows.length;
@@ -119,9 +123,13 @@ export async function terminateCustomImage(
     await client.call('TerminateCustomImage', { Region, ProjectId, ImageId }, options);
   } catch (error) {
     // Gone already, perhaps by an earlier attempt whose answer was lost.
-    if (error instanceof CloudError && error.code === NO_IMAGE) return;
+    if (isNoImage(error)) return;
     throw error;
   }
+}
+
+function isNoImage(error: unknown): boolean {
+  return error instanceof CloudError && error.code === NO_IMAGE;
 }
 
 function readImage(value: unknown): Image | undefined {

@@ -106,9 +106,6 @@ export async function removeStrays(context: Context, copies: Copy[], { strays }:
   );
 }
 
-/** Some calls answer so for an image that is not listed yet. */
-const NO_SUCH_IMAGE = 8956;
-
 /** An id alone is not enough to delete by. One that is not listed yet is new, and so ours. */
 async function isForeign({ cloud, order, signal }: Context, stray: Made): Promise<boolean> {
   try {
@@ -117,7 +114,7 @@ async function isForeign({ cloud, order, signal }: Context, stray: Made): Promis
     const [image] = await cloud.describeImages(query, { signal, patience: LAST_PATIENCE });
     return image !== undefined && readMark(image.ImageDescription)?.run !== order.run;
   } catch (error) {
-    if (error instanceof CloudError) return error.code !== NO_SUCH_IMAGE;
+    if (error instanceof CloudError) return true;
     // Cancelled: `discard` tells what is left.
     return false;
   }

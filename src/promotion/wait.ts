@@ -13,9 +13,6 @@ const HEARTBEAT = 60_000;
 /** A copy that was seen and is then missing from so many answers in a row, over at least LISTING_WINDOW, is gone. */
 const MISSES = 3;
 
-/** Some calls answer so for an image that is not listed yet. */
-const NO_SUCH_IMAGE = 8956;
-
 export interface Watch extends Context {
   source: Image;
   copies: readonly Copy[];
@@ -120,7 +117,7 @@ async function poll({ cloud, signal }: Watch, copy: Copy): Promise<Image | undef
     );
     return images.find(({ ImageId }) => ImageId === imageId);
   } catch (error) {
-    if (error instanceof CloudError) return error.code === NO_SUCH_IMAGE ? undefined : error;
+    if (error instanceof CloudError) return error;
     throw error;
   }
 }

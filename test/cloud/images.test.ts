@@ -228,6 +228,14 @@ describe('copyCustomImage', () => {
   });
 });
 
+it('"no such image" (8956) is an empty list where ids were asked for, and an error of a whole list', async () => {
+  const { client, clock } = fakeClient(() => ({ RetCode: 8956 }));
+  const byId = clock.run(describeImages(client, { Region: 'hk', ImageIds: ['uimage-1'] }));
+  expect(await byId).toEqual([]);
+  const whole = clock.run(describeImages(client, { Region: 'hk', ImageType: 'Custom' }));
+  expect((await failure(whole, CloudError)).code).toBe(8956);
+});
+
 describe('terminateCustomImage', () => {
   const image = { Region: 'hk', ProjectId: 'org-2', ImageId: 'uimage-1' };
 

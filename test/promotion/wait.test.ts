@@ -88,12 +88,6 @@ describe('what forgives', () => {
     expect(scenario.warnings).toEqual([]);
   });
 
-  it('a site that says "no such image" (8956) of one that is not listed yet', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(LIST, fails(8956), { region: 'hk', skip: 1, times: 4 });
-    expect((await scenario.promote()).status).toBe('available');
-  });
-
   it.each(['throttle', '5xx', 'lost line', 'garbage'])('a %s, however often', async (what) => {
     const scenario = new Scenario();
     scenario.cloud.copySeconds = { hk: 300 };
