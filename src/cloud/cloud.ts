@@ -83,10 +83,11 @@ export interface Cloud {
   describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]>;
   /** One attempt, never repeated: it may have been executed even when it fails. */
   copyCustomImage(request: CopyRequest, options?: { signal?: AbortSignal }): Promise<CopyAnswer>;
+  /** False when there is no such image: it is gone already, or so new that it is not listed yet. */
   terminateCustomImage(
     image: { Region: string; ProjectId?: string; ImageId: string },
     options?: CallOptions,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** One entry a region: the API's rows are one a zone. */
   getRegions(options?: CallOptions): Promise<Region[]>;
   getProjects(options?: CallOptions): Promise<Project[]>;

@@ -117,13 +117,13 @@ export async function terminateCustomImage(
   client: Client,
   image: { Region: string; ProjectId?: string; ImageId: string },
   options?: CallOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { Region, ProjectId, ImageId } = image;
   try {
     await client.call('TerminateCustomImage', { Region, ProjectId, ImageId }, options);
+    return true;
   } catch (error) {
-    // Gone already, perhaps by an earlier attempt whose answer was lost.
-    if (isNoImage(error)) return;
+    if (isNoImage(error)) return false;
     throw error;
   }
 }

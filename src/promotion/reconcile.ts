@@ -123,12 +123,13 @@ async function isForeign({ cloud, order, signal }: Context, stray: Made): Promis
 async function discard(context: Context, image: Made, why: string): Promise<void> {
   const { region, projectId, imageId } = image;
   try {
-    await context.cloud.terminateCustomImage(
+    const wasThere = await context.cloud.terminateCustomImage(
       { Region: region, ProjectId: projectId, ImageId: imageId },
       { signal: context.signal, patience: LAST_PATIENCE },
     );
-    const message = `${imageId} in ${region} ${why} by this run: it was deleted.`;
-    context.report({ type: 'warning', problem: { message, advice: 'Nothing is to be done.' } });
+    const message = `${imageId} in ${region} ${why} by this run: it ${wasThere ? 'was deleted' : 'is not listed, so it is gone or very new'}.`;
+    const advice = wasThere ? 'Nothing is to be done.' : 'Delete it by hand if it turns up.';
+    context.report({ type: 'warning', problem: { message, advice } });
   } catch (error) {
     const reason =
       error instanceof CloudError ? `${error.message}.` : 'the step ended before it was deleted.';

@@ -19,6 +19,7 @@ export interface Traces {
 }
 
 export interface Undone {
+  /** Those too that were not there for as long as a new image may take to be listed. */
   deleted: Made[];
   /** `image` is null where a place could not be searched. */
   left: { image: Made | null; problem: Problem }[];
@@ -36,23 +37,22 @@ export async function rollback(
   { cloud, clock, ...step }: { cloud: Cloud; clock: Clock; signal: AbortSignal },
 ): Promise<Undone> {
   const undone: Undone = { deleted: [], left: [] };
-  // From now on: the last call may have waited long for its turn before it was sent.
-  const window = traces.unclear ? LISTING_WINDOW : 0;
-  const end = clock.now() + window;
-  const until = bounded(clock, step.signal, window);
+  const until = bounded(clock, step.signal, LISTING_WINDOW);
   const { signal } = until;
   const handled = new Set<string>();
+  /** Not there when they were to be deleted: gone, or not listed yet. */
+  let absent: Made[] = [];
 
   async function remove(image: Made): Promise<void> {
     if (handled.has(image.imageId)) return;
     handled.add(image.imageId);
     const { region, projectId, imageId } = image;
     try {
-      await cloud.terminateCustomImage(
+      const wasThere = await cloud.terminateCustomImage(
         { Region: region, ProjectId: projectId, ImageId: imageId },
         { signal, patience: PATIENCE },
       );
-      undone.deleted.push(image);
+      (wasThere ? undone.deleted : absent).push(image);
     } catch (error) {
       undone.left.push({ image, problem: problemOf(error, `${imageId} in ${region} was not deleted: `) });
     }
@@ -71,15 +71,32 @@ export async function rollback(
   }
 
   await Promise.all(traces.created.map(remove));
+  // From now on: the last call may have waited long for its turn before it was sent.
+  const end = clock.now() + LISTING_WINDOW;
   for (;;) {
-    const last = clock.now() >= end || signal.aborted;
+    const last = (!traces.unclear && absent.length === 0) || clock.now() >= end || signal.aborted;
     const troubles = await Promise.all(traces.places.map(sweep));
     if (last) {
+      for (const image of absent) {
+        if (clock.now() >= end) undone.deleted.push(image);
+        else
+          undone.left.push({
+            image,
+            problem: problemOf(
+              signal.reason,
+              `${image.imageId} in ${image.region} was not there to be deleted: `,
+            ),
+          });
+      }
       undone.left.push(...troubles.flatMap((problem) => (problem ? [{ image: null, problem }] : [])));
       until.end();
       return undone;
     }
     await clock.sleep(Math.min(PAUSE, end - clock.now()), signal).catch(() => undefined);
+    const again = absent;
+    absent = [];
+    for (const { imageId } of again) handled.delete(imageId);
+    await Promise.all(again.map(remove));
   }
 }
 

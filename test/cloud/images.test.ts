@@ -239,9 +239,12 @@ it('"no such image" (8956) is an empty list where ids were asked for, and an err
 describe('terminateCustomImage', () => {
   const image = { Region: 'hk', ProjectId: 'org-2', ImageId: 'uimage-1' };
 
-  it.each([0, 8956])('is done with RetCode %d', async (RetCode) => {
+  it.each([
+    [0, true],
+    [8956, false],
+  ])('is done with RetCode %d; that the image was there is %s', async (RetCode, wasThere) => {
     const { client, clock, sent } = fakeClient(() => ({ RetCode }));
-    await clock.run(terminateCustomImage(client, image));
+    expect(await clock.run(terminateCustomImage(client, image))).toBe(wasThere);
     expect(sent[0]?.params).toMatchObject({ Action: 'TerminateCustomImage', ...image });
   });
 

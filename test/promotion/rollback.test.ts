@@ -48,6 +48,34 @@ describe('a rollback', () => {
     }
   });
 
+  it('asks again for an image that is not there at first, without a mark too: it may only be unlisted', async () => {
+    const { clock, cloud, add, undo } = setUp();
+    add(ours('hk'), 'unmarked');
+    cloud.fault(TERMINATE, () => false, { times: 3 });
+    const { deleted, left } = await undo({ created: [ours('hk')] });
+    expect([deleted, left]).toEqual([[ours('hk')], []]);
+    expect(cloud.ids()).toEqual([]);
+    expect(clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  });
+
+  it('takes an image for gone that is not there for the whole window', async () => {
+    const { clock, cloud, undo } = setUp();
+    cloud.fault(TERMINATE, () => false, { times: 99 });
+    const { deleted, left } = await undo({ created: [ours('hk')] });
+    expect([deleted, left]).toEqual([[ours('hk')], []]);
+    expect(clock.elapsed).toBeGreaterThanOrEqual(LISTING_WINDOW);
+  });
+
+  it('tells of an image that was not there when it was cancelled', async () => {
+    const { clock, cloud, cancel, undo } = setUp();
+    cloud.fault(TERMINATE, () => false, { times: 99 });
+    clock.after(20_000, () => cancel.abort(new Error('cancelled')));
+    const { deleted, left } = await undo({ created: [ours('hk')] });
+    expect(deleted).toEqual([]);
+    expect(left.map(({ image }) => image)).toEqual([ours('hk')]);
+    expect(left[0]?.problem.message).toContain('uimage-hk-1');
+  });
+
   it('finds by the mark what the run made without learning its id', async () => {
     const { cloud, add, undo } = setUp();
     for (const image of [ours('hk'), ours('hk', 2), ours('sg')]) add(image);

@@ -273,9 +273,9 @@ export class FakeCloud implements Cloud {
   async terminateCustomImage(
     image: { Region: string; ProjectId?: string; ImageId: string },
     options?: CallOptions,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { Region: region, ProjectId: projectId, ImageId } = image;
-    await this.#call(
+    return await this.#call(
       { action: 'TerminateCustomImage', region, projectId, imageIds: [ImageId] },
       options,
       () => {
@@ -285,6 +285,7 @@ export class FakeCloud implements Cloud {
         );
         if (!there) throw new Error(`asked to delete ${ImageId}, which is not in ${region}, ${projectId}`);
         this.remove(ImageId);
+        return true;
       },
     );
   }
