@@ -151,7 +151,6 @@ class Reader {
   }
 
   missing(input: string, variable: string | null, what: string): void {
-    if (this.raw(input, variable).value.trim() !== '') return;
     this.mistake(input, `is missing${variable ? ` (${variable} is not set either)` : ''}: give ${what}.`);
   }
 
@@ -291,6 +290,5 @@ class Reader {
 
 /** A wrong value as it is told: short, on one line. */
 function shown(value: string): string {
-  const text = JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  return text;
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
 }

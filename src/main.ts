@@ -44,8 +44,16 @@ export async function main(workflow: Workflow): Promise<void> {
   }
   const log = createLog({ sink: core, region: inputs.order.source.region });
   const warnings: Problem[] = [];
-  const state: State = { run: inputs.order.run, submitted: false, succeeded: false };
+  const state: State = { submitted: false, succeeded: false };
   const known: Promotion = { ...NOTHING, status: 'copying' };
+  let unwritten: string | null = null;
+  const write = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      unwritten = oneLine(error instanceof Error ? error.message : String(error));
+    }
+  };
   const report = (event: Event): void => {
     if (event.type === 'warning') warnings.push(event.problem);
     if (event.type === 'plan') known.source = event.source;
@@ -57,14 +65,6 @@ export async function main(workflow: Workflow): Promise<void> {
       // At once: a kill must lose no id.
       write(() => saveTraces(core, inputs.order, state, copies));
       write(() => setOutputs(core, { ...known, copies: [...copies] }));
-    }
-  };
-  let unwritten: string | null = null;
-  const write = (work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      unwritten = oneLine(error instanceof Error ? error.message : String(error));
     }
   };
   const cloud = await connect(inputs, workflow, log);

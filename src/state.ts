@@ -4,7 +4,6 @@ import type { Traces } from './promotion/rollback.ts';
 
 /** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
 export interface State {
-  run: string;
   /** CopyCustomImage was sent, or was about to be. */
   submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
@@ -22,7 +21,7 @@ export function saveTraces(workflow: typeof core, order: Order, state: State, co
   // A site that ignores the list of a batch makes its one image in the source region.
   if (sent.length > 1 && !sent.some((copy) => copy.region === region)) places.push({ region, projectId });
   state.traces = {
-    run: state.run,
+    run: order.run,
     places: state.submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
     created: copies.flatMap(({ created, imageId, region, projectId }) =>
@@ -36,7 +35,7 @@ export function saveTraces(workflow: typeof core, order: Order, state: State, co
 export function loadState(workflow: typeof core): State | null {
   try {
     const state = JSON.parse(workflow.getState(NAME)) as State;
-    return typeof state.run === 'string' && Array.isArray(state.traces?.created) ? state : null;
+    return Array.isArray(state.traces?.created) ? state : null;
   } catch {
     return null;
   }

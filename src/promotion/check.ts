@@ -1,9 +1,10 @@
-import type { Image, ImageQuery, Project, Region } from '../cloud/cloud.ts';
+import type { Image, Project, Region } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { type Context, reading, Stopped } from './context.ts';
+import { asProblem, type Context, reading, Stopped, stopOnError } from './context.ts';
+import { customImages } from './images.ts';
 import type { Problem } from './model.ts';
-import { nearest } from './near.ts';
-import { pollDelay } from './pace.ts';
+import { nearest, or } from './near.ts';
+import { available, chooseSource, sourceQuery } from './source.ts';
 
 /** What the cloud holds before anything is changed. */
 export interface Findings {
@@ -20,11 +21,12 @@ type Asked<T> = { ok: true; value: T } | { ok: false; error: CloudError };
 export async function check(context: Context): Promise<Findings> {
   const { order, cloud } = context;
   const { source, target } = order;
+  const held = (region: string) => customImages(cloud, region, target.projectId, reading(context));
   const [regions, projects, candidates, ...listings] = await Promise.all([
     ask(cloud.getRegions(reading(context))),
     ask(cloud.getProjects(reading(context))),
     ask(cloud.describeImages(sourceQuery(context), reading(context))),
-    ...target.regions.map((region) => ask(held(context, region))),
+    ...target.regions.map((region) => ask(held(region))),
   ]);
   const problems: Problem[] = [];
   const failures: CloudError[] = [];
@@ -67,28 +69,13 @@ export async function check(context: Context): Promise<Findings> {
   if (settled !== image) {
     // The wait may have been long: what the targets held before it says little.
     await Promise.all(
-      target.regions.map(async (region) =>
-        heldByRegion.set(region, await stopOnError(held(context, region))),
-      ),
+      target.regions.map(async (region) => heldByRegion.set(region, await stopOnError(held(region)))),
     );
   }
   const defaultProject = projects.ok
     ? projects.value.find((project) => project.IsDefault)?.ProjectId
     : undefined;
   return { source: settled, sourceProject: source.projectId ?? defaultProject ?? null, held: heldByRegion };
-}
-
-function held({ order, cloud, ...context }: Context, region: string): Promise<Image[]> {
-  const query: ImageQuery = { Region: region, ProjectId: order.target.projectId, ImageType: 'Custom' };
-  return cloud.describeImages(query, reading({ order, cloud, ...context }));
-}
-
-function sourceQuery({ order: { source } }: Context): ImageQuery {
-  return {
-    Region: source.region,
-    ...(source.projectId ? { ProjectId: source.projectId } : {}),
-    ...(source.imageId ? { ImageIds: [source.imageId] } : { ImageType: 'Custom' as const }),
-  };
 }
 
 async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
@@ -98,17 +85,6 @@ async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
     if (error instanceof CloudError) return { ok: false, error };
     throw error;
   }
-}
-
-/** For a read that nothing can go on without. */
-export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
-  const asked = await ask(answer);
-  if (asked.ok) return asked.value;
-  throw new Stopped(asProblem(asked.error));
-}
-
-export function asProblem(error: CloudError): Problem {
-  return { message: `${error.message}.`, advice: error.advice };
 }
 
 /** What strikes every call alike, whatever its region: keys, the caller's address, a lock. */
@@ -163,129 +139,6 @@ function unknownProjects({ order: { source, target } }: Context, projects: Proje
     });
   }
   return wrong;
-}
-
-function chooseSource({ order: { source } }: Context, images: Image[]): Image | Problem {
-  const where = `${source.region}, ${source.projectId ? `project ${source.projectId}` : 'the default project'}`;
-  if (source.imageId !== undefined) {
-    const image = images.find(({ ImageId }) => ImageId === source.imageId);
-    if (!image) {
-      return {
-        message: `source-image-id: there is no image ${source.imageId} in ${where}.`,
-        advice: 'Check the id, region and project-id: an image is only seen in its own region and project.',
-      };
-    }
-    if (image.ImageType !== undefined && image.ImageType !== 'Custom') {
-      return {
-        message: `source-image-id: ${image.ImageId} in ${where} is a ${image.ImageType} image, not a custom one.`,
-        advice: 'Only custom images can be copied: create one from a machine that was started from it.',
-      };
-    }
-    return image.State === 'Unavailable' ? unavailable(image, where) : image;
-  }
-  const wanted = source.name ?? '';
-  const matches = images
-    .filter(
-      ({ ImageName, ImageType }) => isLike(ImageName ?? '', wanted) && (ImageType ?? 'Custom') === 'Custom',
-    )
-    .sort(byAge)
-    .reverse();
-  const chosen =
-    matches.find(isAvailable) ?? matches.find(({ State }) => State !== 'Unavailable') ?? matches[0];
-  if (chosen) return chosen.State === 'Unavailable' ? unavailable(chosen, where) : chosen;
-  const near = nearest(
-    wanted,
-    images.flatMap(({ ImageName }) => ImageName ?? []),
-  );
-  return {
-    message: `source-image-name: no custom image in ${where} matches ${wanted}.`,
-    advice:
-      near.length > 0
-        ? `Did you mean ${or(near)}? A glob takes * and ?, and must match the whole name.`
-        : `There are ${images.length} custom images. Check region and project-id.`,
-  };
-}
-
-function unavailable(image: Image, where: string): Problem {
-  return {
-    message: `The source image ${image.ImageId} in ${where} is Unavailable.`,
-    advice: 'It failed to build or was damaged: build it again. It cannot be copied.',
-  };
-}
-
-/**
- * Glob with `*` and `?` only: brackets are letters of an image name. Each star first takes nothing, then one letter
- * more whenever the rest does not fit; only the last star is taken back, so the time is bounded by the product of the
- * lengths.
- */
-function isLike(name: string, pattern: string): boolean {
-  const letters = [...name];
-  const signs = [...pattern];
-  let at = 0;
-  let sign = 0;
-  let star = -1;
-  let resume = 0;
-  while (at < letters.length) {
-    if (signs[sign] === '*') {
-      star = sign++;
-      resume = at;
-    } else if (sign < signs.length && (signs[sign] === '?' || signs[sign] === letters[at])) {
-      sign++;
-      at++;
-    } else if (star >= 0) {
-      sign = star + 1;
-      at = ++resume;
-    } else return false;
-  }
-  return signs.slice(sign).every((left) => left === '*');
-}
-
-/** The oldest first; of the same second, by id. */
-export function byAge(a: Image, b: Image): number {
-  return (a.CreateTime ?? 0) - (b.CreateTime ?? 0) || (a.ImageId < b.ImageId ? -1 : 1);
-}
-
-/** An image that tells no State is taken for Available as a source: the copy itself will say so if it is not. */
-function isAvailable({ State }: Image): boolean {
-  return (State ?? 'Available') === 'Available';
-}
-
-/** Waits, within the timeout, until a source that is still being made can be copied. */
-export async function available(context: Context, image: Image): Promise<Image> {
-  const { clock, cloud, order, signal, deadline, report } = context;
-  const since = clock.now();
-  let seen = image;
-  while (!isAvailable(seen)) {
-    if (seen.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
-    if (seen === image) {
-      report({
-        type: 'notice',
-        message: `The source ${image.ImageId} is ${image.State}: waiting until it is Available.`,
-      });
-    }
-    const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], clock.random());
-    if (clock.now() + delay > deadline) {
-      throw new Stopped({
-        message: `The source image ${image.ImageId} is still ${seen.State} at the end of the timeout. Nothing was copied.`,
-        advice: 'Run again when it is Available, or give a longer timeout.',
-      });
-    }
-    await clock.sleep(delay, signal);
-    const query = { ...sourceQuery(context), ImageIds: [image.ImageId] };
-    const [found] = await stopOnError(cloud.describeImages(query, reading(context)));
-    if (!found) {
-      throw new Stopped({
-        message: `The source image ${image.ImageId} was deleted while it was waited for. Nothing was copied.`,
-        advice: 'Build it again, or name another source.',
-      });
-    }
-    seen = { ...found };
-  }
-  return seen;
-}
-
-function or(words: string[]): string {
-  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '');
 }
 
 function some(words: string[]): string {

@@ -1,5 +1,6 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
+import { CloudError } from '../cloud/errors.ts';
 import type { Order, Problem, Report } from './model.ts';
 
 /** What every step of a promotion works with. */
@@ -21,6 +22,19 @@ export class Stopped extends Error {
     super(problems.map(({ message }) => message).join(' '));
     this.name = 'Stopped';
     this.problems = problems;
+  }
+}
+
+export function asProblem(error: CloudError): Problem {
+  return { message: `${error.message}.`, advice: error.advice };
+}
+
+/** For a read that nothing can go on without. */
+export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw error instanceof CloudError ? new Stopped(asProblem(error)) : error;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { byAge } from './check.ts';
-import { readMark } from './mark.ts';
+import { byAge, customImages } from './images.ts';
+import { isMarkedBy, readMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
 import { descriptionOf, type Sending, settleAsMade } from './submission.ts';
 import { differences } from './verify.ts';
@@ -120,17 +120,15 @@ export async function listNew(
   const { cloud, order, findings, signal } = sending;
   let images: Image[];
   try {
-    const query = { Region: copy.region, ProjectId: copy.projectId, ImageType: 'Custom' as const };
-    images = await cloud.describeImages(query, { signal, patience });
+    images = await customImages(cloud, copy.region, copy.projectId, { signal, patience });
   } catch (error) {
     if (error instanceof CloudError) return null;
     throw error;
   }
   const before = new Set(findings.held.get(copy.region)?.map(({ ImageId }) => ImageId));
   const fresh = images.filter(({ ImageId }) => !before.has(ImageId)).sort(byAge);
-  const isOurs = (image: Image) => readMark(image.ImageDescription)?.run === order.run;
   return {
-    marked: fresh.filter(isOurs),
+    marked: fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription)),
     unmarked: fresh.filter(
       (image) => image.ImageName === copy.name && readMark(image.ImageDescription) === null,
     ),

@@ -16,6 +16,10 @@ export function readMark(description: string | undefined): Mark | null {
   return region && imageId && run ? { region, imageId, run } : null;
 }
 
+export function isMarkedBy(run: string, description: string | undefined): boolean {
+  return readMark(description)?.run === run;
+}
+
 /** The description without older marks (the source may itself be a copy), then ours. */
 export function withMark(description: string | undefined, mark: Mark): string {
   const text = (description ?? '').replace(MARK, '').trimEnd();

@@ -15,3 +15,8 @@ export function nearest(word: string, words: Iterable<string>): string[] {
     .slice(0, 3)
     .map(({ candidate }) => candidate);
 }
+
+/** `hk, sg or us-ca` */
+export function or(words: string[]): string {
+  return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '');
+}

@@ -1,5 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
-import { byAge, type Findings } from './check.ts';
+import type { Findings } from './check.ts';
+import { byAge } from './images.ts';
 import { readMark } from './mark.ts';
 import type { Copy, Order, Problem } from './model.ts';
 

@@ -3,7 +3,7 @@ import { CloudError } from '../cloud/errors.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import { LISTING_WINDOW, listNew } from './look.ts';
-import { readMark } from './mark.ts';
+import { isMarkedBy } from './mark.ts';
 import type { Copy } from './model.ts';
 import { type Made, type Submission, settleAsMade } from './submission.ts';
 
@@ -112,7 +112,7 @@ async function isForeign({ cloud, order, signal }: Context, stray: Made): Promis
     const { region, projectId, imageId } = stray;
     const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
     const [image] = await cloud.describeImages(query, { signal, patience: LAST_PATIENCE });
-    return image !== undefined && readMark(image.ImageDescription)?.run !== order.run;
+    return image !== undefined && !isMarkedBy(order.run, image.ImageDescription);
   } catch (error) {
     if (error instanceof CloudError) return true;
     // Cancelled: `discard` tells what is left.

@@ -2,8 +2,9 @@ import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, Stopped } from './context.ts';
+import { customImages } from './images.ts';
 import { LISTING_WINDOW } from './look.ts';
-import { readMark } from './mark.ts';
+import { isMarkedBy } from './mark.ts';
 import type { Problem } from './model.ts';
 import type { Made } from './submission.ts';
 
@@ -60,9 +61,8 @@ export async function rollback(
 
   async function sweep({ region, projectId }: Traces['places'][number]): Promise<Problem | null> {
     try {
-      const query = { Region: region, ProjectId: projectId, ImageType: 'Custom' as const };
-      const images = await cloud.describeImages(query, { signal, patience: PAUSE });
-      const ours = images.filter(({ ImageDescription }) => readMark(ImageDescription)?.run === traces.run);
+      const images = await customImages(cloud, region, projectId, { signal, patience: PAUSE });
+      const ours = images.filter(({ ImageDescription }) => isMarkedBy(traces.run, ImageDescription));
       await Promise.all(ours.map(({ ImageId }) => remove({ region, projectId, imageId: ImageId })));
       return null;
     } catch (error) {

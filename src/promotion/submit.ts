@@ -1,11 +1,12 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { CopyAnswer, CopyInfo, CopyRequest } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { asProblem, available, type Findings } from './check.ts';
-import { type Context, Stopped } from './context.ts';
+import type { Findings } from './check.ts';
+import { asProblem, type Context, Stopped } from './context.ts';
 import { look, lookForUnclear, type Unclear } from './look.ts';
 import type { Copy, Problem } from './model.ts';
 import { settleAsSource } from './plan.ts';
+import { available } from './source.ts';
 import { descriptionOf, type Sending, type Submission, settleAsMade } from './submission.ts';
 
 /** Rounds of sending for one target whose answers were unclear, so that an unknown code is not asked for two hours. */
@@ -218,63 +219,82 @@ function isSame(region: string, other: string): boolean {
   return region.toLowerCase() === other.toLowerCase();
 }
 
+/** One call for all. Leaves out of `answers` what is then to be sent one by one. */
 async function sendBatch(site: Site, open: Copy[], answers: Map<Copy, Answer>): Promise<void> {
-  const { order, findings, submission, report } = site;
+  const { submission, report } = site;
   const [first] = open;
   if (!first) return;
   const regions = open.map(({ region }) => region);
   const answer = await call(site, { ...request(site, first), TargetRegionList: regions });
+  const forAll = (of: (copy: Copy) => Answer) => {
+    for (const copy of open) answers.set(copy, of(copy));
+  };
   if (answer === null) {
-    for (const copy of open) answers.set(copy, { kind: 'lost' });
+    forAll(() => ({ kind: 'lost' }));
     return;
   }
-  const listedSource = regions.includes(order.source.region);
-  const unclear =
-    answer instanceof CloudError ? answer.verdict !== 'final' : !answer.Infos && !answer.TargetImageId;
-  if (unclear && !listedSource) submission.suspects.add(order.source.region);
+  if (!(answer instanceof CloudError)) {
+    if (answer.Infos?.length) takeBatch(site, open, answer, answers);
+    else takeIgnored(site, open, answer, answers);
+    return;
+  }
+  if (answer.verdict !== 'final') suspectSource(site, regions);
+  if (answer.verdict === 'nothing-to-copy') {
+    // In a batch only a site that ignored the list can say so: it was asked to copy into the source region.
+    site.singles = true;
+    for (const region of regions) submission.uncertain.set(region, site.clock.now());
+    report({ type: 'notice', message: 'This site knows no batch: the regions are copied to one by one.' });
+    return;
+  }
   // Should the site know no batch, each one more would make one more image where nobody looks for it.
-  if (answer instanceof CloudError && answer.verdict === 'ambiguous') site.singles = true;
-  if (answer instanceof CloudError) {
-    if (answer.verdict === 'nothing-to-copy') {
-      // In a batch only a site that ignored the list can say so: it was asked to copy into the source region.
-      site.singles = true;
-      for (const { region } of open) submission.uncertain.set(region, site.clock.now());
-      report({ type: 'notice', message: 'This site knows no batch: the regions are copied to one by one.' });
-      return;
-    }
-    for (const copy of open) answers.set(copy, fromError(site, copy, answer));
-    return;
+  if (answer.verdict === 'ambiguous') site.singles = true;
+  forAll((copy) => fromError(site, copy, answer));
+}
+
+/** A site that ignored the list made its one image, if any, in the source region. */
+function suspectSource({ order, submission }: Site, regions: string[]): void {
+  if (!regions.includes(order.source.region)) submission.suspects.add(order.source.region);
+}
+
+function takeBatch(site: Site, open: Copy[], answer: CopyAnswer, answers: Map<Copy, Answer>): void {
+  const { order, findings, submission } = site;
+  const infos = answer.Infos ?? [];
+  for (const copy of open) {
+    const info = infos.find(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
+    answers.set(copy, madeBy(site, copy, answer, info));
   }
-  if (answer.Infos && answer.Infos.length > 0) {
-    for (const copy of open) {
-      const info = answer.Infos.find(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
-      answers.set(copy, madeBy(site, copy, answer, info));
-    }
-    const taken = [...answers.values()].map((given) => (given.kind === 'made' ? given.imageId : ''));
-    for (const { TargetRegion, TargetImageId: imageId } of answer.Infos) {
-      if (!TargetRegion || !imageId || taken.includes(imageId)) continue;
-      const region = regions.find((wanted) => isSame(wanted, TargetRegion)) ?? TargetRegion;
-      if (!isNew(findings, region, imageId)) continue;
-      submission.strays.push({ region, projectId: order.target.projectId, imageId });
-    }
-    return;
+  const taken = [...answers.values()].map((given) => (given.kind === 'made' ? given.imageId : ''));
+  for (const { TargetRegion, TargetImageId: imageId } of infos) {
+    if (!TargetRegion || !imageId || taken.includes(imageId)) continue;
+    const region = open.find((copy) => isSame(copy.region, TargetRegion))?.region ?? TargetRegion;
+    if (!isNew(findings, region, imageId)) continue;
+    submission.strays.push({ region, projectId: order.target.projectId, imageId });
   }
+}
+
+/** The site ignored the list: one copy was made, into the source region. */
+function takeIgnored(site: Site, open: Copy[], answer: CopyAnswer, answers: Map<Copy, Answer>): void {
+  const { order, findings, submission, report } = site;
+  const { TargetImageId: imageId } = answer;
   site.singles = true;
-  const wanted = open.find(({ region }) => region === order.source.region);
-  if (!answer.TargetImageId) {
+  if (!imageId) {
+    suspectSource(
+      site,
+      open.map(({ region }) => region),
+    );
     for (const copy of open) answers.set(copy, { kind: 'unclear', problem: withoutId(copy, answer) });
     return;
   }
-  // The list was ignored: one copy was made, into the source region.
+  const { region } = order.source;
+  const wanted = open.find((copy) => copy.region === region);
   if (wanted) answers.set(wanted, madeBy(site, wanted, answer, answer));
-  else if (isNew(findings, order.source.region, answer.TargetImageId)) {
-    const { projectId } = order.target;
-    submission.strays.push({ region: order.source.region, projectId, imageId: answer.TargetImageId });
+  else if (isNew(findings, region, imageId)) {
+    submission.strays.push({ region, projectId: order.target.projectId, imageId });
   }
   report({
     type: 'warning',
     problem: {
-      message: `This site ignores TargetRegionList: it answered with one image, ${answer.TargetImageId} in ${order.source.region}, instead of ${open.length}.`,
+      message: `This site ignores TargetRegionList: it answered with one image, ${imageId} in ${region}, instead of ${open.length}.`,
       advice: wanted
         ? 'The other regions are copied to one by one.'
         : 'That image is deleted, and the regions are copied to one by one.',

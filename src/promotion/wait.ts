@@ -1,9 +1,8 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { asProblem } from './check.ts';
-import type { Context } from './context.ts';
+import { asProblem, type Context } from './context.ts';
 import { LISTING_WINDOW } from './look.ts';
-import { readMark } from './mark.ts';
+import { isMarkedBy } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
 import { pollDelay, share } from './pace.ts';
 import { differences, lostFeatures } from './verify.ts';
@@ -133,7 +132,7 @@ export function observe(watch: Watch, copy: Copy, image: Image): void {
     const lost = lostFeatures(watch.source, image);
     if (lost)
       watch.report({ type: 'warning', problem: { ...lost, message: `${copy.region}: ${lost.message}` } });
-    if (copy.created && readMark(image.ImageDescription)?.run !== watch.order.run)
+    if (copy.created && !isMarkedBy(watch.order.run, image.ImageDescription))
       tell(watch, markLost(copy), 'mark');
     settle(watch, copy, problem, from);
     return;

@@ -149,7 +149,7 @@ describe('what is written when', () => {
     await run();
     const state = JSON.parse(before?.state.promotion ?? 'none');
     expect(state).toMatchObject({ succeeded: false, traces: { created: [], unclear: true } });
-    expect(state.run).toMatch(/^77-2-/);
+    expect(state.traces.run).toMatch(/^77-2-/);
     const places = state.traces.places.map(({ region }: { region: string }) => region);
     expect(places).toEqual(expect.arrayContaining(['hk', 'sg', HERE]));
     expect(state.submitted).toBe(true);

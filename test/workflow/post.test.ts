@@ -140,7 +140,7 @@ describe('without a state that can be read', () => {
     const cloud = new FakeCloud(clock);
     const made = { region: 'hk', projectId: 'p', imageId: 'i' };
     const traces = { run: 'r', created: [made], places: [], unclear: false };
-    const state = { promotion: JSON.stringify({ run: 'r', submitted: true, succeeded: false, traces }) };
+    const state = { promotion: JSON.stringify({ submitted: true, succeeded: false, traces }) };
     const result = await new Step().play(
       'post',
       cloud,
@@ -166,7 +166,7 @@ it('deletes over real HTTP', async () => {
       places: [],
       unclear: false,
     };
-    const state = { promotion: JSON.stringify({ run: 'r', submitted: true, succeeded: false, traces }) };
+    const state = { promotion: JSON.stringify({ submitted: true, succeeded: false, traces }) };
     const step = new Step();
     const given = inputs({
       'source-image-id': emulator.sourceImageId,

@@ -17,7 +17,7 @@ import {
   refused,
   Scenario,
   SOURCE,
-} from '../promotion/scenario.ts';
+} from './scenario.ts';
 
 const COPY = 'CopyCustomImage';
 const LIST = 'DescribeImage';

@@ -2,15 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Image, ImageQuery } from '../../src/cloud/cloud.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
-import { byAge, check } from '../../src/promotion/check.ts';
+import { check } from '../../src/promotion/check.ts';
 import { bounded, Stopped } from '../../src/promotion/context.ts';
+import { byAge } from '../../src/promotion/images.ts';
 import type { Copy } from '../../src/promotion/model.ts';
 import { nearest } from '../../src/promotion/near.ts';
 import { pollDelay, share } from '../../src/promotion/pace.ts';
 import { rollback, type Traces } from '../../src/promotion/rollback.ts';
 import { isOpen } from '../../src/promotion/wait.ts';
-import { BUILD, copyIn, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
+import { BUILD, copyIn, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
 
 const image = (ImageId: string, some: Partial<Image> = {}): Image => ({ ...SOURCE, ImageId, ...some });
 const polls = ({ cloud }: Scenario, region: string) =>

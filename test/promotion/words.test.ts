@@ -16,7 +16,7 @@ import {
   Scenario,
   SOURCE,
   told,
-} from '../promotion/scenario.ts';
+} from './scenario.ts';
 
 type Some = ConstructorParameters<typeof Scenario>[0];
 
