@@ -58,14 +58,13 @@ export async function main(workflow: Workflow): Promise<void> {
     if (event.type === 'warning') warnings.push(event.problem);
     if (event.type === 'plan') known.source = event.source;
     if (event.type === 'submitting') state.submitted = true;
-    // The log first: it needs no file that could fail.
-    log.report(event);
     if (event.type === 'submitting' || event.type === 'ids') {
       const { copies } = event;
-      // At once: a kill must lose no id.
+      // Before anything is said of them: a kill must lose no id.
       write(() => saveTraces(core, inputs.order, state, copies));
       write(() => setOutputs(core, { ...known, copies: [...copies] }));
     }
+    log.report(event);
   };
   const cloud = await connect(inputs, workflow, log);
   try {

@@ -176,6 +176,21 @@ describe('what is written when', () => {
     );
   });
 
+  it('the ids are in the outputs and the state before the log names them', async () => {
+    const { clock, cloud, step } = setUp();
+    const workflow = step.workflow(inputs(ORDER), { clock, createCloud: () => cloud });
+    const { core } = workflow;
+    const seen: FileResults[] = [];
+    const info = (line: string) => {
+      if (line.includes('uimage-new-hk')) seen.push(step.files());
+      core.info(line);
+    };
+    await step.capture(() => clock.run(main({ ...workflow, core: { ...core, info } })));
+    expect(seen.length).toBeGreaterThan(0);
+    expect(outcome(seen[0] as FileResults).ids).toEqual({ hk: cloud.ids('hk')[0], sg: cloud.ids('sg')[0] });
+    expect(JSON.parse(seen[0]?.state.promotion ?? 'none').traces.created).toHaveLength(2);
+  });
+
   it('at the end the state knows that the step was green, and holds no key', async () => {
     const { run } = setUp();
     const result = await run();
