@@ -33,6 +33,22 @@ describe('a second copy that turns up late', () => {
     expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW + 30_000);
   });
 
+  it('is looked for in every region only when the last one that was sent again would have been listed', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.copySeconds = { hk: 5, sg: 5 };
+    scenario.cloud.fault(COPY, fails(8962));
+    scenario.cloud.fault(COPY, fails(153), { region: 'hk' });
+    scenario.cloud.fault(COPY, fails(153), { region: 'sg', times: 6 });
+    await scenario.promote();
+    const sent = scenario.cloud.calls(COPY).at(-1);
+    expect(sent?.targets).toEqual(['sg']);
+    expect(sent?.at).toBeGreaterThan(25_000);
+    const [last] = scenario.cloud.calls('DescribeImage').slice(-1);
+    expect(last?.imageIds).toEqual([]);
+    expect(last?.at).toBeGreaterThan((sent?.at ?? 0) + LISTING_WINDOW - 1_000);
+  });
+
   it('is looked for at the end of a short timeout, and not after it', async () => {
     const scenario = doubled({ timeout: 70_000 });
     const promotion = await scenario.promote();

@@ -304,4 +304,19 @@ describe('a cancel', () => {
     expect(targets.map(({ outcome }) => outcome)).toEqual(['copied', 'copied']);
     expect(getEventListeners(context.signal, 'abort')).toEqual([]);
   });
+
+  it('that comes right after a cancel leaves no timer to keep the process waiting', async () => {
+    const scenario = new Scenario();
+    const { clock } = scenario;
+    const asleep = new Set<number>();
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = async (ms, signal) => {
+      asleep.add(ms);
+      await sleep(ms, signal).finally(() => asleep.delete(ms));
+    };
+    scenario.cancelAt(150);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect([...asleep]).toEqual([]);
+  });
 });
