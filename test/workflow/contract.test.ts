@@ -139,3 +139,10 @@ describe('the outputs', () => {
 it('the version is the one of package.json', () => {
   expect(VERSION).toBe(version);
 });
+
+it('every package is pinned by its hash: npm ci takes nothing else for it', () => {
+  const { packages } = JSON.parse(read('package-lock.json'));
+  const names = Object.keys(packages).filter((name) => name !== '');
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !packages[name].integrity)).toEqual([]);
+});
