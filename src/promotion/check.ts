@@ -4,7 +4,7 @@ import { asProblem, type Context, reading, Stopped, stopOnError } from './contex
 import { customImages } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
-import { available, chooseSource, sourceQuery } from './source.ts';
+import { chooseSource, sourceQuery, waitForSource } from './source.ts';
 
 /** What the cloud holds before anything is changed. */
 export interface Findings {
@@ -65,7 +65,7 @@ export async function check(context: Context): Promise<Findings> {
   listings.forEach((listing, index) => {
     if (listing.ok) heldByRegion.set(target.regions[index] ?? '', listing.value);
   });
-  const settled = await available(context, image);
+  const settled = await waitForSource(context, image);
   if (settled !== image) {
     // The wait may have been long: what the targets held before it says little.
     await Promise.all(

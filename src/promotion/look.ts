@@ -3,7 +3,7 @@ import { CloudError } from '../cloud/errors.ts';
 import { byAge, customImages } from './images.ts';
 import { isMarkedBy, readMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
-import { descriptionOf, type Sending, settleAsMade } from './submission.ts';
+import { descriptionOf, type Submission, settleAsMade } from './submission.ts';
 import { differences } from './verify.ts';
 
 /**
@@ -22,14 +22,14 @@ export interface Unclear {
 
 /** After unclear answers: looks until each copy is found or would surely have been listed. Returns those not found. */
 export async function lookForUnclear(
-  sending: Sending,
+  submission: Submission,
   unclear: Unclear[],
   sentAt: number,
 ): Promise<Unclear[]> {
-  const { clock, signal, deadline, report, submission } = sending;
+  const { clock, signal, deadline, report, uncertain } = submission;
   if (unclear.length === 0) return [];
   const since = clock.now();
-  for (const { copy } of unclear) submission.uncertain.set(copy.region, since);
+  for (const { copy } of unclear) uncertain.set(copy.region, since);
   report({
     type: 'warning',
     problem: {
@@ -44,7 +44,7 @@ export async function lookForUnclear(
     await clock.sleep(left > 0 ? Math.min(pause, left) : Math.min(pause, deadline - clock.now()), signal);
     const last = clock.now() >= end;
     const seen = await look(
-      sending,
+      submission,
       missing.map(({ copy }) => copy),
       sentAt,
       last,
@@ -65,7 +65,7 @@ export async function lookForUnclear(
  * for a marked one is over, so one without a mark counts that may be ours where the site cuts or drops descriptions.
  */
 export async function look(
-  sending: Sending,
+  submission: Submission,
   copies: Copy[],
   sentAt: number,
   orUnmarked: boolean,
@@ -73,19 +73,20 @@ export async function look(
   const seen = new Set<string>();
   await Promise.all(
     copies.map(async (copy) => {
-      const newcomers = await listNew(sending, copy);
+      const newcomers = await listNew(submission, copy);
       if (!newcomers) return;
       seen.add(copy.region);
       const { marked, unmarked } = newcomers;
       const sound = marked.find(({ State }) => State !== 'Unavailable');
-      const cut = orUnmarked ? likest(sending, unmarked) : [];
+      const cut = orUnmarked ? likest(submission, unmarked) : [];
       const found = sound ?? marked[0] ?? cut[0];
       if (!found) return;
       // Its state is taken in by the wait, which verifies it too.
       settleAsMade(copy, found.ImageId, null, sentAt);
       copy.created = marked.length > 0;
+      submission.report({ type: 'ids', copies: submission.copies });
       if (!copy.created) {
-        sending.report({
+        submission.report({
           type: 'warning',
           problem: {
             message: `${copy.region}: ${found.ImageId} appeared under the name ${copy.name} after an unclear answer, without our mark. It is taken for this run's copy.`,
@@ -99,7 +100,7 @@ export async function look(
 }
 
 /** Those that may be our copy, if the site cuts or drops descriptions: with the most of ours, then like the source. */
-function likest({ order, findings }: Sending, images: Image[]): Image[] {
+function likest({ order, findings }: Submission, images: Image[]): Image[] {
   const sent = descriptionOf(order, findings.source);
   const kept = ({ ImageDescription }: Image) => ImageDescription?.length ?? 0;
   const possible = images.filter(
@@ -113,11 +114,11 @@ function likest({ order, findings }: Sending, images: Image[]): Image[] {
 
 /** Images that were not there before this run; null when the region could not be read. The oldest first. */
 export async function listNew(
-  sending: Sending,
+  submission: Submission,
   copy: Pick<Copy, 'region' | 'projectId' | 'name'>,
   patience = 0,
 ): Promise<{ marked: Image[]; unmarked: Image[] } | null> {
-  const { cloud, order, findings, signal } = sending;
+  const { cloud, order, findings, signal } = submission;
   let images: Image[];
   try {
     images = await customImages(cloud, copy.region, copy.projectId, { signal, patience });

@@ -20,6 +20,13 @@ export interface Problem {
   advice: string;
 }
 
+/** An image that a promotion made. */
+export interface ImageRef {
+  region: string;
+  projectId: string;
+  imageId: string;
+}
+
 export type Outcome = 'copied' | 'adopted' | 'source' | 'planned' | 'failed';
 export type Status = 'available' | 'copying' | 'planned' | 'partial' | 'failed';
 

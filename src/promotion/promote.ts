@@ -49,15 +49,15 @@ async function run(context: Context, promotion: Promotion): Promise<void> {
   report({ type: 'ids', copies });
   if (clock.now() >= deadline) throw new Stopped(tooLate(order.timeout));
 
-  const submission = newSubmission();
+  const submission = newSubmission(context, findings, copies);
   try {
-    await submit(context, findings, copies, submission);
+    await submit(submission);
   } finally {
     report({ type: 'ids', copies });
-    await removeStrays(context, copies, submission);
+    await removeStrays(submission);
   }
   if (order.wait) await wait(watch);
-  await reconcile(context, findings, copies, submission);
+  await reconcile(submission);
 }
 
 /** What the check's own listing says of the adopted copies: an Available one needs no poll. */

@@ -1,11 +1,10 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import { LISTING_WINDOW, listNew } from './look.ts';
 import { isMarkedBy } from './mark.ts';
-import type { Copy } from './model.ts';
-import { type Made, type Submission, settleAsMade } from './submission.ts';
+import type { Copy, ImageRef } from './model.ts';
+import { type Submission, settleAsMade } from './submission.ts';
 
 /** Milliseconds for which the last look and the deletes after it are repeated, beyond the timeout if need be. */
 const LAST_PATIENCE = 30_000;
@@ -14,71 +13,83 @@ const LAST_PATIENCE = 30_000;
  * After the wait: deletes what this run made by mistake or twice, and says so. A copy that was sent again after a
  * refusal is looked at once more when a first one would surely have been listed.
  */
-export async function reconcile(
-  context: Context,
-  findings: Findings,
-  copies: Copy[],
-  submission: Submission,
-): Promise<void> {
-  const sending = { ...context, findings, submission };
-  const { clock, signal, deadline, report, order } = context;
-  const doubtful = copies.filter((copy) => submission.uncertain.has(copy.region) && copy.plan === 'copy');
+export async function reconcile(submission: Submission): Promise<void> {
+  const { clock, signal, deadline, report, copies, uncertain, suspects } = submission;
+  const doubtful = copies.filter((copy) => uncertain.has(copy.region) && copy.plan === 'copy');
   if (doubtful.length === 0) return;
-  const end = Math.max(
-    ...doubtful.map(({ region }) => (submission.uncertain.get(region) ?? 0) + LISTING_WINDOW),
-  );
-  await clock.sleep(Math.max(0, Math.min(end, deadline) - clock.now()), signal);
-  const suspects = [...submission.suspects]
-    .filter((region) => !doubtful.some((copy) => copy.region === region))
-    .map((region) => ({ region, projectId: order.target.projectId }));
-  const wanted = new Set(copies.map(({ imageId }) => imageId));
+  const end = Math.max(...doubtful.map(({ region }) => (uncertain.get(region) ?? 0) + LISTING_WINDOW));
+  const left = Math.min(end, deadline) - clock.now();
+  if (left > 0) {
+    const regions = doubtful.map(({ region }) => region).join(', ');
+    report({
+      type: 'notice',
+      message: `An earlier CopyCustomImage for ${regions} was refused or unclear: a last look in ${Math.ceil(left / 1000)} s makes sure that it made no copy unseen.`,
+    });
+    await clock.sleep(left, signal);
+  }
+  const others = [...suspects].filter((region) => !doubtful.some((copy) => copy.region === region));
   await Promise.all([
-    ...suspects.map(async ({ region, projectId }) => {
-      const newcomers = await listNew(sending, { region, projectId, name: '' }, LAST_PATIENCE);
-      if (!newcomers) tellUnseen(context, region);
-      for (const { ImageId } of newcomers?.marked ?? []) {
-        if (wanted.has(ImageId)) continue;
-        await discard(context, { region, projectId, imageId: ImageId }, 'was made without being asked for');
-      }
-    }),
-    ...doubtful.map(async (copy) => {
-      const { region, projectId } = copy;
-      const newcomers = await listNew(sending, copy, LAST_PATIENCE);
-      if (!newcomers) tellUnseen(context, region);
-      const [late] = newcomers?.marked ?? [];
-      if (copy.imageId === null && late) {
-        settleAsMade(copy, late.ImageId, null, clock.now());
-        copy.problem = null;
-      }
-      const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
-      const kept = newcomers?.marked.find((image) => !isOther(image));
-      const isSound = copy.outcome !== 'failed' && kept !== undefined && kept.State !== 'Unavailable';
-      for (const { ImageId, State } of newcomers?.marked.filter(isOther) ?? []) {
-        if (isSound) {
-          await discard(context, { region, projectId, imageId: ImageId }, 'was made twice');
-          continue;
-        }
-        report({
-          type: 'warning',
-          problem: {
-            message: `${region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
-            advice: 'It was kept, since the first one failed or is not there: run again to adopt it.',
-          },
-        });
-      }
-      const strangers = newcomers?.unmarked.filter(isOther).map(({ ImageId }) => ImageId) ?? [];
-      if (strangers.length > 0) {
-        report({
-          type: 'warning',
-          problem: {
-            message: `${copy.region}: other images named ${copy.name} appeared during this run: ${strangers.join(', ')}.`,
-            advice:
-              'They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.',
-          },
-        });
-      }
-    }),
+    ...others.map((region) => removeUnasked(submission, region)),
+    ...doubtful.map((copy) => removeSecond(submission, copy)),
   ]);
+}
+
+/** What a site that ignored the list of a batch made in the region of the source. */
+async function removeUnasked(submission: Submission, region: string): Promise<void> {
+  const { projectId } = submission.order.target;
+  const newcomers = await listNew(submission, { region, projectId, name: '' }, LAST_PATIENCE);
+  if (!newcomers) tellUnseen(submission, region);
+  const wanted = idsOf(submission.copies);
+  for (const { ImageId } of newcomers?.marked ?? []) {
+    if (wanted.has(ImageId)) continue;
+    await discard(submission, { region, projectId, imageId: ImageId }, 'was made without being asked for');
+  }
+}
+
+async function removeSecond(submission: Submission, copy: Copy): Promise<void> {
+  const { clock, report } = submission;
+  const { region, projectId } = copy;
+  const newcomers = await listNew(submission, copy, LAST_PATIENCE);
+  if (!newcomers) {
+    tellUnseen(submission, region);
+    return;
+  }
+  const [late] = newcomers.marked;
+  if (copy.imageId === null && late) {
+    settleAsMade(copy, late.ImageId, null, clock.now());
+    copy.problem = null;
+  }
+  const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
+  const kept = newcomers.marked.find((image) => !isOther(image));
+  const isSound = copy.outcome !== 'failed' && kept !== undefined && kept.State !== 'Unavailable';
+  for (const { ImageId, State } of newcomers.marked.filter(isOther)) {
+    if (isSound) {
+      await discard(submission, { region, projectId, imageId: ImageId }, 'was made twice');
+      continue;
+    }
+    report({
+      type: 'warning',
+      problem: {
+        message: `${region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
+        advice: 'It was kept, since the first one failed or is not there: run again to adopt it.',
+      },
+    });
+  }
+  const strangers = newcomers.unmarked.filter(isOther).map(({ ImageId }) => ImageId);
+  if (strangers.length > 0) {
+    report({
+      type: 'warning',
+      problem: {
+        message: `${region}: other images named ${copy.name} appeared during this run: ${strangers.join(', ')}.`,
+        advice:
+          'They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.',
+      },
+    });
+  }
+}
+
+function idsOf(copies: readonly Copy[]): Set<string | null> {
+  return new Set(copies.map(({ imageId }) => imageId));
 }
 
 function tellUnseen({ report }: Context, region: string): void {
@@ -92,22 +103,22 @@ function tellUnseen({ report }: Context, region: string): void {
 }
 
 /** Deletes the images that a site made where nobody asked for them. */
-export async function removeStrays(context: Context, copies: Copy[], { strays }: Submission): Promise<void> {
-  const wanted = new Set(copies.map(({ imageId }) => imageId));
+export async function removeStrays(submission: Submission): Promise<void> {
+  const wanted = idsOf(submission.copies);
+  const unwanted = submission.strays.filter(({ imageId }) => !wanted.has(imageId));
   await Promise.all(
-    strays.splice(0).map(async (stray) => {
-      if (wanted.has(stray.imageId)) return;
-      if (await isForeign(context, stray)) {
+    unwanted.map(async (stray) => {
+      if (await isForeign(submission, stray)) {
         const message = `CopyCustomImage answered with ${stray.imageId} in ${stray.region}, which was not asked for and is not known to carry this run's mark.`;
         const advice = 'It was left alone. If it is a copy of this run, delete it by hand.';
-        context.report({ type: 'warning', problem: { message, advice } });
-      } else await discard(context, stray, 'was made without being asked for');
+        submission.report({ type: 'warning', problem: { message, advice } });
+      } else await discard(submission, stray, 'was made without being asked for');
     }),
   );
 }
 
 /** An id alone is not enough to delete by. One that is not listed yet is new, and so ours. */
-async function isForeign({ cloud, order, signal }: Context, stray: Made): Promise<boolean> {
+async function isForeign({ cloud, order, signal }: Context, stray: ImageRef): Promise<boolean> {
   try {
     const { region, projectId, imageId } = stray;
     const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
@@ -120,7 +131,7 @@ async function isForeign({ cloud, order, signal }: Context, stray: Made): Promis
   }
 }
 
-async function discard(context: Context, image: Made, why: string): Promise<void> {
+async function discard(context: Context, image: ImageRef, why: string): Promise<void> {
   const { region, projectId, imageId } = image;
   try {
     const wasThere = await context.cloud.terminateCustomImage(

@@ -5,14 +5,13 @@ import { bounded, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { LISTING_WINDOW } from './look.ts';
 import { isMarkedBy } from './mark.ts';
-import type { Problem } from './model.ts';
-import type { Made } from './submission.ts';
+import type { ImageRef, Problem } from './model.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {
   run: string;
   /** Ids that CopyCustomImage gave to this run. Adopted images are never among them. */
-  created: Made[];
+  created: ImageRef[];
   /** Where images may be whose ids are not known: the mark finds them. */
   places: { region: string; projectId: string }[];
   /** An answer was lost: an image may yet be listed. */
@@ -21,9 +20,9 @@ export interface Traces {
 
 export interface Undone {
   /** Those too that were not there for as long as a new image may take to be listed. */
-  deleted: Made[];
+  deleted: ImageRef[];
   /** `image` is null where a place could not be searched. */
-  left: { image: Made | null; problem: Problem }[];
+  left: { image: ImageRef | null; problem: Problem }[];
 }
 
 /** Milliseconds for which one delete is repeated. */
@@ -42,9 +41,9 @@ export async function rollback(
   const { signal } = until;
   const handled = new Set<string>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
-  let absent: Made[] = [];
+  let absent: ImageRef[] = [];
 
-  async function remove(image: Made): Promise<void> {
+  async function remove(image: ImageRef): Promise<void> {
     if (handled.has(image.imageId)) return;
     handled.add(image.imageId);
     const { region, projectId, imageId } = image;

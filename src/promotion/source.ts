@@ -41,7 +41,9 @@ export function chooseSource({ order: { source } }: Context, images: Image[]): I
     .sort(byAge)
     .reverse();
   const chosen =
-    matches.find(isAvailable) ?? matches.find(({ State }) => State !== 'Unavailable') ?? matches[0];
+    matches.find(({ State }) => isAvailable(State)) ??
+    matches.find(({ State }) => State !== 'Unavailable') ??
+    matches[0];
   if (chosen) return chosen.State === 'Unavailable' ? unavailable(chosen, where) : chosen;
   const near = nearest(
     wanted,
@@ -91,27 +93,28 @@ function isLike(name: string, pattern: string): boolean {
 }
 
 /** An image that tells no State is taken for Available as a source: the copy itself will say so if it is not. */
-function isAvailable({ State }: Image): boolean {
-  return (State ?? 'Available') === 'Available';
+function isAvailable(state = 'Available'): boolean {
+  return state === 'Available';
 }
 
-/** Waits, within the timeout, until a source that is still being made can be copied. */
-export async function available(context: Context, image: Image): Promise<Image> {
+/** Waits, within the timeout, until the source can be copied. `state`: what is known of it, if not what the image tells. */
+export async function waitForSource(context: Context, image: Image, state = image.State): Promise<Image> {
   const { clock, cloud, order, signal, deadline, report } = context;
   const since = clock.now();
   let seen = image;
-  while (!isAvailable(seen)) {
-    if (seen.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
+  let current = state;
+  while (!isAvailable(current)) {
+    if (current === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
     if (seen === image) {
       report({
         type: 'notice',
-        message: `The source ${image.ImageId} is ${image.State}: waiting until it is Available.`,
+        message: `The source ${image.ImageId} is ${current}: waiting until it is Available.`,
       });
     }
     const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], clock.random());
     if (clock.now() + delay > deadline) {
       throw new Stopped({
-        message: `The source image ${image.ImageId} is still ${seen.State} at the end of the timeout. Nothing was copied.`,
+        message: `The source image ${image.ImageId} is still ${current} at the end of the timeout. Nothing was copied.`,
         advice: 'Run again when it is Available, or give a longer timeout.',
       });
     }
@@ -125,6 +128,7 @@ export async function available(context: Context, image: Image): Promise<Image> 
       });
     }
     seen = { ...found };
+    current = seen.State;
   }
   return seen;
 }

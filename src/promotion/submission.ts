@@ -2,32 +2,33 @@ import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import { withMark } from './mark.ts';
-import type { Copy, Order } from './model.ts';
+import type { Copy, ImageRef, Order } from './model.ts';
 
-/** What submitting leaves open for `reconcile`. */
-export interface Submission {
+/** What sending, looking and reconciling work with, and what each leaves for the next. */
+export interface Submission extends Context {
+  findings: Findings;
+  /** Every target, also those that need no copy. */
+  copies: readonly Copy[];
+  /** The site does not know TargetRegionList. */
+  singles: boolean;
   /** Targets whose copy was sent more than once, or found by looking: a second one may turn up. Region → since when. */
   uncertain: Map<string, number>;
   /** Images made where nobody wanted them. */
-  strays: Made[];
+  strays: ImageRef[];
   /** Regions outside the targets where a batch with an unclear answer may have made one. */
   suspects: Set<string>;
 }
 
-export interface Made {
-  region: string;
-  projectId: string;
-  imageId: string;
-}
-
-export function newSubmission(): Submission {
-  return { uncertain: new Map(), strays: [], suspects: new Set() };
-}
-
-/** What sending, looking and reconciling work with. */
-export interface Sending extends Context {
-  findings: Findings;
-  submission: Submission;
+export function newSubmission(context: Context, findings: Findings, copies: readonly Copy[]): Submission {
+  return {
+    ...context,
+    findings,
+    copies,
+    singles: false,
+    uncertain: new Map(),
+    strays: [],
+    suspects: new Set(),
+  };
 }
 
 export function settleAsMade(copy: Copy, imageId: string, taskId: string | null, at: number): void {

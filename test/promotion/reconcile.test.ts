@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest';
+import type { CopyRequest } from '../../src/cloud/cloud.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
-import { broken, copyIn, doneBut, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
+import {
+  broken,
+  copyIn,
+  doneBut,
+  fails,
+  HERE,
+  markedBy,
+  PROD,
+  RUN,
+  refused,
+  Scenario,
+  SOURCE,
+} from './scenario.ts';
 
 const COPY = 'CopyCustomImage';
 
@@ -12,6 +25,15 @@ function doubled(some: ConstructorParameters<typeof Scenario>[0] = {}): Scenario
   scenario.cloud.fault(COPY, doneBut(153));
   return scenario;
 }
+
+/** A site that makes but one of a batch. */
+const onlyIn =
+  (cloud: Scenario['cloud']) =>
+  (region: string) =>
+  (_execute: unknown, { copy }: { copy?: CopyRequest }) => {
+    if (!copy) throw new Error('no copy');
+    return cloud.copyCustomImage({ ...copy, TargetRegionList: [region] });
+  };
 
 describe('a second copy that turns up late', () => {
   it('is deleted when this run made it, and told; the one that is kept is the one in the result', async () => {
@@ -47,6 +69,56 @@ describe('a second copy that turns up late', () => {
     const [last] = scenario.cloud.calls('DescribeImage').slice(-1);
     expect(last?.imageIds).toEqual([]);
     expect(last?.at).toBeGreaterThan((sent?.at ?? 0) + LISTING_WINDOW - 1_000);
+  });
+
+  it('makes the step wait longer than the copy takes, which is told', async () => {
+    const scenario = doubled({ wait: false });
+    await scenario.promote();
+    const [told] = scenario.notices.filter((text) => text.includes('last look'));
+    expect(told).toMatch(/\bhk\b.* 1[12]\d s /);
+    const slow = doubled();
+    slow.cloud.copySeconds = { hk: 300 };
+    await slow.promote();
+    expect(slow.notices.filter((text) => text.includes('last look'))).toEqual([]);
+  });
+
+  it('is kept when the first one is not its source, and told', async () => {
+    const scenario = doubled();
+    scenario.cloud.differing = { OsName: 'Debian 12' };
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').problem?.message).toContain('OsName');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(scenario.cloud.ids('hk')).toHaveLength(2);
+  });
+
+  it('in the region of the source is deleted once, and the first one is kept', async () => {
+    const scenario = new Scenario({ regions: [HERE, 'hk', 'sg'] });
+    const { cloud } = scenario;
+    const only = onlyIn(cloud);
+    // One is made behind a refusal, one is answered for, and the last batch may have made a third.
+    cloud.listingSeconds = { [HERE]: 20 };
+    cloud.fault(COPY, async (execute, sent) => {
+      await only(HERE)(execute, sent);
+      throw refused(COPY, 153);
+    });
+    cloud.fault(COPY, (execute) => execute(), { region: HERE });
+    cloud.fault(COPY, only(HERE), { region: HERE });
+    cloud.fault(COPY, fails(110), { region: 'sg' });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(cloud.ids(HERE)).toEqual([copyIn(promotion, HERE).imageId]);
+    expect(cloud.calls('TerminateCustomImage')).toHaveLength(1);
+  });
+
+  it('in the region of the source may be the one that was asked for there: it is kept', async () => {
+    const scenario = new Scenario({ regions: [HERE, 'hk', 'sg'] });
+    const { cloud } = scenario;
+    cloud.fault(COPY, onlyIn(cloud)(HERE), { region: HERE });
+    cloud.fault(COPY, fails(110), { region: 'sg' });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(cloud.ids(HERE)).toEqual([copyIn(promotion, HERE).imageId]);
+    expect(cloud.calls('TerminateCustomImage')).toEqual([]);
   });
 
   it('is looked for at the end of a short timeout, and not after it', async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
+import type { ImageRef } from '../../src/promotion/model.ts';
 import { rollback, type Traces } from '../../src/promotion/rollback.ts';
-import type { Made } from '../../src/promotion/submission.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 
 const TERMINATE = 'TerminateCustomImage';
-const ours = (region: string, number = 1): Made => ({
+const ours = (region: string, number = 1): ImageRef => ({
   region,
   projectId: PROD,
   imageId: `uimage-${region}-${number}`,
@@ -17,7 +17,7 @@ function setUp() {
   const clock = new VirtualClock();
   const cloud = new FakeCloud(clock);
   const cancel = new AbortController();
-  const add = ({ region, imageId }: Made, run = RUN) =>
+  const add = ({ region, imageId }: ImageRef, run = RUN) =>
     cloud.add({ ...SOURCE, ImageId: imageId, ImageDescription: markedBy(run) }, { region, projectId: PROD });
   const undo = (some: Partial<Traces>) => {
     const traces: Traces = {

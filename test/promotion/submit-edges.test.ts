@@ -300,7 +300,7 @@ describe('a cancel', () => {
     cloud.fault(COPY, doneBut(110));
     const findings = { source: SOURCE, sourceProject: BUILD, held: new Map() };
     const targets = plan(context.order, findings, clock.now()).copies;
-    await clock.run(submit(context, findings, targets, newSubmission()));
+    await clock.run(submit(newSubmission(context, findings, targets)));
     expect(targets.map(({ outcome }) => outcome)).toEqual(['copied', 'copied']);
     expect(getEventListeners(context.signal, 'abort')).toEqual([]);
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Image } from '../../src/cloud/cloud.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import {
   BUILD,
@@ -10,6 +11,7 @@ import {
   markedBy,
   PROD,
   RUN,
+  refused,
   Scenario,
   type Sent,
   SOURCE,
@@ -136,8 +138,9 @@ describe('an answer that says no', () => {
       scenario.cloud.add({ ImageId: `uimage-${index}` }, { region: 'hk', projectId: PROD });
     scenario.cloud.fault(COPY, fails(8095), { times: 9 });
     const promotion = await scenario.promote();
-    expect(copyIn(promotion, 'hk').problem?.advice).toMatch(/\bhk\b.*\b20\b/);
-    expect(copyIn(promotion, 'sg').problem?.advice).toMatch(/\bsg\b.*\b0\b/);
+    const told = copyIn(promotion, 'hk').problem;
+    expect(told?.advice).toContain('20 in hk, 0 in sg');
+    expect(copyIn(promotion, 'sg').problem).toEqual(told);
   });
 
   it('for now (153) is waited out, ever longer, and told', async () => {
@@ -193,6 +196,18 @@ describe('an answer that says no', () => {
     expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
   });
 
+  it('until the end of the timeout, but made one copy: that one is not called missing', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 20_000 });
+    scenario.cloud.fault(COPY, (_execute, { copy }) => {
+      if (copy) void scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['hk'] });
+      throw refused(COPY, 8980);
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect(copyIn(promotion, 'hk').problem?.message).not.toContain('no copy was seen');
+    expect(copyIn(promotion, 'sg').problem?.message).toContain('no copy was seen');
+  });
+
   it('for as long as the timeout ends with that answer, in time', async () => {
     const scenario = new Scenario({ timeout: 300_000 });
     scenario.cloud.fault(COPY, fails(153), { times: Number.POSITIVE_INFINITY });
@@ -217,6 +232,7 @@ describe('an answer that says no', () => {
     const promotion = await scenario.promote();
     expect(told(promotion)[0]).toContain('RetCode 8961');
     expect(scenario.cloud.calls(COPY)).toHaveLength(2);
+    expect(scenario.notices.filter((text) => text.includes('waiting until it is Available'))).toHaveLength(1);
   });
 
   it('since the source is not ready, which then turns out Unavailable, names the source', async () => {
@@ -270,6 +286,27 @@ describe('an answer that is not clear', () => {
       await allMade(scenario);
       expect(scenario.cloud.calls(COPY)).toHaveLength(made ? 1 : 2);
     }
+  });
+
+  it('of one region beside a throttle in another: told of the one that was looked for', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault(COPY, fails(8962));
+    scenario.cloud.fault(COPY, fails(110), { region: 'hk' });
+    scenario.cloud.fault(COPY, fails(153), { region: 'sg' });
+    await allMade(scenario);
+    expect(scenario.notices).toContain('No copy turned up in hk: CopyCustomImage is sent again.');
+  });
+
+  it('of a batch: the id of each is told when it is found, while others are looked for', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 500, sg: 500 };
+    scenario.cloud.listingSeconds = { hk: 5, sg: 90 };
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.cancelAt(60_000);
+    await scenario.promote();
+    const beforeTheEnd = scenario.of('ids').slice(0, -2);
+    expect(beforeTheEnd.at(-1)?.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', null]);
   });
 
   it('of a batch that was made in part: only what did not turn up is sent again', async () => {
@@ -415,6 +452,26 @@ describe('an answer that is not clear', () => {
     expect(scenario.warnings.some((text) => text.includes(copy.imageId ?? ''))).toBe(true);
   });
 
+  it('on a site that cuts descriptions: of several new images, the one with most of ours, if it is alike', async () => {
+    const appear = async (...images: Partial<Image>[]) => {
+      const scenario = new Scenario();
+      scenario.cloud.fault(COPY, () => {
+        images.forEach((some, index) => {
+          const image = { ...SOURCE, ImageId: `uimage-${index}`, CreateTime: index, ...some };
+          scenario.cloud.add(image, { region: 'hk', projectId: PROD });
+        });
+        throw broken(COPY, 'lost');
+      });
+      return copyIn(await scenario.promote(), 'hk').imageId;
+    };
+    const [whole, cut, none] = ['nginx and friends', 'nginx', ''].map((ImageDescription) => ({
+      ImageDescription,
+    }));
+    expect(await appear({ ...none }, { ...whole }, { ...cut })).toBe('uimage-1');
+    expect(await appear({ ...cut, OsName: 'Debian 12' }, { ...cut }, { ...none })).toBe('uimage-1');
+    expect(await appear({ ...cut, OsName: 'Debian 12' }, { ...none })).toBe('uimage-0');
+  });
+
   it('on such a site: of several new images of our name, one that is like the source', async () => {
     const scenario = new Scenario();
     scenario.cloud.describe = () => undefined;
@@ -523,7 +580,7 @@ describe('a site without batches', () => {
     await allMade(scenario);
     expect(scenario.cloud.calls(COPY)).toHaveLength(3);
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
-    expect(scenario.notices).toHaveLength(1);
+    expect(scenario.notices[0]).toContain('one by one');
   });
 
   it('that makes one image and loses the answer: found where nobody asked for it, deleted and told', async () => {
@@ -558,6 +615,25 @@ describe('a site without batches', () => {
       { region: 'us-ca', projectId: PROD },
     ]);
     expect(scenario.warnings.some((text) => text.includes('uimage-new-us-ca'))).toBe(true);
+  });
+
+  it('whose stray is not listed yet: it can be nobody else’s, and is deleted', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.listingSeconds = { [HERE]: 90 };
+    await allMade(scenario);
+  });
+
+  it('whose stray cannot be looked at: it is not deleted by its id alone, and told', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault('DescribeImage', fails(299), { region: HERE, skip: 1 });
+    await scenario.promote();
+    expect(scenario.cloud.ids()).toEqual(['uimage-new-cn-bj2-1', 'uimage-new-hk-2', 'uimage-new-sg-3']);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(
+      scenario.warnings.some((text) => text.includes('uimage-new-cn-bj2-1') && text.includes('left alone')),
+    ).toBe(true);
   });
 
   it('whose stray cannot be deleted: told with its id, and the promotion goes on', async () => {
@@ -756,6 +832,7 @@ it('a defect while sending loses no id and is told as a defect', async () => {
 
 describe('an answer that names an image which was there before', () => {
   const before = { ImageId: 'uimage-precious', ImageName: 'precious', State: 'Available' };
+  const stray = { TargetRegion: HERE, TargetImageId: SOURCE.ImageId };
 
   it.each([before.ImageId, SOURCE.ImageId])(
     '%s is not believed: it is neither handed out nor deleted',
@@ -772,6 +849,30 @@ describe('an answer that names an image which was there before', () => {
       expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
     },
   );
+
+  it('does not make a region doubtful that holds other images', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (const region of ['hk', 'sg']) scenario.cloud.add(before, { region, projectId: PROD });
+    const promotion = await scenario.promote();
+    expect(promotion.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', 'uimage-new-sg-2']);
+    expect(scenario.warnings).toEqual([]);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  });
+
+  it.each([
+    ['with the others', (answer: { Infos: object[] }) => [...answer.Infos, stray]],
+    ['instead of all', () => undefined],
+  ])('in the region of the source, %s, is left alone even while it is not listed', async (_, infos) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], target: { projectId: BUILD } });
+    scenario.cloud.add(before, { region: HERE, projectId: BUILD });
+    scenario.cloud.fault(COPY, (execute) => ({
+      Infos: infos(execute() as { Infos: object[] }),
+      TargetImageId: SOURCE.ImageId,
+    }));
+    scenario.cloud.fault('DescribeImage', () => [], { region: HERE, skip: 1, times: 99 });
+    await scenario.promote();
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
 
   it('in a region that nobody asked for is left alone, and told', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });

@@ -522,11 +522,12 @@ it('of a doubt', async () => {
       ],
       "noBatch": [
         "This site knows no batch: the regions are copied to one by one.",
+        "An earlier CopyCustomImage for hk, sg was refused or unclear: a last look in 50 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
       "quota": [
-        "CopyCustomImage in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). hk holds 1 custom images of project org-prod. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then run this again.",
+        "CopyCustomImage in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). Custom images of project org-prod now: 1 in hk. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then run this again.",
         "hk: the copy that is there cannot be used: uimage-old-hk is Unavailable",
       ],
       "secondKept": [
@@ -535,6 +536,7 @@ it('of a doubt', async () => {
         "hk: this run made a second copy, uimage-b, Available. It was kept, since the first one failed or is not there: run again to adopt it.",
         "hk: this run made a second copy, uimage-c, state unknown. It was kept, since the first one failed or is not there: run again to adopt it.",
         "hk: other images named web-1.4.2 appeared during this run: uimage-d, uimage-e. They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.",
+        "An earlier CopyCustomImage for hk was refused or unclear: a last look in 63 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
       ],
       "sourceDeleted": [
@@ -545,7 +547,7 @@ it('of a doubt', async () => {
       "sourceNeverReady": [
         "CopyCustomImage in cn-bj2 failed: the source image is not Available (RetCode 8961, request id request-8961). Wait until the console shows it as Available (it may still be in the making); an Unavailable one must be made again.",
         "The source uimage-source is not ready to be copied: waiting until it is Available.",
-        "The source uimage-source is not ready to be copied: waiting until it is Available.",
+        "An earlier CopyCustomImage for hk was refused or unclear: a last look in 120 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
       ],
       "strayAndCancel": [
