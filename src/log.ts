@@ -1,3 +1,4 @@
+import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Event, Problem, Promotion, Report } from './promotion/model.ts';
 import { logLine, oneLine } from './text.ts';
 
@@ -290,16 +291,6 @@ export function failureMessage(promotion: Promotion): string | null {
   while (lines.length > 1 && lines.join('\n').length > ANNOTATION)
     lines.splice(lines.at(-1) === more ? -2 : -1, 2, more);
   return lines.join('\n');
-}
-
-/** `8s`, `4m 10s`, `1h 02m`; whole minutes are `4m`. */
-export function formatDuration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds)) || 0;
-  const two = (value: number) => String(value).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  if (minutes >= 60) return `${Math.floor(minutes / 60)}h ${two(minutes % 60)}m`;
-  if (minutes > 0) return whole % 60 === 0 ? `${minutes}m` : `${minutes}m ${two(whole % 60)}s`;
-  return `${whole}s`;
 }
 
 /** Whole minutes that are over: no line tells more time than the copies took. A beat may come a second early. */

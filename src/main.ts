@@ -3,11 +3,11 @@ import type { Clock } from './cloud/clock.ts';
 import type { Cloud } from './cloud/cloud.ts';
 import type { CloudOptions } from './cloud/index.ts';
 import { type Environment, type Inputs, readInputs } from './inputs.ts';
-import { createLog, failureMessage, type Log } from './log.ts';
+import { createLog, failureMessage } from './log.ts';
 import { outputsOf } from './outputs.ts';
-import type { Event, Problem, Promotion } from './promotion/model.ts';
+import type { Event, Problem, Promotion, Report } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
-import { rollback } from './promotion/rollback.ts';
+import { rollback, withoutDeleted } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
 import { logLine, oneLine } from './text.ts';
 import { VERSION } from './version.ts';
@@ -43,8 +43,9 @@ export async function main(workflow: Workflow): Promise<void> {
     return;
   }
   const log = createLog({ sink: core, region: inputs.order.source.region });
+  const files = onlyChanges(core);
   const warnings: Problem[] = [];
-  const state: State = { submitted: false, succeeded: false };
+  const state: State = { submitted: false, succeeded: false, rollback: inputs.rollback };
   const known: Promotion = { ...NOTHING, status: 'copying' };
   let unwritten: string | null = null;
   const write = (work: () => void): void => {
@@ -61,29 +62,31 @@ export async function main(workflow: Workflow): Promise<void> {
     if (event.type === 'submitting' || event.type === 'ids') {
       const { copies } = event;
       // Before anything is said of them: a kill must lose no id.
-      write(() => saveTraces(core, inputs.order, state, copies));
-      write(() => setOutputs(core, { ...known, copies: [...copies] }));
+      write(() => saveTraces(files, inputs.order, state, copies));
+      write(() => setOutputs(files, { ...known, copies: [...copies] }));
     }
     log.report(event);
   };
-  const cloud = await connect(inputs, workflow, log);
+  const cloud = await connect(inputs, workflow, report);
   try {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
-    if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted) {
-      await undo(workflow, cloud, state, promotion, report);
+    if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
+      withoutDeleted(promotion, await rollback(state.traces, { ...workflow, cloud, report }));
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
-    state.succeeded = succeeded;
     unwritten = null;
-    write(() => saveTraces(core, inputs.order, state, promotion.copies));
-    write(() => setOutputs(core, promotion));
+    write(() => saveTraces(files, inputs.order, state, promotion.copies));
+    write(() => setOutputs(files, promotion));
     if (succeeded && inputs.release && promotion.status !== 'planned') {
       await publish(workflow, inputs.release, promotion, report);
     }
     if (inputs.summary) await summarize(workflow, inputs, promotion, warnings);
     log.close(promotion);
     const failure = failureMessage(promotion);
+    // Known only now: a cancel may have come while the release was written.
+    state.succeeded = failure === null && unwritten === null && !workflow.signal.aborted;
+    write(() => saveTraces(files, inputs.order, state, promotion.copies));
     if (failure !== null) core.setFailed(failure);
     else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
   } finally {
@@ -95,7 +98,7 @@ export async function main(workflow: Workflow): Promise<void> {
 export async function connect(
   inputs: Inputs,
   { core, env, clock, ...workflow }: Workflow,
-  log: Log,
+  report: Report,
 ): Promise<Cloud & { close(): Promise<void> }> {
   const createCloud = workflow.createCloud ?? (await import('./cloud/index.ts')).createCloud;
   const told = new Set<string>();
@@ -113,7 +116,7 @@ export async function connect(
       const fact = `${error.call} ${error.meaning}`;
       if (told.has(fact)) return;
       told.add(fact);
-      log.report({
+      report({
         type: 'notice',
         message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
       });
@@ -121,34 +124,24 @@ export async function connect(
   });
 }
 
-function setOutputs(workflow: typeof core, promotion: Promotion): void {
-  for (const [name, value] of Object.entries(outputsOf(promotion))) workflow.setOutput(name, value);
+type Files = Pick<typeof core, 'setOutput' | 'saveState'>;
+
+/** The runner's files only grow: a throttle of an hour would write the same ids thousands of times. */
+function onlyChanges({ setOutput, saveState }: Files): Files {
+  const changed = (write: (name: string, value: unknown) => void) => {
+    const last = new Map<string, string>();
+    return (name: string, value: unknown) => {
+      const text = JSON.stringify(value);
+      if (last.get(name) === text) return;
+      write(name, value);
+      last.set(name, text);
+    };
+  };
+  return { setOutput: changed(setOutput), saveState: changed(saveState) };
 }
 
-async function undo(
-  { clock, signal }: Workflow,
-  cloud: Cloud,
-  state: State,
-  promotion: Promotion,
-  report: (event: Event) => void,
-): Promise<void> {
-  const { traces } = state;
-  if (!traces) return;
-  const { deleted, left } = await rollback(traces, { cloud, clock, signal });
-  for (const { region, imageId } of deleted) {
-    report({ type: 'notice', message: `Rolled back: ${imageId} in ${region} was deleted.` });
-    const copy = promotion.copies.find((other) => other.imageId === imageId);
-    if (!copy) continue;
-    copy.state = 'Deleted';
-    copy.created = false;
-    copy.outcome = 'failed';
-    const message = copy.problem
-      ? `${copy.problem.message} The rollback deleted it.`
-      : `${region}: ${imageId} was deleted by the rollback, since another target failed.`;
-    copy.problem = { message, advice: 'Mend what failed and run again.' };
-  }
-  for (const { problem } of left) report({ type: 'warning', problem });
-  if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
+function setOutputs(files: Pick<Files, 'setOutput'>, promotion: Promotion): void {
+  for (const [name, value] of Object.entries(outputsOf(promotion))) files.setOutput(name, value);
 }
 
 /** After a cancel there is no time for a rollback here. */

@@ -12,21 +12,33 @@ import { logLine } from './text.ts';
 export async function post(workflow: Workflow): Promise<void> {
   const { core, clock, env, signal } = workflow;
   const state = loadState(core);
-  const { secrets, inputs } = readInputs(env);
+  const { secrets, mistakes, inputs } = readInputs(env);
   for (const secret of secrets) core.setSecret(secret);
-  if (!state?.traces || !inputs || inputs.rollback === 'never') return;
-  if (inputs.rollback === 'step' && state.succeeded) return;
-  if (state.traces.created.length === 0 && state.traces.places.length === 0) return;
+  if (!state?.traces) return;
+  const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
+  if (!isDue) return;
+  const { created, places } = state.traces;
+  if (created.length === 0 && places.length === 0) return;
+  if (!inputs) {
+    const left =
+      created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ') || 'none is known';
+    core.warning(
+      logLine(
+        `The rollback was not done: ${mistakes.join(' ')} The images of this run: ${left}. Delete them by hand.`,
+      ),
+    );
+    return;
+  }
 
-  const log = createLog({ sink: core, region: inputs.order.source.region });
-  const cloud = await connect(inputs, workflow, log);
+  const { report } = createLog({ sink: core, region: inputs.order.source.region });
+  const cloud = await connect(inputs, workflow, report);
   try {
-    const { deleted, left } = await rollback(state.traces, { cloud, clock, signal });
-    for (const { region, imageId } of deleted) {
-      core.info(logLine(`Rolled back: ${imageId} in ${region} was deleted.`));
+    const deleted = await rollback(state.traces, { cloud, clock, signal, report });
+    if (deleted.length > 0 && inputs.release && state.succeeded) {
+      const message = `The release ${inputs.release.tag} names images that the rollback has deleted.`;
+      const advice = 'Delete its asset images.json and the section of image ids in its notes, or run again.';
+      report({ type: 'warning', problem: { message, advice } });
     }
-    for (const { problem } of left) log.report({ type: 'warning', problem });
-    if (deleted.length === 0 && left.length === 0) core.info('Rollback: this run left no image.');
   } finally {
     await cloud.close();
   }

@@ -1,4 +1,5 @@
 import type * as core from '@actions/core';
+import type { Inputs } from './inputs.ts';
 import type { Copy, Order } from './promotion/model.ts';
 import type { Traces } from './promotion/rollback.ts';
 
@@ -8,12 +9,18 @@ export interface State {
   submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
   succeeded: boolean;
+  rollback: Inputs['rollback'];
   traces?: Traces;
 }
 
 const NAME = 'promotion';
 
-export function saveTraces(workflow: typeof core, order: Order, state: State, copies: readonly Copy[]): void {
+export function saveTraces(
+  files: Pick<typeof core, 'saveState'>,
+  order: Order,
+  state: State,
+  copies: readonly Copy[],
+): void {
   const sent = copies.filter(({ plan }) => plan === 'copy');
   const places = sent.map(({ region, projectId }) => ({ region, projectId }));
   const { region } = order.source;
@@ -28,7 +35,7 @@ export function saveTraces(workflow: typeof core, order: Order, state: State, co
       created && imageId !== null ? [{ region, projectId, imageId }] : [],
     ),
   };
-  workflow.saveState(NAME, state);
+  files.saveState(NAME, state);
 }
 
 /** Null when main left nothing, or nothing that can be read. */

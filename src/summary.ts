@@ -1,4 +1,5 @@
-import { failuresOf, formatDuration, headline, isUsable } from './log.ts';
+import { failuresOf, headline, isUsable } from './log.ts';
+import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Problem, Promotion, Status } from './promotion/model.ts';
 import { cell, code, fenced, ganttTask, hcl, json, prose } from './text.ts';
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { micromark } from 'micromark';
 import { gfm, gfmHtml } from 'micromark-extension-gfm';
-import { formatDuration } from '../../src/log.ts';
+import { formatDuration } from '../../src/promotion/duration.ts';
 import type { LogLine } from '../../test/runner/runner.ts';
 
 const style = readFileSync(new URL('style.css', import.meta.url), 'utf8');

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import type { CallOptions, CopyOptions } from './cloud.ts';
 import { CloudError, COPY, judge, judgeStatus, quote, RETURN_CODES, UNKNOWN_CODE } from './errors.ts';
 import { createGate } from './gate.ts';
 import { number, record, text } from './parse.ts';
@@ -47,12 +48,8 @@ export interface Attempt {
 }
 
 export interface Client {
-  /** The answer with RetCode 0; else throws CloudError, or the signal's reason. */
-  call(
-    action: string,
-    params: Params,
-    options?: { signal?: AbortSignal | undefined; patience?: number | undefined },
-  ): Promise<Answer>;
+  /** The answer with RetCode 0; else throws CloudError, or a signal's reason. `unsent` ends only the wait to be sent. */
+  call(action: string, params: Params, options?: CallOptions & CopyOptions): Promise<Answer>;
 }
 
 export function createClient(options: ClientOptions): Client {
@@ -126,13 +123,14 @@ export function createClient(options: ClientOptions): Client {
   }
 
   return {
-    async call(action, params, { signal, patience = 0 } = {}) {
+    async call(action, params, { signal, patience = 0, unsent = signal } = {}) {
       const startedAt = clock.now();
       const deadline = ({ slow }: CloudError) =>
         startedAt + (slow ? patience : Math.min(patience, FAULT_PATIENCE));
       let last: CloudError | undefined;
       for (let attempt = 0; ; attempt++) {
-        await gate.pass(signal);
+        await gate.pass(unsent);
+        unsent?.throwIfAborted();
         if (last && clock.now() > deadline(last)) throw last;
         const sentAt = clock.now();
         const region = typeof params.Region === 'string' ? params.Region : undefined;

@@ -77,12 +77,18 @@ export interface CallOptions {
   patience?: number;
 }
 
-/** Every method throws CloudError, or the signal's reason when it is aborted. */
+export interface CopyOptions {
+  signal?: AbortSignal;
+  /** What still waits for its turn behind a throttle when this is aborted is not sent; what was sent goes on. */
+  unsent?: AbortSignal;
+}
+
+/** Every method throws CloudError, or the reason of a signal that is aborted. */
 export interface Cloud {
   /** All pages, each image once. A missing image is an empty list. */
   describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]>;
   /** One attempt, never repeated: it may have been executed even when it fails. */
-  copyCustomImage(request: CopyRequest, options?: { signal?: AbortSignal }): Promise<CopyAnswer>;
+  copyCustomImage(request: CopyRequest, options?: CopyOptions): Promise<CopyAnswer>;
   /** False when there is no such image: it is gone already, or so new that it is not listed yet. */
   terminateCustomImage(
     image: { Region: string; ProjectId?: string; ImageId: string },

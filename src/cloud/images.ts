@@ -1,5 +1,13 @@
 import type { Client } from './client.ts';
-import type { CallOptions, CopyAnswer, CopyInfo, CopyRequest, Image, ImageQuery } from './cloud.ts';
+import type {
+  CallOptions,
+  CopyAnswer,
+  CopyInfo,
+  CopyOptions,
+  CopyRequest,
+  Image,
+  ImageQuery,
+} from './cloud.ts';
 import { CloudError, COPY } from './errors.ts';
 import { compact, id, number, record, records, text, texts } from './parse.ts';
 
@@ -94,7 +102,7 @@ export async function describeImages(
 export async function copyCustomImage(
   client: Client,
   request: CopyRequest,
-  options?: { signal?: AbortSignal },
+  options?: CopyOptions,
 ): Promise<CopyAnswer> {
   const { extra = {}, ...own } = request;
   const allowed = Object.entries(extra).filter(([name]) => !isOwnParameter(name));

@@ -38,6 +38,13 @@ export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
+/** What to do where a copy may be there, or be under way. */
+export function resume({ ifExists }: Order): string {
+  return ifExists === 'adopt'
+    ? 'Run again: a copy that was made goes on in the cloud, and is adopted.'
+    : 'A copy that was made goes on in the cloud: run again with if-exists: adopt to take it.';
+}
+
 /** Reads and deletes may be repeated until the timeout: the client knows which errors deserve less. */
 export function reading(context: Context): { signal: AbortSignal; patience: number } {
   return { signal: context.signal, patience: Math.max(0, context.deadline - context.clock.now()) };
@@ -49,17 +56,24 @@ export function reading(context: Context): { signal: AbortSignal; patience: numb
  */
 const OVERTIME = 180_000;
 
-/** The caller's signal, which is also aborted when `ms` and OVERTIME have passed. `end` lets go of the timer. */
+/**
+ * The caller's signal, which is also aborted when `ms` and OVERTIME have passed, and by `end`: a read that nobody waits
+ * for any more would keep the process alive.
+ */
 export function bounded(clock: Clock, signal: AbortSignal, ms: number): { signal: AbortSignal; end(): void } {
   const over = new AbortController();
   const ended = new AbortController();
   const problem = {
     message: `The API kept this step waiting for ${OVERTIME / 1000} s beyond its time.`,
-    advice: 'Run fewer promotions side by side, or give a longer timeout. A new run adopts what was made.',
+    advice: 'Run fewer promotions side by side, or give a longer timeout.',
   };
   clock.sleep(ms + OVERTIME, ended.signal).then(
     () => over.abort(new Stopped(problem)),
     () => undefined,
   );
-  return { signal: AbortSignal.any([signal, over.signal]), end: () => ended.abort() };
+  const end = () => {
+    ended.abort();
+    over.abort(new Error('The step has ended.'));
+  };
+  return { signal: AbortSignal.any([signal, over.signal]), end };
 }

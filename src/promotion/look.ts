@@ -1,9 +1,10 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
+import { resume } from './context.ts';
 import { byAge, customImages } from './images.ts';
 import { isMarkedBy, readMark } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
-import { descriptionOf, type Submission, settleAsMade } from './submission.ts';
+import { descriptionOf, fail, type Submission, settleAsMade } from './submission.ts';
 import { differences } from './verify.ts';
 
 /**
@@ -13,6 +14,12 @@ import { differences } from './verify.ts';
  */
 export const LISTING_WINDOW = 120_000;
 
+/** Milliseconds for which the look that ends the window is repeated: right behind a burst, some reads are throttled. */
+const LAST_PATIENCE = 60_000;
+
+/** Milliseconds after the window for which a region that cannot be read holds up the others. */
+const UNREADABLE = 180_000;
+
 export interface Unclear {
   copy: Copy;
   problem: Problem;
@@ -20,7 +27,10 @@ export interface Unclear {
   refused?: true;
 }
 
-/** After unclear answers: looks until each copy is found or would surely have been listed. Returns those not found. */
+/**
+ * After unclear answers: looks until each copy is found or would surely have been listed. Returns those not found; one
+ * whose region cannot be read fails.
+ */
 export async function lookForUnclear(
   submission: Submission,
   unclear: Unclear[],
@@ -37,66 +47,121 @@ export async function lookForUnclear(
       advice: `Looking for it for up to ${LISTING_WINDOW / 1000} s before anything is sent again.`,
     },
   });
-  let missing = unclear;
   const end = Math.min(since + LISTING_WINDOW, deadline);
+  const absent: Unclear[] = [];
+  let missing = unclear;
   for (let pause = 1_000; missing.length > 0; pause = Math.min(pause * 1.5, 15_000)) {
     const left = end - clock.now();
-    await clock.sleep(left > 0 ? Math.min(pause, left) : Math.min(pause, deadline - clock.now()), signal);
+    await clock.sleep(Math.min(pause, left > 0 ? left : deadline - clock.now()), signal);
     const last = clock.now() >= end;
-    const seen = await look(
+    const errors = await look(
       submission,
       missing.map(({ copy }) => copy),
       sentAt,
-      last,
+      last ? LAST_PATIENCE : 0,
+      clock.now() >= since + LISTING_WINDOW
+        ? missing.filter(({ refused }) => !refused).map(({ copy }) => copy)
+        : [],
     );
-    missing = missing.filter(({ copy }) => copy.imageId === null);
-    // The window ends with a look that worked: a region that could not be read is not known to be empty.
-    if (last && missing.every(({ copy }) => seen.has(copy.region))) {
-      for (const { copy } of missing) copy.unclear = end < since + LISTING_WINDOW;
-      break;
+    const open = missing.filter(({ copy }) => copy.imageId === null);
+    missing = [];
+    for (const one of open) {
+      const error = errors.get(one.copy.region);
+      if (!last || (error && error.verdict !== 'final' && clock.now() < end + UNREADABLE)) missing.push(one);
+      else if (error) fail(one.copy, unreadable(submission, one, error));
+      else {
+        one.copy.unclear = end < since + LISTING_WINDOW;
+        absent.push(one);
+      }
     }
     if (clock.now() >= deadline) break;
   }
-  return missing;
+  return [...absent, ...missing];
+}
+
+function unreadable({ order }: Submission, { copy, problem }: Unclear, error: CloudError): Problem {
+  return {
+    message: `${copy.region}: whether a copy was made is not known, and the region cannot be listed: ${error.message}. What was not clear: ${problem.message}`,
+    advice: `${error.advice} ${resume(order)}`,
+  };
 }
 
 /**
- * Lists the targets once and takes what this run made. Returns the regions that could be read. `orUnmarked`: the time
- * for a marked one is over, so one without a mark counts that may be ours where the site cuts or drops descriptions.
+ * Lists the targets once and takes what this run made. Returns the errors by region. `orUnmarked`: the time for a marked
+ * one is over for these, so one without a mark counts that may be ours, if the site cuts or drops descriptions.
  */
 export async function look(
   submission: Submission,
   copies: Copy[],
   sentAt: number,
-  orUnmarked: boolean,
-): Promise<Set<string>> {
-  const seen = new Set<string>();
+  patience = 0,
+  orUnmarked: Copy[] = [],
+): Promise<Map<string, CloudError>> {
+  const { report } = submission;
+  const errors = new Map<string, CloudError>();
+  const without: { copy: Copy; unmarked: Image[] }[] = [];
+  // Its state is taken in by the wait, or by the last look.
+  const take = (copy: Copy, { ImageId }: Image, isOurs: boolean) => {
+    settleAsMade(copy, ImageId, null, sentAt);
+    copy.created = isOurs;
+    report({ type: 'ids', copies: submission.copies });
+  };
   await Promise.all(
     copies.map(async (copy) => {
-      const newcomers = await listNew(submission, copy);
-      if (!newcomers) return;
-      seen.add(copy.region);
-      const { marked, unmarked } = newcomers;
-      const sound = marked.find(({ State }) => State !== 'Unavailable');
-      const cut = orUnmarked ? likest(submission, unmarked) : [];
-      const found = sound ?? marked[0] ?? cut[0];
-      if (!found) return;
-      // Its state is taken in by the wait, which verifies it too.
-      settleAsMade(copy, found.ImageId, null, sentAt);
-      copy.created = marked.length > 0;
-      submission.report({ type: 'ids', copies: submission.copies });
-      if (!copy.created) {
-        submission.report({
-          type: 'warning',
-          problem: {
-            message: `${copy.region}: ${found.ImageId} appeared under the name ${copy.name} after an unclear answer, without our mark. It is taken for this run's copy.`,
-            advice: 'A rollback will not delete it, and a later run will not know it.',
-          },
-        });
+      const newcomers = await listNew(submission, copy, patience);
+      if (newcomers instanceof CloudError) {
+        errors.set(copy.region, newcomers);
+        return;
       }
+      const { marked, unmarked } = newcomers;
+      const found = marked.find(({ State }) => State !== 'Unavailable') ?? marked[0];
+      if (found) take(copy, found, true);
+      else if (orUnmarked.includes(copy)) without.push({ copy, unmarked });
     }),
   );
-  return seen;
+  for (const { copy, unmarked } of submission.keepsMarks ? [] : without) {
+    const [found] = likest(submission, unmarked);
+    if (!found) continue;
+    take(copy, found, false);
+    report({
+      type: 'warning',
+      problem: {
+        message: `${copy.region}: ${found.ImageId} appeared under the name ${copy.name} after an unclear answer, without our mark. It is taken for this run's copy.`,
+        advice: 'A rollback will not delete it, and a later run will not know it.',
+      },
+    });
+  }
+  return errors;
+}
+
+/** The region of an image whose id alone is known; null when none lists it within the time that a new one may take. */
+export async function locate(
+  submission: Submission,
+  imageId: string,
+  regions: string[],
+): Promise<string | null> {
+  const { clock, cloud, signal, order, deadline } = submission;
+  const end = Math.min(clock.now() + LISTING_WINDOW, deadline);
+  const isIn = async (Region: string) => {
+    try {
+      const query = { Region, ProjectId: order.target.projectId, ImageIds: [imageId] };
+      const images = await cloud.describeImages(query, { signal });
+      const found = images.find(({ ImageId }) => ImageId === imageId);
+      if (isMarkedBy(order.run, found?.ImageDescription)) submission.keepsMarks = true;
+      return found !== undefined;
+    } catch (error) {
+      if (error instanceof CloudError) return false;
+      throw error;
+    }
+  };
+  for (let pause = 1_000; ; pause = Math.min(pause * 1.5, 15_000)) {
+    const found = await Promise.all(regions.map(isIn));
+    const region = regions[found.indexOf(true)];
+    if (region !== undefined) return region;
+    const left = end - clock.now();
+    if (left <= 0) return null;
+    await clock.sleep(Math.min(pause, left), signal);
+  }
 }
 
 /** Those that may be our copy, if the site cuts or drops descriptions: with the most of ours, then like the source. */
@@ -112,24 +177,32 @@ function likest({ order, findings }: Submission, images: Image[]): Image[] {
   return alike.length > 0 ? alike : best;
 }
 
-/** Images that were not there before this run; null when the region could not be read. The oldest first. */
+interface Newcomers {
+  marked: Image[];
+  /** Of the copy's name, and without any mark. */
+  unmarked: Image[];
+}
+
+/** Images that were not there before this run, the oldest first; the error when the region could not be read. */
 export async function listNew(
   submission: Submission,
   copy: Pick<Copy, 'region' | 'projectId' | 'name'>,
-  patience = 0,
-): Promise<{ marked: Image[]; unmarked: Image[] } | null> {
+  patience: number,
+): Promise<Newcomers | CloudError> {
   const { cloud, order, findings, signal } = submission;
   let images: Image[];
   try {
     images = await customImages(cloud, copy.region, copy.projectId, { signal, patience });
   } catch (error) {
-    if (error instanceof CloudError) return null;
+    if (error instanceof CloudError) return error;
     throw error;
   }
   const before = new Set(findings.held.get(copy.region)?.map(({ ImageId }) => ImageId));
   const fresh = images.filter(({ ImageId }) => !before.has(ImageId)).sort(byAge);
+  const marked = fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription));
+  if (marked.length > 0) submission.keepsMarks = true;
   return {
-    marked: fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription)),
+    marked,
     unmarked: fresh.filter(
       (image) => image.ImageName === copy.name && readMark(image.ImageDescription) === null,
     ),

@@ -1,6 +1,7 @@
 import { check, type Findings } from './check.ts';
-import { bounded, type Context, Stopped } from './context.ts';
-import type { Copy, Problem, Promotion, Status } from './model.ts';
+import { bounded, type Context, resume, Stopped } from './context.ts';
+import { formatDuration } from './duration.ts';
+import type { Copy, Order, Problem, Promotion, Status } from './model.ts';
 import { plan } from './plan.ts';
 import { reconcile, removeStrays } from './reconcile.ts';
 import { newSubmission } from './submission.ts';
@@ -19,15 +20,15 @@ export async function promote(context: Omit<Context, 'deadline'>): Promise<Promo
   try {
     await run({ ...context, signal: until.signal, deadline }, promotion);
   } catch (error) {
-    promotion.problems.push(...problemsOf(error, signal, promotion.copies));
+    promotion.problems.push(...problemsOf(error, context, promotion.copies));
   } finally {
     until.end();
   }
-  const finished = clock.now() >= deadline ? timedOut : notReached;
+  const ended = signal.aborted ? cancelled : clock.now() >= deadline ? timedOut : notReached;
   for (const copy of promotion.copies) {
     if (copy.problem || isSettled(copy, order.wait) || order.dryRun) continue;
     copy.outcome = 'failed';
-    copy.problem = signal.aborted ? cancelled(copy) : finished(copy, order.timeout);
+    copy.problem = ended(copy, order);
   }
   promotion.status = statusOf(promotion, order.dryRun);
   report({ type: 'ids', copies: promotion.copies });
@@ -57,7 +58,7 @@ async function run(context: Context, promotion: Promotion): Promise<void> {
     await removeStrays(submission);
   }
   if (order.wait) await wait(watch);
-  await reconcile(submission);
+  await reconcile(submission, watch);
 }
 
 /** What the check's own listing says of the adopted copies: an Available one needs no poll. */
@@ -91,59 +92,63 @@ function statusOf({ copies, problems }: Promotion, dryRun: boolean): Status {
     : 'copying';
 }
 
-function problemsOf(error: unknown, signal: AbortSignal, copies: Copy[]): Problem[] {
+function problemsOf(
+  error: unknown,
+  { signal, order }: { signal: AbortSignal; order: Order },
+  copies: Copy[],
+): Problem[] {
   if (error instanceof Stopped) return error.problems;
-  if (signal.aborted) return [stillUnderWay(copies)];
+  if (signal.aborted) return [stillUnderWay(copies, order)];
   return [
     {
       message: `The action itself failed: ${error instanceof Error ? error.message : String(error)}.`,
-      advice:
-        'This is a defect of the action: please report it. Run again: copies that were made are adopted.',
+      advice: `This is a defect of the action: please report it. ${resume(order)}`,
     },
   ];
 }
 
-/** The one line that a cancelled step leaves. */
-function stillUnderWay(copies: Copy[]): Problem {
-  const open = copies.filter((copy) => copy.imageId !== null && isOpen(copy));
-  const told = open.map(({ region, imageId }) => `${imageId} in ${region}`).join(', ');
-  if (
-    copies.every(({ imageId, unclear, plan }) => (imageId === null || plan !== 'copy') && !unclear) &&
-    open.length === 0
-  ) {
-    return { message: 'Cancelled before anything was copied.', advice: 'Run again.' };
+/** The line of a cancelled step that says what goes on in the cloud. */
+function stillUnderWay(copies: Copy[], order: Order): Problem {
+  const open = copies.filter(isOpen).map(({ region, imageId }) => `${imageId} in ${region}`);
+  const unclear = copies.filter((copy) => copy.unclear).map(({ region }) => region);
+  if (open.length === 0 && unclear.length === 0) {
+    return copies.some(({ imageId, plan }) => imageId !== null && plan === 'copy')
+      ? { message: 'Cancelled. No copy is under way any more.', advice: resume(order) }
+      : { message: 'Cancelled before anything was copied.', advice: 'Run again.' };
   }
-  return {
-    message: `Cancelled. ${open.length > 0 ? `Still under way in the cloud: ${told}.` : 'No copy is known to be under way.'}`,
-    advice: 'Run again to adopt what was made.',
-  };
+  const message = [
+    'Cancelled.',
+    ...(open.length > 0 ? [`Still under way in the cloud: ${open.join(', ')}.`] : []),
+    ...(unclear.length > 0 ? [`A copy may be under way in ${unclear.join(', ')}.`] : []),
+  ].join(' ');
+  return { message, advice: resume(order) };
 }
 
-function cancelled(copy: Copy): Problem {
+function cancelled(copy: Copy, order: Order): Problem {
   if (copy.unclear) {
     return {
       message: `${copy.region}: cancelled before it was clear whether a copy was made.`,
-      advice: 'Run again: a copy that was made is adopted.',
+      advice: resume(order),
     };
   }
   return copy.imageId === null
     ? { message: `${copy.region}: cancelled before a copy was made.`, advice: 'Run again.' }
     : {
-        message: `${copy.region}: cancelled while ${copy.imageId} was ${copy.state ?? 'on its way'}.`,
-        advice: 'The copy goes on in the cloud: run again to adopt it.',
+        message: `${copy.region}: cancelled while ${copy.imageId} was ${copy.state ?? 'unknown'}.`,
+        advice: resume(order),
       };
 }
 
-function timedOut(copy: Copy, timeout: number): Problem {
-  const limit = `the timeout of ${Math.round(timeout / 1000)} s`;
+function timedOut(copy: Copy, order: Order): Problem {
+  const limit = `the timeout of ${formatDuration(order.timeout / 1000)}`;
   return copy.imageId === null
     ? {
         message: `${copy.region}: no copy was made within ${limit}.`,
         advice: 'Run again, or give a longer timeout.',
       }
     : {
-        message: `${copy.region}: ${copy.imageId} is still ${copy.state ?? 'not listed'} after ${limit}.`,
-        advice: 'The copy goes on in the cloud: run again to adopt and await it, or give a longer timeout.',
+        message: `${copy.region}: ${copy.imageId} is still ${copy.state ?? 'unknown'} after ${limit}.`,
+        advice: `Give a longer timeout. ${resume(order)}`,
       };
 }
 
@@ -156,7 +161,7 @@ function notReached(copy: Copy): Problem {
 
 function tooLate(timeout: number): Problem {
   return {
-    message: `The timeout of ${Math.round(timeout / 1000)} s was over before the first copy. Nothing was copied.`,
+    message: `The timeout of ${formatDuration(timeout / 1000)} was over before the first copy. Nothing was copied.`,
     advice: 'Give a longer timeout.',
   };
 }

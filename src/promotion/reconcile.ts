@@ -1,10 +1,12 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import type { Context } from './context.ts';
+import { type Context, resume } from './context.ts';
 import { LISTING_WINDOW, listNew } from './look.ts';
 import { isMarkedBy } from './mark.ts';
 import type { Copy, ImageRef } from './model.ts';
 import { type Submission, settleAsMade } from './submission.ts';
+import { differences } from './verify.ts';
+import { isOpen, observe, type Watch } from './wait.ts';
 
 /** Milliseconds for which the last look and the deletes after it are repeated, beyond the timeout if need be. */
 const LAST_PATIENCE = 30_000;
@@ -13,7 +15,7 @@ const LAST_PATIENCE = 30_000;
  * After the wait: deletes what this run made by mistake or twice, and says so. A copy that was sent again after a
  * refusal is looked at once more when a first one would surely have been listed.
  */
-export async function reconcile(submission: Submission): Promise<void> {
+export async function reconcile(submission: Submission, watch: Watch): Promise<void> {
   const { clock, signal, deadline, report, copies, uncertain, suspects } = submission;
   const doubtful = copies.filter((copy) => uncertain.has(copy.region) && copy.plan === 'copy');
   if (doubtful.length === 0) return;
@@ -30,7 +32,7 @@ export async function reconcile(submission: Submission): Promise<void> {
   const others = [...suspects].filter((region) => !doubtful.some((copy) => copy.region === region));
   await Promise.all([
     ...others.map((region) => removeUnasked(submission, region)),
-    ...doubtful.map((copy) => removeSecond(submission, copy)),
+    ...doubtful.map((copy) => removeSecond(submission, watch, copy)),
   ]);
 }
 
@@ -38,31 +40,42 @@ export async function reconcile(submission: Submission): Promise<void> {
 async function removeUnasked(submission: Submission, region: string): Promise<void> {
   const { projectId } = submission.order.target;
   const newcomers = await listNew(submission, { region, projectId, name: '' }, LAST_PATIENCE);
-  if (!newcomers) tellUnseen(submission, region);
-  const wanted = idsOf(submission.copies);
-  for (const { ImageId } of newcomers?.marked ?? []) {
-    if (wanted.has(ImageId)) continue;
+  if (newcomers instanceof CloudError) {
+    tellUnseen(submission, region, newcomers);
+    return;
+  }
+  const wanted = submission.copies.filter((copy) => copy.region === region);
+  for (const { ImageId } of newcomers.marked) {
+    if (wanted.some(({ imageId }) => imageId === ImageId)) continue;
     await discard(submission, { region, projectId, imageId: ImageId }, 'was made without being asked for');
   }
 }
 
-async function removeSecond(submission: Submission, copy: Copy): Promise<void> {
+/** Takes in what became of the copy meanwhile; a second one is deleted, or taken where it is the better one. */
+async function removeSecond(submission: Submission, watch: Watch, copy: Copy): Promise<void> {
   const { clock, report } = submission;
   const { region, projectId } = copy;
   const newcomers = await listNew(submission, copy, LAST_PATIENCE);
-  if (!newcomers) {
-    tellUnseen(submission, region);
+  if (newcomers instanceof CloudError) {
+    tellUnseen(submission, region, newcomers);
     return;
   }
-  const [late] = newcomers.marked;
-  if (copy.imageId === null && late) {
-    settleAsMade(copy, late.ImageId, null, clock.now());
+  const { marked } = newcomers;
+  const isGood = (image: Image) =>
+    image.State === 'Available' && !differences(submission.findings.source, image);
+  const better = copy.state === 'Available' && copy.problem === null ? undefined : marked.find(isGood);
+  const taken = better ?? (copy.imageId === null ? marked[0] : undefined);
+  if (taken && taken.ImageId !== copy.imageId) {
+    settleAsMade(copy, taken.ImageId, null, copy.startedAt ?? clock.now());
     copy.problem = null;
+    copy.finishedAt = null;
   }
+  const own = marked.find(({ ImageId }) => ImageId === copy.imageId);
+  if (own && isOpen(copy)) observe(watch, copy, own);
+
   const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
-  const kept = newcomers.marked.find((image) => !isOther(image));
-  const isSound = copy.outcome !== 'failed' && kept !== undefined && kept.State !== 'Unavailable';
-  for (const { ImageId, State } of newcomers.marked.filter(isOther)) {
+  const isSound = copy.outcome !== 'failed' && own !== undefined;
+  for (const { ImageId, State } of marked.filter(isOther)) {
     if (isSound) {
       await discard(submission, { region, projectId, imageId: ImageId }, 'was made twice');
       continue;
@@ -71,7 +84,7 @@ async function removeSecond(submission: Submission, copy: Copy): Promise<void> {
       type: 'warning',
       problem: {
         message: `${region}: this run made a second copy, ${ImageId}, ${State ?? 'state unknown'}.`,
-        advice: 'It was kept, since the first one failed or is not there: run again to adopt it.',
+        advice: `It was kept, since the first one failed or is not there. ${resume(submission.order)}`,
       },
     });
   }
@@ -88,15 +101,11 @@ async function removeSecond(submission: Submission, copy: Copy): Promise<void> {
   }
 }
 
-function idsOf(copies: readonly Copy[]): Set<string | null> {
-  return new Set(copies.map(({ imageId }) => imageId));
-}
-
-function tellUnseen({ report }: Context, region: string): void {
+function tellUnseen({ report }: Context, region: string, error: CloudError): void {
   report({
     type: 'warning',
     problem: {
-      message: `${region} could not be listed at the end, so a second copy of this run may be there.`,
+      message: `A second copy of this run may be in ${region}, which could not be listed at the end: ${error.message}.`,
       advice: 'Look in the console for images whose description names this run.',
     },
   });
@@ -104,8 +113,10 @@ function tellUnseen({ report }: Context, region: string): void {
 
 /** Deletes the images that a site made where nobody asked for them. */
 export async function removeStrays(submission: Submission): Promise<void> {
-  const wanted = idsOf(submission.copies);
-  const unwanted = submission.strays.filter(({ imageId }) => !wanted.has(imageId));
+  const unwanted = submission.strays.filter(
+    (stray) =>
+      !submission.copies.some(({ region, imageId }) => region === stray.region && imageId === stray.imageId),
+  );
   await Promise.all(
     unwanted.map(async (stray) => {
       if (await isForeign(submission, stray)) {

@@ -5,7 +5,7 @@ import { bounded, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { LISTING_WINDOW } from './look.ts';
 import { isMarkedBy } from './mark.ts';
-import type { ImageRef, Problem } from './model.ts';
+import type { ImageRef, Problem, Promotion, Report } from './model.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {
@@ -18,25 +18,22 @@ export interface Traces {
   unclear: boolean;
 }
 
-export interface Undone {
-  /** Those too that were not there for as long as a new image may take to be listed. */
-  deleted: ImageRef[];
-  /** `image` is null where a place could not be searched. */
-  left: { image: ImageRef | null; problem: Problem }[];
-}
-
-/** Milliseconds for which one delete is repeated. */
-const PATIENCE = 60_000;
+/** Milliseconds for which one call is repeated: behind a throttle, many deletes take turns. */
+const PATIENCE = 240_000;
 
 /** Milliseconds between two looks for images whose ids are not known. */
 const PAUSE = 10_000;
 
-/** Deletes what the run made: known ids at once, then what its mark finds. Never throws. */
+/**
+ * Deletes what the run made, and tells: known ids at once, then what its mark finds. Never throws. Returns what is
+ * gone: those too that were not there for as long as a new image may take to be listed.
+ */
 export async function rollback(
   traces: Traces,
-  { cloud, clock, ...step }: { cloud: Cloud; clock: Clock; signal: AbortSignal },
-): Promise<Undone> {
-  const undone: Undone = { deleted: [], left: [] };
+  { cloud, clock, report, ...step }: { cloud: Cloud; clock: Clock; report: Report; signal: AbortSignal },
+): Promise<ImageRef[]> {
+  const deleted: ImageRef[] = [];
+  const left: Problem[] = [];
   const until = bounded(clock, step.signal, LISTING_WINDOW);
   const { signal } = until;
   const handled = new Set<string>();
@@ -44,28 +41,28 @@ export async function rollback(
   let absent: ImageRef[] = [];
 
   async function remove(image: ImageRef): Promise<void> {
-    if (handled.has(image.imageId)) return;
-    handled.add(image.imageId);
+    if (handled.has(keyOf(image))) return;
+    handled.add(keyOf(image));
     const { region, projectId, imageId } = image;
     try {
       const wasThere = await cloud.terminateCustomImage(
         { Region: region, ProjectId: projectId, ImageId: imageId },
         { signal, patience: PATIENCE },
       );
-      (wasThere ? undone.deleted : absent).push(image);
+      (wasThere ? deleted : absent).push(image);
     } catch (error) {
-      undone.left.push({ image, problem: problemOf(error, `${imageId} in ${region} was not deleted: `) });
+      left.push(problemOf(error, `${imageId} in ${region} was not deleted: `));
     }
   }
 
-  async function sweep({ region, projectId }: Traces['places'][number]): Promise<Problem | null> {
+  async function sweep({ region, projectId }: Traces['places'][number]): Promise<Problem[]> {
     try {
-      const images = await customImages(cloud, region, projectId, { signal, patience: PAUSE });
+      const images = await customImages(cloud, region, projectId, { signal, patience: PATIENCE });
       const ours = images.filter(({ ImageDescription }) => isMarkedBy(traces.run, ImageDescription));
       await Promise.all(ours.map(({ ImageId }) => remove({ region, projectId, imageId: ImageId })));
-      return null;
+      return [];
     } catch (error) {
-      return problemOf(error, `${region} was not searched for images of this run: `);
+      return [problemOf(error, `${region} was not searched for images of this run: `)];
     }
   }
 
@@ -76,27 +73,54 @@ export async function rollback(
     const last = (!traces.unclear && absent.length === 0) || clock.now() >= end || signal.aborted;
     const troubles = await Promise.all(traces.places.map(sweep));
     if (last) {
-      for (const image of absent) {
-        if (clock.now() >= end) undone.deleted.push(image);
-        else
-          undone.left.push({
-            image,
-            problem: problemOf(
-              signal.reason,
-              `${image.imageId} in ${image.region} was not there to be deleted: `,
-            ),
-          });
-      }
-      undone.left.push(...troubles.flatMap((problem) => (problem ? [{ image: null, problem }] : [])));
-      until.end();
-      return undone;
+      left.push(...troubles.flat());
+      break;
     }
     await clock.sleep(Math.min(PAUSE, end - clock.now()), signal).catch(() => undefined);
     const again = absent;
     absent = [];
-    for (const { imageId } of again) handled.delete(imageId);
+    for (const image of again) handled.delete(keyOf(image));
     await Promise.all(again.map(remove));
   }
+  if (clock.now() >= end) deleted.push(...absent);
+  else {
+    left.push(
+      ...absent.map(({ imageId, region }) =>
+        problemOf(signal.reason, `${imageId} in ${region} was not there to be deleted: `),
+      ),
+    );
+  }
+  until.end();
+  for (const { imageId, region } of deleted)
+    report({ type: 'notice', message: `Rolled back: ${imageId} in ${region} was deleted.` });
+  for (const problem of left) report({ type: 'warning', problem });
+  if (deleted.length === 0 && left.length === 0)
+    report({ type: 'notice', message: 'Rollback: this run left no image.' });
+  return deleted;
+}
+
+/** What a promotion is when these of its images are gone. The reasons why targets failed stay. */
+export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[]): void {
+  const gone = new Set(deleted.map(keyOf));
+  for (const copy of promotion.copies) {
+    const { region, projectId, imageId, problem } = copy;
+    if (imageId === null || !gone.has(keyOf({ region, projectId, imageId }))) continue;
+    copy.state = 'Deleted';
+    copy.created = false;
+    copy.outcome = 'failed';
+    copy.problem = problem
+      ? { ...problem, message: `${problem.message} The rollback deleted it.` }
+      : {
+          message: `${region}: ${imageId} was deleted by the rollback, since another target failed.`,
+          advice: 'Mend what failed and run again.',
+        };
+  }
+  if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
+}
+
+/** No page says that an id is unlike those of other regions. */
+function keyOf({ region, projectId, imageId }: ImageRef): string {
+  return [region, projectId, imageId].join(' ');
 }
 
 function problemOf(error: unknown, what: string): Problem {
@@ -104,6 +128,6 @@ function problemOf(error: unknown, what: string): Problem {
     return { message: `${what}${error.message}.`, advice: `${error.advice} Delete it by hand.` };
   return {
     message: `${what}${error instanceof Stopped ? error.message : 'the step was cancelled.'}`,
-    advice: 'Delete it by hand, or run again to adopt it.',
+    advice: 'Delete it by hand.',
   };
 }

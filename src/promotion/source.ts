@@ -114,7 +114,7 @@ export async function waitForSource(context: Context, image: Image, state = imag
     const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], clock.random());
     if (clock.now() + delay > deadline) {
       throw new Stopped({
-        message: `The source image ${image.ImageId} is still ${current} at the end of the timeout. Nothing was copied.`,
+        message: `The source image ${image.ImageId} is still ${current} at the end of the timeout.`,
         advice: 'Run again when it is Available, or give a longer timeout.',
       });
     }
@@ -123,7 +123,7 @@ export async function waitForSource(context: Context, image: Image, state = imag
     const [found] = await stopOnError(cloud.describeImages(query, reading(context)));
     if (!found) {
       throw new Stopped({
-        message: `The source image ${image.ImageId} was deleted while it was waited for. Nothing was copied.`,
+        message: `The source image ${image.ImageId} was deleted while it was waited for.`,
         advice: 'Build it again, or name another source.',
       });
     }

@@ -2,7 +2,7 @@ import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import { withMark } from './mark.ts';
-import type { Copy, ImageRef, Order } from './model.ts';
+import type { Copy, ImageRef, Order, Problem } from './model.ts';
 
 /** What sending, looking and reconciling work with, and what each leaves for the next. */
 export interface Submission extends Context {
@@ -11,6 +11,8 @@ export interface Submission extends Context {
   copies: readonly Copy[];
   /** The site does not know TargetRegionList. */
   singles: boolean;
+  /** An image with the mark of this run was seen: the site does not cut or drop the description that all copies share. */
+  keepsMarks: boolean;
   /** Targets whose copy was sent more than once, or found by looking: a second one may turn up. Region → since when. */
   uncertain: Map<string, number>;
   /** Images made where nobody wanted them. */
@@ -25,6 +27,7 @@ export function newSubmission(context: Context, findings: Findings, copies: read
     findings,
     copies,
     singles: false,
+    keepsMarks: false,
     uncertain: new Map(),
     strays: [],
     suspects: new Set(),
@@ -39,6 +42,11 @@ export function settleAsMade(copy: Copy, imageId: string, taskId: string | null,
   copy.created = true;
   copy.unclear = false;
   copy.startedAt = at;
+}
+
+export function fail(copy: Copy, problem: Problem): void {
+  copy.outcome = 'failed';
+  copy.problem = problem;
 }
 
 /** The description that a copy is sent with: the user's or the source's text, then the mark. */

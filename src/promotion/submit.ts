@@ -1,13 +1,12 @@
-import type { Clock } from '../cloud/clock.ts';
 import type { CopyAnswer, CopyInfo, CopyRequest } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import type { Findings } from './check.ts';
-import { asProblem, Stopped } from './context.ts';
-import { look, lookForUnclear, type Unclear } from './look.ts';
+import { asProblem, resume, Stopped } from './context.ts';
+import { locate, look, lookForUnclear, type Unclear } from './look.ts';
 import type { Copy, Problem } from './model.ts';
 import { settleAsSource } from './plan.ts';
 import { waitForSource } from './source.ts';
-import { descriptionOf, type Submission, settleAsMade } from './submission.ts';
+import { descriptionOf, fail, type Submission, settleAsMade } from './submission.ts';
 
 /** Rounds of sending for one target whose answers were unclear, so that an unknown code is not asked for two hours. */
 const ATTEMPTS = 4;
@@ -64,7 +63,7 @@ export async function submit(submission: Submission): Promise<void> {
       ...again.map(({ copy, error }) => ({ copy, problem: asProblem(error) })),
     ].filter(({ copy }) => copy.imageId === null && !copy.problem);
     if (clock.now() >= deadline) {
-      for (const { copy, problem } of rest) fail(copy, unseen(copy, problem));
+      for (const { copy, problem } of rest) fail(copy, unseen(submission, copy, problem));
       return;
     }
     const unseenIn = missing.filter(({ copy }) => !copy.problem).map(({ copy }) => copy.region);
@@ -98,7 +97,7 @@ async function sendRound(
       if (answer.kind === 'made') settleAsMade(copy, answer.imageId, answer.taskId, sentAt);
       else if (answer.kind === 'source') settleAsSource(copy, findings.source);
       else if (answer.kind === 'again') again.push({ copy, error: answer.error });
-      else if (answer.kind === 'lost') fail(copy, lost(copy));
+      else if (answer.kind === 'lost') fail(copy, lost(submission, copy));
       else if (answer.kind === 'unclear') unclear.push({ copy, problem: answer.problem });
       else if (uncertain.has(copy.region)) {
         copy.unclear = true;
@@ -111,11 +110,6 @@ async function sendRound(
   for (const copy of open) if (!answered.has(copy)) copy.unclear = false;
   report({ type: 'ids', copies });
   return { again, unclear };
-}
-
-function fail(copy: Copy, problem: Problem): void {
-  copy.outcome = 'failed';
-  copy.problem = problem;
 }
 
 type Take = (answers: Iterable<[Copy, Answer]>) => void;
@@ -132,7 +126,8 @@ async function send(submission: Submission, open: Copy[], take: Take): Promise<v
     Array.from({ length: ABREAST }, async () => {
       for (let copy = queue.shift(); copy; copy = queue.shift()) {
         if (submission.signal.aborted || submission.clock.now() >= submission.deadline) return;
-        take([[copy, await sendSingle(submission, copy)]]);
+        const answer = await sendSingle(submission, copy);
+        if (answer.kind !== 'unsent') take([[copy, answer]]);
       }
     }),
   );
@@ -153,33 +148,42 @@ function request({ order, findings }: Submission, copy: Copy): CopyRequest {
   };
 }
 
-/** One CopyCustomImage; null when the step was cancelled before its answer came. */
-async function call(submission: Submission, wanted: CopyRequest): Promise<CopyAnswer | CloudError | null> {
-  const patience = afterCancel(submission.clock, submission.signal);
+/** One CopyCustomImage. `unsent`, `lost`: the step ended before it was sent, or before its answer came. */
+async function call(
+  submission: Submission,
+  wanted: CopyRequest,
+): Promise<CopyAnswer | CloudError | 'unsent' | 'lost'> {
+  const until = limits(submission);
   try {
-    return await submission.cloud.copyCustomImage(wanted, { signal: patience.signal });
+    return await submission.cloud.copyCustomImage(wanted, { signal: until.answered, unsent: until.sent });
   } catch (error) {
     if (error instanceof CloudError) return error;
-    if (patience.signal.aborted) return null;
+    if (until.answered.aborted) return 'lost';
+    if (until.sent.aborted && error === until.sent.reason) return 'unsent';
     throw error;
   } finally {
-    patience.end();
+    until.end();
   }
 }
 
-/** A signal that follows the cancel by GRACE. */
-function afterCancel(clock: Clock, signal: AbortSignal): { signal: AbortSignal; end(): void } {
+/** `sent` is aborted by the cancel and at the deadline; `answered` follows the cancel by GRACE. */
+function limits({ clock, signal, deadline }: Submission): {
+  sent: AbortSignal;
+  answered: AbortSignal;
+  end(): void;
+} {
   const late = new AbortController();
+  const over = new AbortController();
   const ended = new AbortController();
-  const follow = () => {
-    clock.sleep(GRACE, ended.signal).then(
-      () => late.abort(signal.reason),
-      () => undefined,
-    );
+  const after = (ms: number, abort: () => void) => {
+    clock.sleep(ms, ended.signal).then(abort, () => undefined);
   };
+  const follow = () => after(GRACE, () => late.abort(signal.reason));
   signal.addEventListener('abort', follow, { once: true });
+  after(Math.max(0, deadline - clock.now()), () => over.abort());
   return {
-    signal: late.signal,
+    sent: AbortSignal.any([signal, over.signal]),
+    answered: late.signal,
     end() {
       signal.removeEventListener('abort', follow);
       ended.abort();
@@ -187,28 +191,23 @@ function afterCancel(clock: Clock, signal: AbortSignal): { signal: AbortSignal; 
   };
 }
 
-async function sendSingle(submission: Submission, copy: Copy): Promise<Answer> {
+async function sendSingle(submission: Submission, copy: Copy): Promise<Answer | { kind: 'unsent' }> {
   const here = copy.region === submission.order.source.region;
   const answer = await call(submission, {
     ...request(submission, copy),
     ...(here ? {} : { TargetRegion: copy.region }),
   });
-  if (answer === null) return { kind: 'lost' };
+  if (answer === 'unsent' || answer === 'lost') return { kind: answer };
   if (answer instanceof CloudError) return fromError(submission, copy, answer);
   const info = answer.Infos?.find(({ TargetRegion }) => isSame(TargetRegion ?? copy.region, copy.region));
   return madeBy(submission, copy, answer, answer.TargetImageId ? answer : info);
 }
 
 /** Only a new id is believed: one that was there before the copy would be handed out, or deleted, as ours. */
-function madeBy(
-  { findings }: Submission,
-  copy: Copy,
-  answer: CopyAnswer,
-  info: CopyInfo | undefined,
-): Answer {
+function madeBy(submission: Submission, copy: Copy, answer: CopyAnswer, info: CopyInfo | undefined): Answer {
   const { TargetImageId: imageId, TaskId: taskId = null } = info ?? {};
-  if (imageId === undefined || !isNew(findings, copy.region, imageId)) {
-    return { kind: 'unclear', problem: withoutId(copy, answer) };
+  if (imageId === undefined || !isNew(submission.findings, copy.region, imageId)) {
+    return { kind: 'unclear', problem: withoutId(submission, copy, answer) };
   }
   return { kind: 'made', imageId, taskId };
 }
@@ -232,13 +231,14 @@ async function sendBatch(submission: Submission, open: Copy[], answers: Map<Copy
   const forAll = (of: (copy: Copy) => Answer) => {
     for (const copy of open) answers.set(copy, of(copy));
   };
-  if (answer === null) {
+  if (answer === 'unsent') return;
+  if (answer === 'lost') {
     forAll(() => ({ kind: 'lost' }));
     return;
   }
   if (!(answer instanceof CloudError)) {
     if (answer.Infos?.length) takeBatch(submission, open, answer, answers);
-    else takeIgnored(submission, open, answer, answers);
+    else await takeOne(submission, open, answer, answers);
     return;
   }
   if (answer.verdict !== 'final') suspectSource(submission, regions);
@@ -268,8 +268,9 @@ function takeBatch(
   const { order, findings, strays } = submission;
   const infos = answer.Infos ?? [];
   for (const copy of open) {
-    const info = infos.find(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
-    answers.set(copy, madeBy(submission, copy, answer, info));
+    const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
+    const isMade = ({ TargetImageId: id }: CopyInfo) => id !== undefined && isNew(findings, copy.region, id);
+    answers.set(copy, madeBy(submission, copy, answer, own.find(isMade)));
   }
   for (const { TargetRegion, TargetImageId: imageId } of infos) {
     if (!TargetRegion || !imageId) continue;
@@ -279,60 +280,73 @@ function takeBatch(
   }
 }
 
-/** The site ignored the list: one copy was made, into the source region. */
-function takeIgnored(
+/**
+ * One image for a list. Older sites ignore the list and make one copy, in the source region; but none says that this is
+ * why, and a guess would double every region.
+ */
+async function takeOne(
   submission: Submission,
   open: Copy[],
   answer: CopyAnswer,
   answers: Map<Copy, Answer>,
-): void {
+): Promise<void> {
   const { order, findings, strays, report } = submission;
-  const { TargetImageId: imageId } = answer;
+  const { projectId } = order.target;
+  const { TargetImageId: imageId, TaskId: taskId = null } = answer;
+  const home = order.source.region;
+  const targets = open.map(({ region }) => region);
+  const places = [...new Set([home, ...targets])];
   submission.singles = true;
-  if (!imageId) {
-    suspectSource(
-      submission,
-      open.map(({ region }) => region),
-    );
-    for (const copy of open) answers.set(copy, { kind: 'unclear', problem: withoutId(copy, answer) });
+  if (!imageId || !places.every((region) => isNew(findings, region, imageId))) {
+    suspectSource(submission, targets);
+    for (const copy of open)
+      answers.set(copy, { kind: 'unclear', problem: withoutId(submission, copy, answer) });
     return;
   }
-  const { region } = order.source;
-  const wanted = open.find((copy) => copy.region === region);
-  if (wanted) answers.set(wanted, madeBy(submission, wanted, answer, answer));
-  else if (isNew(findings, region, imageId)) {
-    strays.push({ region, projectId: order.target.projectId, imageId });
-  }
   report({
-    type: 'warning',
-    problem: {
-      message: `This site ignores TargetRegionList: it answered with one image, ${imageId} in ${region}, instead of ${open.length}.`,
-      advice: wanted
-        ? 'The other regions are copied to one by one.'
-        : 'That image is deleted, and the regions are copied to one by one.',
-    },
+    type: 'notice',
+    message: `This site answered for ${open.length} regions with one image, ${imageId}: looking where it is.`,
   });
+  const region = await locate(submission, imageId, places);
+  const made = open.find((copy) => copy.region === region);
+  if (made) answers.set(made, { kind: 'made', imageId, taskId });
+  else if (region === null) suspectSource(submission, targets);
+  else strays.push({ region, projectId, imageId });
+  if (region === home && !made) {
+    report({
+      type: 'warning',
+      problem: {
+        message: `This site ignores TargetRegionList: it answered with one image, ${imageId} in ${home}, instead of ${open.length}.`,
+        advice: 'That image is deleted, and the regions are copied to one by one.',
+      },
+    });
+    return;
+  }
+  // It may have made the others as well.
+  for (const copy of open) {
+    if (copy !== made) answers.set(copy, { kind: 'unclear', problem: withoutId(submission, copy, answer) });
+  }
 }
 
-function lost(copy: Copy): Problem {
+function lost({ order }: Submission, copy: Copy): Problem {
   return {
     message: `${copy.region}: cancelled before CopyCustomImage answered, so a copy may have been made.`,
-    advice: 'Run again: a copy that was made is adopted.',
+    advice: resume(order),
   };
 }
 
-function unseen(copy: Copy, { message, advice }: Problem): Problem {
+function unseen({ order }: Submission, copy: Copy, { message, advice }: Problem): Problem {
   return {
     message: `${copy.region}: no copy was seen before the timeout. The last answer: ${message}`,
-    advice: `${advice} A new run adopts a copy that turns up after all.`,
+    advice: advice === resume(order) ? advice : `${advice} ${resume(order)}`,
   };
 }
 
-function withoutId(copy: Copy, { requestId }: CopyAnswer): Problem {
+function withoutId({ order }: Submission, copy: Copy, { requestId }: CopyAnswer): Problem {
   const id = requestId ? ` (request id ${requestId})` : '';
   return {
     message: `CopyCustomImage answered without an image id for ${copy.region}${id}.`,
-    advice: 'Look for the image in the console, or run again: a copy that was made is adopted.',
+    advice: resume(order),
   };
 }
 
@@ -364,7 +378,7 @@ function withCount({ order, findings }: Submission, sent: Copy[], error: CloudEr
   };
 }
 
-/** Refusals that pass: waits as the table says, then looks whether a copy was made all the same. */
+/** Refusals that pass: waits as the table says, and looks meanwhile whether a copy was made all the same. */
 async function beforeAgain(
   submission: Submission,
   again: Again[],
@@ -372,15 +386,20 @@ async function beforeAgain(
   round: number,
   sentAt: number,
 ): Promise<void> {
+  const { clock, signal, uncertain } = submission;
+  if (again.length === 0) return;
   const pending = again.filter(({ error }) => error.verdict === 'source-pending');
+  const pause = pending.length > 0 ? 0 : backOff(submission, again, round);
   if (pending.length > 0) await waitOnceForSource(submission, pending, sourceWaits);
-  else if (again.length > 0) await backOff(submission, again, round);
+  await clock.sleep(pause / 2, signal);
   // A refusal says that nothing ran, but no page of the API promises that, and a doubled image costs more than a look.
   const refused = again
     .filter(({ copy, error }) => error.kind !== 'connection' && !copy.problem)
     .map(({ copy }) => copy);
-  for (const { region } of refused) submission.uncertain.set(region, submission.clock.now());
-  await look(submission, refused, sentAt, false);
+  for (const { region } of refused) uncertain.set(region, clock.now());
+  await look(submission, refused, sentAt);
+  // The look itself may have used up what a throttle allows.
+  await clock.sleep(pause / 2, signal);
 }
 
 async function waitOnceForSource(
@@ -402,8 +421,8 @@ async function waitOnceForSource(
   }
 }
 
-async function backOff(submission: Submission, again: Again[], round: number): Promise<void> {
-  const { clock, deadline, signal, report } = submission;
+/** Milliseconds to wait, which are told. */
+function backOff({ clock, deadline, report }: Submission, again: Again[], round: number): number {
   const least = Math.max(...again.map(({ error }) => (error.waitSeconds ?? 0) * 1000));
   const usual = Math.min(1_000 * 2 ** round, 30_000) * (0.5 + clock.random() / 2);
   const pause = Math.max(0, Math.min(Math.max(least, usual), deadline - clock.now()));
@@ -412,5 +431,5 @@ async function backOff(submission: Submission, again: Again[], round: number): P
     const message = `${again[0]?.error.message ?? ''}. It is sent again in ${Math.ceil(pause / 1000)} s.`;
     report({ type: 'notice', message });
   }
-  await clock.sleep(pause, signal);
+  return pause;
 }

@@ -15,7 +15,7 @@ export function differences(source: Image, copy: Image): Problem | null {
   return {
     message: `${copy.ImageId} is Available but is not its source: ${told}.`,
     advice:
-      'Do not boot it. Delete it and run again; if it differs again, report both image ids to the vendor.',
+      'Do not boot it: make sure that it is deleted, and run again. If it differs again, report both image ids to the vendor.',
   };
 }
 

@@ -1,6 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { asProblem, type Context } from './context.ts';
+import { asProblem, type Context, resume } from './context.ts';
 import { LISTING_WINDOW } from './look.ts';
 import { isMarkedBy } from './mark.ts';
 import type { Copy, Problem } from './model.ts';
@@ -57,17 +57,20 @@ async function follow(watch: Watch, copy: Copy): Promise<void> {
   const { clock } = watch;
   copy.startedAt ??= clock.now();
   let failures = 0;
+  let least = 0;
   // An adopted copy was in the listing of the check.
   let seen = copy.plan === 'adopt';
   let misses = 0;
   let lastSeenAt = clock.now();
   for (let last = false; isOpen(copy) && !last; ) {
     const backoff = failures > 0 ? Math.min(1_000 * 2 ** failures, 60_000) * (0.5 + clock.random() / 2) : 0;
-    last = await due(watch, copy, backoff);
+    last = await due(watch, copy, Math.max(backoff, least));
+    least = 0;
     const answer = await poll(watch, copy);
     if (answer instanceof CloudError) {
       failures += 1;
-      if (answer.verdict === 'final') settle(watch, copy, deniedWhileWaiting(copy, answer));
+      least = (answer.waitSeconds ?? 0) * 1000;
+      if (answer.verdict === 'final') settle(watch, copy, deniedWhileWaiting(watch, copy, answer));
       else tellTrouble(watch, copy, answer, failures);
       continue;
     }
@@ -211,11 +214,11 @@ function tellTrouble(watch: Watch, copy: Copy, error: CloudError, failures: numb
   watch.report({ type: 'notice', message: `${message} It is asked for again until the timeout.` });
 }
 
-function deniedWhileWaiting(copy: Copy, error: CloudError): Problem {
+function deniedWhileWaiting({ order }: Watch, copy: Copy, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
   return {
     message: `${copy.imageId} can no longer be watched: ${message}`,
-    advice: `${advice} The copy itself goes on: a new run adopts it.`,
+    advice: `${advice} ${resume(order)}`,
   };
 }
 
@@ -223,7 +226,7 @@ function broken(copy: Copy): Problem {
   return {
     message: `the copy ${copy.imageId} ended Unavailable.`,
     advice:
-      'It cannot boot a machine. Delete it and run again; if that fails too, give the vendor its image id and task id.',
+      'It cannot boot a machine: make sure that it is deleted, and run again. If that fails too, give the vendor its image id and task id.',
   };
 }
 

@@ -448,7 +448,7 @@ class History {
       const live = this.liveOf(index, region).filter((image) => !helpless(image));
       if (live.length < 2) continue;
       world.strike('double at the end of a run');
-      if (step.warned.includes(`${region} could not be listed at the end`)) continue;
+      if (step.warned.includes(`may be in ${region}, which could not be listed at the end`)) continue;
       const silent = live.filter(
         (image) =>
           !isToldAsDouble(step.warned, image.id) && world.isListed(image) && image.listedAt <= lastLook,
@@ -464,7 +464,10 @@ class History {
       return;
     const warned = this.warned.join('\n');
     for (const { region } of world.targets()) {
-      if (this.overlapped.has(region) || warned.includes(`${region} could not be listed at the end`))
+      if (
+        this.overlapped.has(region) ||
+        warned.includes(`may be in ${region}, which could not be listed at the end`)
+      )
         continue;
       const ours = world.images.filter(
         (image) =>
@@ -491,13 +494,15 @@ class History {
       if (outputs.includes(image.id) || step.told.includes(image.id)) continue;
       // The next run finds it by its mark.
       const findable = targets.has(image.region) && scenario.site.description === null && image.name === NAME;
-      const unseen = step.warned.includes(`${image.region}: no copy was seen before the timeout`);
+      const unseen =
+        step.warned.includes(`${image.region}: no copy was seen before the timeout`) ||
+        step.warned.includes(`${image.region}: whether a copy was made is not known`);
       const tooLate = image.listedAt > lastLook || !world.isListed(image);
       const excused = how !== 'itself' || image.told === 'refused' || tooLate || unseen;
       if (findable && excused) continue;
       // Nobody can know it.
       if (scenario.site.description !== null && (excused || !image.asked)) continue;
-      if (step.warned.includes(`${image.region} could not be listed at the end`)) continue;
+      if (step.warned.includes(`may be in ${image.region}, which could not be listed at the end`)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
       if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
       world.violate(`${image.id} in ${image.region}, made by run ${index}, is lost`);

@@ -140,16 +140,16 @@ export class World {
     this.violations.push(what);
   }
 
-  stateOf({ madeAt, fate }: ModelImage): string {
-    const age = this.clock.elapsed - madeAt;
+  stateOf({ madeAt, fate }: ModelImage, at = this.clock.elapsed): string {
+    const age = at - madeAt;
     if (age >= fate.seconds * 1000 && fate.end !== 'stuck')
       return fate.end === 'Unavailable' ? 'Unavailable' : 'Available';
     if (fate.odd) return 'Syncing';
     return age < fate.seconds * 300 ? 'Making' : 'Copying';
   }
 
-  isLive(image: ModelImage): boolean {
-    return image.deleted === null && this.stateOf(image) !== 'Unavailable';
+  isLive(image: ModelImage, at?: number): boolean {
+    return image.deleted === null && this.stateOf(image, at) !== 'Unavailable';
   }
 
   isListed(image: ModelImage): boolean {
@@ -423,7 +423,8 @@ export class World {
       (body.RetCode !== undefined && (FINAL.has(body.RetCode) || REFUSED.has(body.RetCode)));
     for (const region of regions) {
       const named =
-        body.Infos?.some((info) => info.TargetRegion === region && info.TargetImageId) || body.TargetImageId;
+        body.Infos?.some((info) => info.TargetRegion === region && info.TargetImageId) ||
+        (regions.length === 1 && body.TargetImageId);
       if (!sure && !(made && named)) this.unclear.add(region);
     }
   }
@@ -540,9 +541,14 @@ export class World {
   private checkDeletion(image: ModelImage, { run, phase }: Process): void {
     const { rollback } = this.scenario.runs[run] ?? { rollback: 'never' };
     if (rollback !== 'never') return;
+    // When it was last listed. What broke since then could not be known: a delete that is refused is repeated for 30 s.
+    const asListed = this.clock.elapsed - 30_000 - 2 * this.scenario.site.latency;
     const twin = this.images.some(
       (other) =>
-        other !== image && other.maker === run && other.region === image.region && this.isLive(other),
+        other !== image &&
+        other.maker === run &&
+        other.region === image.region &&
+        this.isLive(other, asListed),
     );
     if (phase === 'post' || (image.asked && !twin))
       this.violate(`${image.id} is deleted without rollback, and is no double`);

@@ -11,7 +11,7 @@ import { pollDelay, share } from '../../src/promotion/pace.ts';
 import { rollback, type Traces } from '../../src/promotion/rollback.ts';
 import { isOpen } from '../../src/promotion/wait.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { BUILD, copyIn, fails, HERE, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
+import { BUILD, copyIn, fails, HERE, PROD, RUN, Scenario, SOURCE, told } from './scenario.ts';
 
 const image = (ImageId: string, some: Partial<Image> = {}): Image => ({ ...SOURCE, ImageId, ...some });
 const polls = ({ cloud }: Scenario, region: string) =>
@@ -285,22 +285,48 @@ describe('the bound of a step', () => {
     expect(until.signal.reason.problems).toEqual([
       {
         message: 'The API kept this step waiting for 180 s beyond its time.',
-        advice:
-          'Run fewer promotions side by side, or give a longer timeout. A new run adopts what was made.',
+        advice: 'Run fewer promotions side by side, or give a longer timeout.',
       },
     ]);
     expect(cancel.signal.aborted).toBe(false);
   });
 
-  it('follows the caller, and is let go of', async () => {
-    const clock = new VirtualClock();
+  it('follows the caller', () => {
     const cancel = new AbortController();
-    const until = bounded(clock, cancel.signal, 1_000);
-    until.end();
-    await clock.run(clock.sleep(999_999));
-    expect(until.signal.aborted).toBe(false);
+    const until = bounded(new VirtualClock(), cancel.signal, 1_000);
     cancel.abort(new Error('cancelled'));
     expect(until.signal.reason).toBe(cancel.signal.reason);
+  });
+
+  it('ends what still goes on when the promotion has ended: a read would keep the process', async () => {
+    const scenario = new Scenario();
+    const { clock, cloud } = scenario;
+    let isAsked = false;
+    // The source is waited for; then one listing fails for good while the other is asked again and again.
+    const [stored] = cloud.stored;
+    if (stored)
+      Object.assign(stored, {
+        image: { ...stored.image, State: 'Making' },
+        settlesAt: clock.now() + 10_000,
+        finalState: 'Available',
+      });
+    scenario.order.target.regions = ['hk', 'sg'];
+    cloud.fault('DescribeImage', fails(299), { region: 'hk', skip: 1 });
+    cloud.fault(
+      'DescribeImage',
+      async (_execute, _sent, signal) => {
+        isAsked = true;
+        await clock.sleep(600_000, signal).finally(() => {
+          isAsked = false;
+        });
+      },
+      { region: 'sg', skip: 1 },
+    );
+    const promotion = await scenario.promote();
+    expect(told(promotion)[0]).toContain('299');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(clock.elapsed).toBeLessThan(60_000);
+    expect(isAsked).toBe(false);
   });
 
   it('leaves nobody asleep when a promotion or a rollback has ended', async () => {
@@ -318,7 +344,8 @@ describe('the bound of a step', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
     const traces: Traces = { run: RUN, created: [], places: [], unclear: false };
-    await clock.run(rollback(traces, { cloud, clock, signal: scenario.cancel.signal }));
+    const { report, signal } = scenario.context;
+    await clock.run(rollback(traces, { cloud, clock, report, signal }));
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
   });
@@ -339,54 +366,5 @@ describe('the pace', () => {
   it('is shared by the open copies until one has finished', () => {
     expect([0, 1, 2, 4, 9].map((open) => share(open, []))).toEqual([1, 1, Math.SQRT2, 2, 2]);
     expect(share(9, [1])).toBe(1);
-  });
-});
-
-describe('a rollback', () => {
-  const undo = (scenario: Scenario, some: Partial<Traces>) => {
-    const { cloud, clock, cancel } = scenario;
-    const traces: Traces = {
-      run: RUN,
-      created: [],
-      places: [],
-      unclear: false,
-      ...some,
-    };
-    return clock.run(rollback(traces, { cloud, clock, signal: cancel.signal }));
-  };
-  const places = [{ region: 'hk', projectId: PROD }];
-
-  it('is not put off by images without a mark', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.addCopy('hk', { ImageId: 'uimage-1', ImageDescription: 'no mark' });
-    scenario.cloud.addCopy('hk', { ImageId: 'uimage-2', ImageDescription: markedBy(RUN) });
-    const { deleted, left } = await undo(scenario, { places });
-    expect(deleted.map(({ imageId }) => imageId)).toEqual(['uimage-2']);
-    expect(left).toEqual([]);
-  });
-
-  it('looks for what is unclear until it would surely be listed, and not longer', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.latency = 3_000;
-    await undo(scenario, { places, unclear: true });
-    const looks = scenario.cloud.calls('DescribeImage').map(({ at }) => at / 1_000);
-    expect(looks).toEqual([0, 13, 26, 39, 52, 65, 78, 91, 104, 117, 120]);
-  });
-
-  it('says of what it was cancelled at that it was', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.addCopy('hk', { ImageId: 'uimage-1' });
-    scenario.cancelAt(50);
-    const created = [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }];
-    const { left } = await undo(scenario, { created });
-    expect(left).toEqual([
-      {
-        image: created[0],
-        problem: {
-          message: 'uimage-1 in hk was not deleted: the step was cancelled.',
-          advice: 'Delete it by hand, or run again to adopt it.',
-        },
-      },
-    ]);
   });
 });

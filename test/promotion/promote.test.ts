@@ -153,7 +153,7 @@ describe('the timeout', () => {
     const promotion = await scenario.promote();
     expect(promotion.status).toBe('failed');
     expect(scenario.cloud.calls(COPY)).toEqual([]);
-    expect(told(promotion)[0]).toMatch(/1 s/);
+    expect(told(promotion)[0]).toContain('timeout of 1s');
     for (const copy of promotion.copies) expect(copy.imageId).toBeNull();
   });
 
@@ -212,6 +212,23 @@ describe('a cancel', () => {
     expect(copyIn(promotion, 'hk').problem?.message).toContain('hk');
   });
 });
+
+it.each(['copy', 'fail'] as const)(
+  'with if-exists: %s, to run again as it is takes no copy: that is told',
+  async (ifExists) => {
+    const advice = async (scenario: Scenario) => told(await scenario.promote()).join(' ');
+    const late = new Scenario({ ifExists, timeout: 60_000 });
+    late.cloud.copySeconds = { hk: 9_999 };
+    expect(await advice(late)).toContain('if-exists: adopt');
+    const cancelled = new Scenario({ ifExists });
+    cancelled.cloud.copySeconds = { hk: 9_999 };
+    cancelled.cancelAt(30_000);
+    expect(await advice(cancelled)).toContain('if-exists: adopt');
+    const denied = new Scenario({ ifExists });
+    denied.cloud.fault('DescribeImage', fails(174), { region: 'hk', skip: 1 });
+    expect(await advice(denied)).toContain('if-exists: adopt');
+  },
+);
 
 describe('what is told', () => {
   it('the plan comes first, then that a copy is sent, then its ids', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
-import type { ImageRef } from '../../src/promotion/model.ts';
+import type { ImageRef, Problem, Report } from '../../src/promotion/model.ts';
 import { rollback, type Traces } from '../../src/promotion/rollback.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
@@ -19,7 +19,8 @@ function setUp() {
   const cancel = new AbortController();
   const add = ({ region, imageId }: ImageRef, run = RUN) =>
     cloud.add({ ...SOURCE, ImageId: imageId, ImageDescription: markedBy(run) }, { region, projectId: PROD });
-  const undo = (some: Partial<Traces>) => {
+  const notices: string[] = [];
+  const undo = async (some: Partial<Traces>) => {
     const traces: Traces = {
       run: RUN,
       created: [],
@@ -27,9 +28,15 @@ function setUp() {
       unclear: false,
       ...some,
     };
-    return clock.run(rollback(traces, { cloud, clock, signal: cancel.signal }));
+    const left: Problem[] = [];
+    const report: Report = (event) => {
+      if (event.type === 'warning') left.push(event.problem);
+      else if (event.type === 'notice') notices.push(event.message);
+    };
+    const deleted = await clock.run(rollback(traces, { cloud, clock, report, signal: cancel.signal }));
+    return { deleted, left };
   };
-  return { clock, cloud, cancel, add, undo };
+  return { clock, cloud, cancel, add, undo, notices };
 }
 
 describe('a rollback', () => {
@@ -72,8 +79,8 @@ describe('a rollback', () => {
     clock.after(20_000, () => cancel.abort(new Error('cancelled')));
     const { deleted, left } = await undo({ created: [ours('hk')] });
     expect(deleted).toEqual([]);
-    expect(left.map(({ image }) => image)).toEqual([ours('hk')]);
-    expect(left[0]?.problem.message).toContain('uimage-hk-1');
+    expect(left).toHaveLength(1);
+    expect(left[0]?.message).toContain('uimage-hk-1');
   });
 
   it('finds by the mark what the run made without learning its id', async () => {
@@ -100,6 +107,34 @@ describe('a rollback', () => {
     expect(cloud.calls(TERMINATE)).toEqual([]);
   });
 
+  it('is not put off by images without a mark', async () => {
+    const { cloud, add, undo } = setUp();
+    cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription: 'no mark' });
+    add(ours('hk', 2));
+    expect(await undo({ places: [place('hk')] })).toEqual({ deleted: [ours('hk', 2)], left: [] });
+  });
+
+  it('deletes images of one id in two regions, and tells of each', async () => {
+    const { cloud, add, undo, notices } = setUp();
+    const images = ['hk', 'sg'].map((region) => ({ region, projectId: PROD, imageId: 'uimage-1' }));
+    for (const image of images) add(image);
+    expect((await undo({ created: images })).deleted).toEqual(images);
+    expect(cloud.ids()).toEqual([]);
+    expect(notices).toEqual(['hk', 'sg'].map((region) => `Rolled back: uimage-1 in ${region} was deleted.`));
+  });
+
+  it('has patience for many deletes behind one throttle', async () => {
+    const { cloud, undo } = setUp();
+    await undo({ created: [ours('hk')], places: [place('hk')] }).catch(() => undefined);
+    for (const { patience } of cloud.sent) expect(patience).toBeGreaterThanOrEqual(180_000);
+  });
+
+  it('that finds nothing says so', async () => {
+    const { undo, notices } = setUp();
+    await undo({ places: [place('hk')] });
+    expect(notices).toEqual(['Rollback: this run left no image.']);
+  });
+
   it('looks once where every answer was clear', async () => {
     const { cloud, clock, undo } = setUp();
     await undo({ places: [place('hk')] });
@@ -116,6 +151,14 @@ describe('a rollback', () => {
     expect(clock.elapsed).toBeGreaterThanOrEqual(LISTING_WINDOW);
     expect(clock.elapsed).toBeLessThan(LISTING_WINDOW + 5_000);
     expect(cloud.calls('DescribeImage').length).toBeLessThan(30);
+  });
+
+  it('looks for what is unclear until it would surely be listed, and not longer', async () => {
+    const { cloud, undo } = setUp();
+    cloud.latency = 3_000;
+    await undo({ places: [place('hk')], unclear: true });
+    const looks = cloud.calls('DescribeImage').map(({ at }) => at / 1_000);
+    expect(looks).toEqual([0, 13, 26, 39, 52, 65, 78, 91, 104, 117, 120]);
   });
 
   it('looks often enough to find a late image long before that time is over', async () => {
@@ -144,9 +187,8 @@ describe('what a rollback could not do', () => {
     });
     expect(deleted).toEqual([ours('sg')]);
     expect(left).toHaveLength(1);
-    expect(left[0]?.image).toEqual(ours('hk'));
-    expect(left[0]?.problem.message).toMatch(/uimage-hk-1.*hk.*299/);
-    expect(left[0]?.problem.advice).not.toBe('');
+    expect(left[0]?.message).toMatch(/uimage-hk-1.*hk.*299/);
+    expect(left[0]?.advice).not.toBe('');
   });
 
   it('is told: a place that could not be searched at the end', async () => {
@@ -160,8 +202,7 @@ describe('what a rollback could not do', () => {
     );
     const { left } = await undo({ places: [place('hk'), place('sg')], unclear: true });
     expect(left).toHaveLength(1);
-    expect(left[0]).toMatchObject({ image: null });
-    expect(left[0]?.problem.message).toMatch(/^hk\b/);
+    expect(left[0]?.message).toMatch(/^hk\b/);
   });
 
   it('is not told when a later look worked', async () => {
@@ -177,8 +218,10 @@ describe('what a rollback could not do', () => {
     clock.after(5_000, () => cancel.abort(new Error('cancelled')));
     const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')], unclear: true });
     expect(deleted).toEqual([]);
-    expect(left.map(({ image }) => image)).toEqual([ours('hk'), null]);
-    expect(left[0]?.problem.message).toContain('uimage-hk-1');
+    expect(left.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^uimage-hk-1 in hk/),
+      expect.stringMatching(/^hk was not searched/),
+    ]);
     expect(clock.elapsed).toBe(5_000);
   });
 
@@ -192,6 +235,6 @@ describe('what a rollback could not do', () => {
       throw new TypeError('defect');
     });
     const { left } = await undo({ created: [ours('hk')], places: [place('hk')] });
-    expect(left.map(({ image }) => image)).toEqual([ours('hk'), null]);
+    expect(left).toHaveLength(2);
   });
 });

@@ -3,6 +3,7 @@ import type {
   CallOptions,
   Cloud,
   CopyAnswer,
+  CopyOptions,
   CopyRequest,
   Image,
   ImageQuery,
@@ -71,7 +72,12 @@ interface Stored {
 }
 
 /** Plays a call: `execute` carries it out and gives the usual answer. */
-type Fault = (execute: () => unknown, sent: Sent, signal: AbortSignal | undefined) => unknown;
+type Fault = (
+  execute: () => unknown,
+  sent: Sent,
+  signal: AbortSignal | undefined,
+  unsent?: AbortSignal,
+) => unknown;
 
 export function refused(call: string, code: number, region?: string): CloudError {
   const entry = RETURN_CODES[code] ?? UNKNOWN_CODE;
@@ -222,7 +228,7 @@ export class FakeCloud implements Cloud {
     });
   }
 
-  async copyCustomImage(copy: CopyRequest, options?: CallOptions): Promise<CopyAnswer> {
+  async copyCustomImage(copy: CopyRequest, options?: CopyOptions): Promise<CopyAnswer> {
     const list = this.batch ? (copy.TargetRegionList ?? []) : [];
     const targets = list.length > 0 ? list : [copy.TargetRegion ?? copy.Region];
     const { Region: region, ProjectId: projectId, SourceImageId } = copy;
@@ -292,17 +298,18 @@ export class FakeCloud implements Cloud {
 
   async #call<T>(
     some: Pick<Sent, 'action' | 'region'> & Partial<Sent>,
-    options: CallOptions | undefined,
+    options: (CallOptions & CopyOptions) | undefined,
     execute: () => T,
   ): Promise<T> {
-    const { signal, patience } = options ?? {};
+    const { signal, patience, unsent } = options ?? {};
     signal?.throwIfAborted();
+    unsent?.throwIfAborted();
     const at = this.#clock.elapsed;
     const sent: Sent = { targets: [some.region], projectId: undefined, imageIds: [], patience, at, ...some };
     this.sent.push(sent);
     const act = this.#take(sent);
     try {
-      return (act ? await act(execute, sent, signal) : execute()) as T;
+      return (act ? await act(execute, sent, signal, unsent) : execute()) as T;
     } finally {
       await this.#clock.sleep(this.latency, signal);
     }

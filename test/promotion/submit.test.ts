@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Image } from '../../src/cloud/cloud.ts';
+import type { CopyRequest, Image } from '../../src/cloud/cloud.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import {
   BUILD,
@@ -22,6 +22,14 @@ const COPY = 'CopyCustomImage';
 
 /** The target regions of one CopyCustomImage. */
 const asksFor = ({ copy, region }: Sent) => copy?.TargetRegionList ?? [copy?.TargetRegion ?? region];
+
+/** A site that makes but these of a batch. */
+const onlyIn =
+  (regions: string[]) =>
+  ({ cloud }: Scenario, copy: CopyRequest | undefined) => {
+    if (!copy) throw new Error('no copy');
+    return cloud.copyCustomImage({ ...copy, TargetRegionList: regions });
+  };
 
 /** Every target is Available, and holds nothing but what the promotion names. */
 async function allMade(scenario: Scenario) {
@@ -175,6 +183,19 @@ describe('an answer that says no', () => {
     expect((times.at(-1) ?? 0) - (times[1] ?? 0)).toBeGreaterThanOrEqual(30_000);
   });
 
+  it('since the look before it has used up the throttle: it gets a turn all the same', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const { cloud } = scenario;
+    const throttled = (execute: () => unknown, { at }: Sent) => {
+      const isBehind = cloud.calls('DescribeImage').some((read) => at - read.at < 1_000);
+      if (isBehind) throw refused(COPY, 153);
+      return execute();
+    };
+    cloud.fault(COPY, throttled, { times: 99 });
+    await allMade(scenario);
+    expect(cloud.calls(COPY).length).toBeLessThan(6);
+  });
+
   it('but made the copy all the same (153 that lies) is found before anything is sent again', async () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, doneBut(153));
@@ -309,6 +330,41 @@ describe('an answer that is not clear', () => {
     expect(beforeTheEnd.at(-1)?.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', null]);
   });
 
+  it('on a throttled account: the last look is repeated until every region was read', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, fails(110));
+    // A bucket of one: of two reads at once, one is refused each time.
+    const once = (execute: () => unknown, { patience }: Sent) => {
+      if (!patience) throw refused('DescribeImage', 153, 'sg');
+      return execute();
+    };
+    scenario.cloud.fault('DescribeImage', once, { region: 'sg', skip: 1, times: 30 });
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)[1]?.at).toBeLessThan(LISTING_WINDOW + 10_000);
+  });
+
+  it('and keys that expire meanwhile: told when the window is over, not at the timeout', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    scenario.cloud.fault('DescribeImage', fails(174), { region: 'hk', skip: 1, times: 999 });
+    const promotion = await scenario.promote();
+    expect(told(promotion).join()).toContain('RetCode 174');
+    expect(copyIn(promotion, 'hk').unclear).toBe(true);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW + 10_000);
+  });
+
+  it('and a region that cannot be read for good: it fails, and the others are copied to', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.fault(COPY, fails(110));
+    scenario.cloud.fault('DescribeImage', fails(8889), { region: 'sg', skip: 1, times: 999 });
+    const promotion = await scenario.promote();
+    expect(promotion.copies.map(({ outcome }) => outcome)).toEqual(['copied', 'failed', 'copied']);
+    expect(copyIn(promotion, 'sg').problem?.message).toMatch(/^sg: .*not known.*RetCode 8889/);
+    expect(copyIn(promotion, 'sg').unclear).toBe(true);
+    expect(scenario.cloud.calls(COPY).flatMap(asksFor)).not.toContain(['sg', 'sg']);
+    expect(scenario.clock.elapsed).toBeLessThan(10 * 60_000);
+  });
+
   it('of a batch that was made in part: only what did not turn up is sent again', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
     scenario.cloud.fault(COPY, (_execute, { copy }) => {
@@ -318,6 +374,16 @@ describe('an answer that is not clear', () => {
     await allMade(scenario);
     const calls = scenario.cloud.calls(COPY).filter(({ at }) => at > LISTING_WINDOW);
     expect(calls.flatMap(asksFor)).toEqual(['hk', 'us-ca']);
+  });
+
+  it('is not one of a batch that names a region twice, once without an id', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, (execute) => ({
+      Infos: [{ TargetRegion: 'hk' }, ...(execute() as { Infos: object[] }).Infos],
+    }));
+    await allMade(scenario);
+    expect(scenario.warnings).toEqual([]);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
   });
 
   it('of a batch, when one region has no entry or an empty id: for that region alone', async () => {
@@ -447,8 +513,8 @@ describe('an answer that is not clear', () => {
     expect(promotion.status).toBe('available');
     const copy = copyIn(promotion, 'hk');
     expect(copy.imageId).toMatch(/^uimage-new-hk/);
-    // Who made it is not sure: no rollback may delete it.
-    expect(copy.created).toBe(false);
+    // Who made it is not sure: no rollback may delete it, not even after a kill.
+    expect(scenario.of('ids').some(({ copies }) => copies[0]?.created)).toBe(false);
     expect(scenario.warnings.some((text) => text.includes(copy.imageId ?? ''))).toBe(true);
   });
 
@@ -535,6 +601,47 @@ describe('an answer that is not clear', () => {
     expect(copy.imageId).toMatch(/^uimage-new-hk/);
   });
 
+  it.each([
+    ['another region', ['hk', 'sg'], onlyIn(['sg'])],
+    ['the region of the source', ['hk', HERE], onlyIn([HERE])],
+  ])(
+    'on a site that has kept the mark in %s: a namesake without one is not taken',
+    async (_, regions, make) => {
+      const scenario = new Scenario({ regions });
+      scenario.cloud.fault(COPY, async (_execute, { copy }) => {
+        scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+        const { Infos } = await make(scenario, copy);
+        if (regions.includes('sg')) throw broken(COPY, 'lost');
+        return { TargetImageId: Infos?.[0]?.TargetImageId };
+      });
+      const promotion = await scenario.promote();
+      expect(promotion.status).toBe('available');
+      expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
+    },
+  );
+
+  it('at the end of a short timeout: a namesake without a mark is not taken, since ours may still be listed', async () => {
+    const scenario = new Scenario({ timeout: 40_000 });
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+      throw broken(COPY, 'lost');
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, unclear: true });
+  });
+
+  it('and then a refusal for good: a namesake without a mark is not taken', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(153));
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
+      throw refused(COPY, 8095);
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('failed');
+    expect(copyIn(promotion, 'hk').imageId).toBeNull();
+  });
+
   it('was a refusal: an image of our name without the mark is somebody else’s', async () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, (_execute, sent, signal) => {
@@ -564,14 +671,38 @@ describe('a site without batches', () => {
     ]);
   });
 
+  it.each([
+    ['its first', 0, 0],
+    ['its last', 1, 0],
+    ['one that is not listed yet', 0, 40],
+  ])('or one that made them all, but names just %s: none is made twice', async (_, index, seconds) => {
+    for (const regions of [
+      ['hk', 'sg'],
+      ['hk', HERE],
+    ]) {
+      const scenario = new Scenario({ regions });
+      for (const region of regions) {
+        scenario.cloud.listingSeconds[region] = seconds;
+        scenario.cloud.copySeconds[region] = 300;
+      }
+      scenario.cloud.fault(COPY, (execute) => {
+        const { Infos } = execute() as { Infos: { TargetImageId: string; TaskId: string }[] };
+        return { TargetImageId: Infos[index]?.TargetImageId, TaskId: Infos[index]?.TaskId };
+      });
+      await allMade(scenario);
+      expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    }
+  });
+
   it('whose region of the source is a target: that image is kept', async () => {
     const scenario = new Scenario({ regions: ['hk', HERE, 'sg'] });
     scenario.cloud.batch = false;
     await allMade(scenario);
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
     expect(scenario.cloud.calls(COPY).map(({ copy }) => copy?.TargetRegion)).toEqual([undefined, 'hk', 'sg']);
+    // It might as well have made them all.
     expect(scenario.warnings).toHaveLength(1);
-    expect(scenario.warnings[0]).toContain('TargetRegionList');
+    expect(scenario.warnings[0]).toContain('not clear whether a copy was made in hk, sg');
   });
 
   it('that refuses, since the list without its regions is a copy of the source onto itself', async () => {
@@ -627,7 +758,7 @@ describe('a site without batches', () => {
   it('whose stray cannot be looked at: it is not deleted by its id alone, and told', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     scenario.cloud.batch = false;
-    scenario.cloud.fault('DescribeImage', fails(299), { region: HERE, skip: 1 });
+    scenario.cloud.fault('DescribeImage', fails(299), { region: HERE, skip: 2 });
     await scenario.promote();
     expect(scenario.cloud.ids()).toEqual(['uimage-new-cn-bj2-1', 'uimage-new-hk-2', 'uimage-new-sg-3']);
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
@@ -755,14 +886,37 @@ describe('a cancel', () => {
     scenario.cloud.regions.push(...regions.map((Region) => ({ Region })));
     scenario.cloud.batch = false;
     scenario.cloud.latency = 1_000;
-    // Check until 1 s, batch until 2 s, the first eight until 3 s.
-    scenario.cancelAt(2_500);
+    // Check until 1 s, batch until 2 s, where its image is until 3 s, the first eight until 4 s.
+    scenario.cancelAt(3_500);
     const promotion = await scenario.promote();
     expect(scenario.cloud.calls(COPY)).toHaveLength(9);
     const made = promotion.copies.filter(({ imageId }) => imageId !== null);
     expect(made).toHaveLength(8);
     for (const copy of promotion.copies) expect(copy.unclear).toBe(false);
   });
+
+  it.each([
+    ['a cancel', 5_000, 7_200_000],
+    ['the timeout', 9_999_999, 20_000],
+  ])(
+    'while a copy waits for its turn behind a throttle: it is not sent after %s',
+    async (_, cancelAt, timeout) => {
+      const scenario = new Scenario({ timeout });
+      const { clock, cloud } = scenario;
+      let isSent = false;
+      cloud.fault(COPY, async (execute, _sent, _signal, unsent) => {
+        await clock.sleep(60_000, unsent);
+        isSent = true;
+        return execute();
+      });
+      scenario.cancelAt(cancelAt);
+      const promotion = await scenario.promote();
+      expect(isSent).toBe(false);
+      expect(clock.elapsed).toBeLessThan(21_000);
+      expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, unclear: false });
+      expect(told(promotion).join()).toMatch(/no copy was made|before a copy was made/);
+    },
+  );
 
   it('while an unclear answer is looked after: the target stays unclear', async () => {
     const scenario = new Scenario();

@@ -134,6 +134,14 @@ describe('what forgives', () => {
     expect(Math.max(...gaps)).toBeLessThan(60_200);
   });
 
+  it('trouble that names its time (8980): it is not asked again before', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault('DescribeImage', fails(8980), { region: 'hk', skip: 1 });
+    await scenario.promote();
+    const [first, second] = polls(scenario, 'hk');
+    expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(30_000);
+  });
+
   it('a little trouble: it is not even told', async () => {
     const scenario = new Scenario();
     scenario.cloud.copySeconds = { hk: 100 };
@@ -292,7 +300,7 @@ describe('the timeout', () => {
     expect(promotion.status).toBe('partial');
     expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', state: 'Copying', created: true });
     expect(told(promotion)[0]).toContain(copyIn(promotion, 'hk').imageId);
-    expect(told(promotion)[0]).toContain('600 s');
+    expect(told(promotion)[0]).toContain('10m');
     expect(scenario.clock.elapsed).toBeLessThan(601_000);
     expect(polls(scenario, 'hk').filter(({ at }) => at >= 600_000)).toHaveLength(1);
   });

@@ -4,7 +4,7 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import mermaid from 'mermaid';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
-import { formatDuration } from '../../src/log.ts';
+import { formatDuration } from '../../src/promotion/duration.ts';
 import type { Problem, Promotion } from '../../src/promotion/model.ts';
 import { renderSummary } from '../../src/summary.ts';
 import { ganttTask, oneLine } from '../../src/text.ts';

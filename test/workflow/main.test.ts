@@ -420,6 +420,18 @@ describe('the release', () => {
     expect(outcome(result).status).toBe('available');
   });
 
+  it('that is written when the cancel comes: the step has not succeeded, and a rollback is due', async () => {
+    const { step, run } = setUp();
+    published.mockReset().mockImplementation(async () => {
+      step.cancel.abort(new Error('The step was cancelled.'));
+      return null;
+    });
+    const result = await run({ ...RELEASE, rollback: 'step' });
+    const { succeeded, rollback, traces } = JSON.parse(result.state.promotion ?? 'none');
+    expect([succeeded, rollback]).toEqual([false, 'step']);
+    expect(traces.created).toHaveLength(2);
+  });
+
   it('is not touched by a promotion that failed, or when it is not wanted', async () => {
     published.mockReset();
     const { cloud, run } = setUp();
@@ -457,6 +469,20 @@ it('a file command that cannot be written fails the step, and the ids are in the
   expect(result.failed).toBe(true);
   expect(result.errors).toHaveLength(1);
   expect(result.errors[0]).toContain('outputs could not be written');
+  // The step has failed: a rollback is due.
+  expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
+});
+
+it('what has not changed is not written again: the files of the runner only grow', async () => {
+  const { cloud, clock, step } = setUp();
+  cloud.fault(COPY, fails(8980), { times: 50 });
+  const workflow = step.workflow(inputs(ORDER));
+  const setOutput = vi.spyOn(workflow.core, 'setOutput');
+  await step.capture(() => clock.run(main({ ...workflow, clock, createCloud: () => cloud })));
+  const names = setOutput.mock.calls.map(([name]) => name);
+  expect(names.filter((name) => name === 'image-ids')).toHaveLength(2);
+  expect(names.length).toBeLessThan(20);
+  expect(step.files().outputs.status).toBe('available');
 });
 
 it('a cancel with a rollback to come tells that the post step deletes, not to run again', async () => {

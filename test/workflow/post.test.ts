@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { post } from '../../src/post.ts';
 import { startEmulator } from '../emulator/emulator.ts';
-import { doneBut, FakeCloud, fails } from '../promotion/scenario.ts';
+import { doneBut, FakeCloud, fails, PROD } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, Step } from './step.ts';
 
@@ -135,12 +135,23 @@ describe('without a state that can be read', () => {
     expect([result.failed, result.errors, result.warnings]).toEqual([false, [], []]);
   });
 
-  it('or with inputs that are wrong, likewise', async () => {
+  it('or with a state that orders no rollback, likewise', async () => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
-    const made = { region: 'hk', projectId: 'p', imageId: 'i' };
-    const traces = { run: 'r', created: [made], places: [], unclear: false };
+    const traces = { run: 'r', created: [], places: [{ region: 'hk', projectId: 'p' }], unclear: false };
     const state = { promotion: JSON.stringify({ submitted: true, succeeded: false, traces }) };
+    const result = await new Step().play('post', cloud, clock, { ...ORDER, rollback: 'job' }, state);
+    expect(cloud.sent).toEqual([]);
+    expect(result.log).toBe('');
+  });
+
+  it('or with inputs that can no longer be read, it deletes nothing, and names what is left', async () => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    const made = { region: 'hk', projectId: 'p', imageId: 'uimage-left' };
+    const traces = { run: 'r', created: [made], places: [], unclear: false };
+    const saved = { submitted: true, succeeded: false, rollback: 'job', traces };
+    const state = { promotion: JSON.stringify(saved) };
     const result = await new Step().play(
       'post',
       cloud,
@@ -150,7 +161,28 @@ describe('without a state that can be read', () => {
     );
     expect(cloud.sent).toEqual([]);
     expect(result.failed).toBe(false);
+    expect(result.warnings).toHaveLength(1);
+    expect(result.warnings[0]).toMatch(/timeout.*uimage-left in hk/);
   });
+});
+
+it.each([
+  ['v1.2.3', 1],
+  [undefined, 0],
+])('with release-tag %s: the release that names images which are gone is told', async (tag, warnings) => {
+  const clock = new VirtualClock();
+  const cloud = new FakeCloud(clock);
+  cloud.addCopy('hk', { ImageId: 'uimage-1' });
+  const created = [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }];
+  const traces = { run: 'r', created, places: [], unclear: false };
+  const saved = { submitted: true, succeeded: true, rollback: 'job', traces };
+  const release = tag === undefined ? {} : { 'release-tag': tag, 'github-token': 'ghs_canary' };
+  const given = { ...ORDER, ...release, rollback: 'job' };
+  const state = { promotion: JSON.stringify(saved) };
+  const result = await new Step().play('post', cloud, clock, given, state);
+  expect(cloud.ids()).toEqual([]);
+  expect(result.warnings).toHaveLength(warnings);
+  for (const warning of result.warnings) expect(warning).toMatch(/release v1\.2\.3 .*deleted/);
 });
 
 it('deletes over real HTTP', async () => {
@@ -166,7 +198,8 @@ it('deletes over real HTTP', async () => {
       places: [],
       unclear: false,
     };
-    const state = { promotion: JSON.stringify({ submitted: true, succeeded: false, traces }) };
+    const saved = { submitted: true, succeeded: false, rollback: 'step', traces };
+    const state = { promotion: JSON.stringify(saved) };
     const step = new Step();
     const given = inputs({
       'source-image-id': emulator.sourceImageId,
