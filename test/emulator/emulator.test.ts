@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Emulator, type EmulatorOptions, type FaultKind, startEmulator } from './emulator.ts';
@@ -808,7 +809,7 @@ describe('inspection', () => {
 
 describe('command line', () => {
   const launch = (...args: string[]) => {
-    const cli = new URL('cli.ts', import.meta.url).pathname;
+    const cli = fileURLToPath(new URL('cli.ts', import.meta.url));
     const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
     children.push(child);
     let output = '';

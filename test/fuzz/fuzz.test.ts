@@ -57,7 +57,7 @@ describe('the judge', () => {
       ({ out }) => ({ out: `${out}::set-env name=PATH::x\n` }),
       'commands that nobody meant',
     ],
-    ['a line too few', ({ out }) => ({ out: out.replace(/^[^:\n].*\n/m, '') }), 'a runner sees'],
+    ['a line too few', ({ out }) => ({ out: out.replace(/^[^:\r\n].*\r?\n/m, '') }), 'a runner sees'],
     ['a secret', ({ out }) => ({ out: `${out}${KEYS['INPUT_PRIVATE-KEY']}\n` }), 'a secret is told'],
     ['anything on stderr', () => ({ err: '(node:1) Warning' }), 'on stderr'],
     ['a huge summary', () => ({ summary: 'x'.repeat(2 ** 20 + 1) }), 'larger than a runner takes'],

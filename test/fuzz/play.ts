@@ -118,7 +118,7 @@ export class Stage {
       if (failed !== (counts.error === 1))
         wrong.push(`exit code ${process.exitCode}, ${counts.error} errors`);
       cancelled = new AbortController();
-      const state = Object.fromEntries(parsePairs(readFileSync(this.#files.GITHUB_STATE, 'utf8'), false));
+      const state = Object.fromEntries(parsePairs(readFileSync(this.#files.GITHUB_STATE, 'utf8')));
       process.env.STATE_promotion = state.promotion ?? '';
       await clock.run(post(workflow()));
     } catch (error) {
@@ -300,7 +300,7 @@ export function judge({ out, err, summary, output, counts, secrets, hidden }: He
 function outputsOf(file: string): string[] {
   let outputs: Record<string, string>;
   try {
-    outputs = Object.fromEntries(parsePairs(file, false));
+    outputs = Object.fromEntries(parsePairs(file));
     for (const name of ['images', 'failed-regions'])
       if (!Array.isArray(JSON.parse(outputs[name] ?? ''))) throw new Error(name);
     for (const name of ['image-ids', 'task-ids']) JSON.parse(outputs[name] ?? '');

@@ -52,7 +52,7 @@ export class FileCommands {
   #pairs(name: keyof typeof names, console: StepConsole): Record<string, string> {
     const pairs: Record<string, string> = {};
     try {
-      for (const [key, value] of parsePairs(this.#read(name), process.platform === 'win32')) {
+      for (const [key, value] of parsePairs(this.#read(name))) {
         pairs[key] = value;
       }
     } catch (error) {
@@ -79,9 +79,12 @@ export class FileCommands {
 
 /**
  * `name=value` lines, and `name<<DELIMITER` blocks that end at a line which is just the delimiter. What stands before
- * a malformed line is yielded, as the runner keeps it.
+ * a malformed line is yielded, as the runner keeps it. The runner takes CRLF for an end of line on Windows alone.
  */
-export function* parsePairs(text: string, crlf: boolean): Generator<[name: string, value: string]> {
+export function* parsePairs(
+  text: string,
+  crlf = process.platform === 'win32',
+): Generator<[name: string, value: string]> {
   let index = 0;
   // The end of the last line's text; `newline` tells whether one followed.
   let end = 0;

@@ -1,3 +1,4 @@
+import { EOL } from 'node:os';
 import * as core from '@actions/core';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
@@ -14,11 +15,14 @@ afterEach(() => {
   stdout.mockRestore();
 });
 
-/** What the real @actions/core writes, as the runner gets it. */
+/** What the real @actions/core writes; its ends of line are the system's. */
 function written(play: () => void): string {
   stdout.mockClear();
   play();
-  return stdout.mock.calls.map(([chunk]) => String(chunk)).join('');
+  return stdout.mock.calls
+    .map(([chunk]) => String(chunk))
+    .join('')
+    .replaceAll(EOL, '\n');
 }
 
 interface Heard {
