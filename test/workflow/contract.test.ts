@@ -136,6 +136,63 @@ describe('the outputs', () => {
   });
 });
 
+describe('promote.yml', () => {
+  type Given = { with: Record<string, string>; secrets: Record<string, string> };
+  type Declared = Record<string, { default?: unknown; required?: boolean }>;
+  const source = read('.github/workflows/promote.yml');
+  const { on, jobs } = parse(source) as {
+    on: { workflow_call: { inputs: Declared; secrets: Declared } };
+    jobs: { promote: { steps: (Partial<Given> & { id?: string })[] } };
+  };
+  const { inputs: takes, secrets } = on.workflow_call;
+  const passed = jobs.promote.steps.find(({ id }) => id === 'promote')?.with ?? {};
+
+  it('passes on nothing that the action does not take, and all that it takes itself', () => {
+    expect(Object.keys(action.inputs)).toEqual(expect.arrayContaining(Object.keys(passed)));
+    const used = Object.values(passed).flatMap((value) => [...value.matchAll(/(inputs|secrets)\.([\w-]+)/g)]);
+    const names = used.map(([, kind, name]) => `${kind}.${name}`);
+    // These make the matrix and choose the runner.
+    const own = ['images', 'target-project-ids', 'max-parallel', 'runs-on'];
+    const taken = Object.keys(takes).filter((name) => !own.includes(name));
+    expect([...new Set(names)].sort()).toEqual(
+      [
+        ...taken.map((name) => `inputs.${name}`),
+        ...Object.keys(secrets).map((name) => `secrets.${name}`),
+      ].sort(),
+    );
+  });
+
+  const stated = Object.entries(takes).filter(
+    ([name, { default: value }]) => name in action.inputs && value !== undefined && value !== '',
+  );
+  it.each(stated.map(([name, { default: value }]) => [name, String(value)]))(
+    '%s: its default (%s) is that of the action',
+    (name, value) => {
+      expect(value).toBe(action.inputs[name]?.default);
+    },
+  );
+  it('states some defaults', () => {
+    expect(stated.length).toBeGreaterThan(2);
+  });
+
+  const recipes: [string, string | undefined][] = [
+    ['README.md', readme.split(/```(?:yaml)?\n/).find((block) => block.includes('/promote.yml@'))],
+    ['its first lines', /^(?:# {3}.*\n)+/m.exec(source)?.[0].replaceAll(/^# {3}/gm, '')],
+  ];
+  it.each(recipes)('is given what it takes by the recipe in %s', (_, recipe = '') => {
+    const [given] = Object.values((parse(recipe) as { jobs: Record<string, Given> }).jobs);
+    for (const [part, declared] of [
+      ['with', takes],
+      ['secrets', secrets],
+    ] as const) {
+      const names = Object.keys(given?.[part] ?? {});
+      const required = Object.keys(declared).filter((name) => declared[name]?.required);
+      expect(names).toEqual(expect.arrayContaining(required));
+      expect(Object.keys(declared)).toEqual(expect.arrayContaining(names));
+    }
+  });
+});
+
 it('the version is the one of package.json', () => {
   expect(VERSION).toBe(version);
 });
