@@ -223,8 +223,8 @@ const PATHS: Record<string, Path> = {
   },
 };
 
-test('there are at least 30 paths', () => {
-  expect(Object.keys(PATHS).length).toBeGreaterThanOrEqual(30);
+test('there are at least 50 paths', () => {
+  expect(Object.keys(PATHS).length).toBeGreaterThanOrEqual(50);
 });
 
 describe('no key, token or signature is shown on this path', () => {
