@@ -1,8 +1,8 @@
 /**
  * Takes the pictures of the README, docs/summary.png and docs/log.png, from a real run of dist/ on the emulated API.
- * `--check` takes none: it fails when GitHub would not show what the run came to.
+ * `--check` takes none: it fails when GitHub would not show what the run came to, or the picture of the architecture.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,18 +42,18 @@ const DRAW = `(async () => {
   }
 })()`;
 
-async function openSummary(context: BrowserContext, summary: string) {
+async function open(context: BrowserContext, name: string, markdown: string) {
   const page = await context.newPage();
-  await page.setContent(summaryPage(summary));
+  await page.setContent(summaryPage(markdown));
   await page.addScriptTag({ path: path('../node_modules/mermaid/dist/mermaid.min.js') });
   await page.evaluate(DRAW).catch((error: Error) => {
-    throw new Error(`Mermaid cannot draw the summary:\n${summary}\n${error.message}`);
+    throw new Error(`Mermaid cannot draw ${name}:\n${markdown}\n${error.message}`);
   });
   return page;
 }
 
 /** What is wrong with the summary as it is shown. */
-async function faultsOf(page: Awaited<ReturnType<typeof openSummary>>, regions: string[]): Promise<string[]> {
+async function faultsOf(page: Awaited<ReturnType<typeof open>>, regions: string[]): Promise<string[]> {
   const faults: string[] = [];
   const expect = (what: string, shown: string[]) => {
     const missing = regions.filter((region) => !shown.some((text) => text.split(/\s/).includes(region)));
@@ -87,7 +87,7 @@ async function preview(check: boolean): Promise<void> {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-sync'],
   });
   try {
-    const summary = await openSummary(context, run.summary);
+    const summary = await open(context, 'the summary', run.summary);
     const faults = await faultsOf(
       summary,
       images.map(({ region }) => region),
@@ -95,6 +95,8 @@ async function preview(check: boolean): Promise<void> {
     if (faults.length > 0)
       throw new Error(`The summary is not shown as it should be:\n- ${faults.join('\n- ')}`);
     if (check) {
+      const name = 'docs/architecture.md';
+      await open(context, name, readFileSync(path(`../${name}`), 'utf8'));
       console.log(
         `The summary shows ${images.length} rows and ${images.length} bars for ${images.length} copies.`,
       );
