@@ -154,7 +154,7 @@ function leaveToPost(promotion: Promotion): void {
 }
 
 async function publish(
-  { env, signal }: Workflow,
+  { env, clock, signal }: Workflow,
   { tag, token }: { tag: string; token: string },
   promotion: Promotion,
   report: (event: Event) => void,
@@ -166,6 +166,7 @@ async function publish(
       tag,
       promotion,
       signal,
+      clock,
       images: outputsOf(promotion).images ?? '[]',
       apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
       repository: env.GITHUB_REPOSITORY ?? '',

@@ -1,6 +1,6 @@
 import { getOctokit } from '@actions/github';
 import { EnvHttpProxyAgent, fetch } from 'undici';
-import { type Clock, systemClock } from '../cloud/clock.ts';
+import type { Clock } from '../cloud/clock.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
 import { oneLine } from '../text.ts';
 import { isPublishable, renderSection, withSection } from './notes.ts';
@@ -30,7 +30,7 @@ export interface ReleaseOptions {
   /** The text of images.json. */
   images: string;
   signal?: AbortSignal;
-  clock?: Clock;
+  clock: Clock;
 }
 
 /** Why the ids are not, or not fully, on the release. The promotion itself stands. */
@@ -70,7 +70,7 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
     const release = await findRelease(octokit, repository, tag);
     await writeNotes(octokit, repository, release, renderSection(promotion));
     failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
-    await replaceAsset(octokit, repository, release, images, options.clock ?? systemClock, signal);
+    await replaceAsset(octokit, repository, release, images, options.clock, signal);
     return { url: release.html_url };
   } catch (error) {
     signal?.throwIfAborted();
@@ -103,10 +103,7 @@ function checkToken(token: string): void {
   });
 }
 
-function connect(
-  { token, apiUrl, signal, clock = systemClock }: ReleaseOptions,
-  agent: EnvHttpProxyAgent,
-): Octokit {
+function connect({ token, apiUrl, signal, clock }: ReleaseOptions, agent: EnvHttpProxyAgent): Octokit {
   const octokit = getOctokit(token, {
     baseUrl: apiUrl.replace(/\/+$/, ''),
     request: {
@@ -309,7 +306,7 @@ class Stop extends Error {
 
 function explain(
   error: unknown,
-  { apiUrl, repository, clock = systemClock }: ReleaseOptions,
+  { apiUrl, repository, clock }: ReleaseOptions,
 ): { reason: string; advice: string } {
   if (error instanceof Stop) return { reason: error.message, advice: error.advice };
   const { status, answered, headers, text } = details(error);

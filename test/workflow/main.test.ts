@@ -391,6 +391,7 @@ describe('the release', () => {
       repository: 'acme/web',
       images: result.outputs.images,
       promotion: { status: 'available' },
+      clock,
     });
     expect(result.log).toContain('https://github.test/releases/v1.4.2');
     expect(result.masked).toContain('ghs_canary');
