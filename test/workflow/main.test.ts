@@ -128,7 +128,7 @@ describe('over real HTTP', () => {
       emulator.faults.push({ action: 'GetRegion', executed: false, kind: { http: 502 }, times: 3 });
       const result = await step.capture(() => main(step.workflow(order(emulator))));
       expect(outcome(result).status).toBe('available');
-      expect(result.log.split('\n').filter((line) => line.includes('502'))).toHaveLength(1);
+      expect(result.log.split('\n').filter((line) => line.includes('HTTP 502'))).toHaveLength(1);
     });
   });
 });
