@@ -167,6 +167,7 @@ async function publish(
       promotion,
       signal,
       clock,
+      env,
       images: outputsOf(promotion).images ?? '[]',
       apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
       repository: env.GITHUB_REPOSITORY ?? '',

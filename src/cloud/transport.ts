@@ -170,11 +170,14 @@ export function createTransport({
   };
 }
 
-/** The proxy for the protocol, as curl and the runner choose it: HTTPS_PROXY is not HTTP_PROXY's fallback, nor the reverse. */
-function createDispatcher(protocol: string, env: Record<string, string | undefined>): Dispatcher {
+/**
+ * HTTP/1.1 through the proxy for the protocol, as curl and the runner choose it: HTTPS_PROXY is not HTTP_PROXY's
+ * fallback, nor the reverse. Throws TransportError when that is no URL.
+ */
+export function createDispatcher(protocol: string, env: Record<string, string | undefined>): Dispatcher {
   const name = protocol === 'https:' ? 'https_proxy' : 'http_proxy';
   const proxy = proxyUrl(name, env);
-  // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not hand the signed requests to anybody.
+  // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not hand signed requests or a token to anybody.
   const tls = { rejectUnauthorized: true };
   return new EnvHttpProxyAgent({
     httpProxy: proxy,

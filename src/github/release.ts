@@ -1,6 +1,7 @@
-import { getOctokit } from '@actions/github';
-import { EnvHttpProxyAgent, fetch } from 'undici';
+import type { getOctokit } from '@actions/github';
+import { type Dispatcher, fetch } from 'undici';
 import type { Clock } from '../cloud/clock.ts';
+import { createDispatcher, TransportError } from '../cloud/transport.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
 import { oneLine } from '../text.ts';
 import { isPublishable, renderSection, withSection } from './notes.ts';
@@ -29,6 +30,8 @@ export interface ReleaseOptions {
   promotion: Promotion;
   /** The text of images.json. */
   images: string;
+  /** Where the proxies are read from. */
+  env: Record<string, string | undefined>;
   signal?: AbortSignal;
   clock: Clock;
 }
@@ -60,13 +63,11 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
   checkToken(options.token);
 
   // @actions/github chooses a proxy once, for the API's host; assets go to another host. It leaves sockets open, too.
-  let agent: EnvHttpProxyAgent | undefined;
+  let dispatcher: Dispatcher | undefined;
   let failing = `The image ids were not published on release ${tag} of ${options.repository}`;
   try {
-    // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not hand the token to anybody.
-    const tls = { rejectUnauthorized: true };
-    agent = new EnvHttpProxyAgent({ connect: tls, requestTls: tls, proxyTls: tls });
-    const octokit = connect(options, agent);
+    dispatcher = createDispatcher(new URL(options.apiUrl).protocol, options.env);
+    const octokit = await connect(options, dispatcher);
     const release = await findRelease(octokit, repository, tag);
     await writeNotes(octokit, repository, release, renderSection(promotion));
     failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
@@ -78,7 +79,7 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
     const message = `${failing}: ${reason}`.replaceAll(options.token, '***');
     throw new ReleaseError({ message, advice });
   } finally {
-    await agent?.destroy();
+    await dispatcher?.destroy();
   }
 }
 
@@ -103,7 +104,12 @@ function checkToken(token: string): void {
   });
 }
 
-function connect({ token, apiUrl, signal, clock }: ReleaseOptions, agent: EnvHttpProxyAgent): Octokit {
+async function connect(
+  { token, apiUrl, signal, clock }: ReleaseOptions,
+  dispatcher: Dispatcher,
+): Promise<Octokit> {
+  // It reads the proxies while it loads, and throws at one that is no URL: that has been told by now.
+  const { getOctokit } = await import('@actions/github');
   const octokit = getOctokit(token, {
     baseUrl: apiUrl.replace(/\/+$/, ''),
     request: {
@@ -113,7 +119,7 @@ function connect({ token, apiUrl, signal, clock }: ReleaseOptions, agent: EnvHtt
         const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
         return fetch(url, {
           ...init,
-          dispatcher: agent,
+          dispatcher,
           signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         });
       },
@@ -309,9 +315,11 @@ function explain(
   { apiUrl, repository, clock }: ReleaseOptions,
 ): { reason: string; advice: string } {
   if (error instanceof Stop) return { reason: error.message, advice: error.advice };
+  const again = 'Run the job again: images that are there already are adopted.';
+  if (error instanceof TransportError)
+    return { reason: `${error.message}.`, advice: `${error.advice} ${again}` };
   const { status, answered, headers, text } = details(error);
   const said = oneLine(answered ? text : innermost(error), 300);
-  const again = 'Run the job again: images that are there already are adopted.';
   if (!answered)
     return {
       reason: `${apiUrl} gave no answer to work with (${said}).`,

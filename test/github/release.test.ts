@@ -27,6 +27,7 @@ function options(change: Partial<ReleaseOptions> = {}): ReleaseOptions {
     tag: 'v1',
     promotion: promotion({ hk: 'uimage-1', sg: 'uimage-2' }),
     images: '[{"region":"hk"}]',
+    env: {},
     clock: systemClock,
     ...change,
   };
@@ -50,6 +51,14 @@ async function failure(
   );
   expect(cause).toBeUndefined();
   return error as ReleaseError;
+}
+
+/** An address at which nobody listens. */
+async function deserted(): Promise<string> {
+  const server = createServer();
+  const url = await listen(server);
+  await new Promise((resolve) => server.close(resolve));
+  return url;
 }
 
 const isUpload = ({ method, path }: Seen) => method === 'POST' && path.includes('/assets?name=');
@@ -217,9 +226,7 @@ describe('says what is wrong and what to do', () => {
   });
 
   it('when nobody listens', async () => {
-    const server = createServer();
-    const apiUrl = await listen(server);
-    await new Promise((resolve) => server.close(resolve));
+    const apiUrl = await deserted();
     const { message, advice } = await failure({ apiUrl });
     expect(message).toContain(`${apiUrl} gave no answer to work with (connect ECONNREFUSED`);
     expect(advice).toContain('HTTPS_PROXY');
@@ -515,41 +522,63 @@ describe('a proxy', () => {
     };
   }
 
-  const variables = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+  // Proxies are read from the argument alone: with these nothing could be reached.
   beforeEach(() => {
-    for (const name of variables) vi.stubEnv(name, undefined);
+    for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'])
+      vi.stubEnv(name, 'http://127.0.0.1:1');
   });
 
   it('is used for the API and for uploads, and NO_PROXY wins over it', async () => {
     await github.createRelease('notes');
     const proxy = await startProxy();
     try {
-      vi.stubEnv('HTTP_PROXY', proxy.url);
-      await publish();
+      await publish({ env: { HTTP_PROXY: proxy.url } });
       const { origin } = new URL(github.apiUrl);
       expect(proxy.through.map((url) => new URL(url).origin)).toEqual(github.requests.map(() => origin));
       expect(proxy.through.some((url) => url.startsWith(`${origin}/api/uploads/`))).toBe(true);
       proxy.through.length = 0;
-      vi.stubEnv('NO_PROXY', '127.0.0.1');
-      await publish();
+      await publish({ env: { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' } });
       expect(proxy.through).toEqual([]);
     } finally {
       await proxy.close();
     }
   });
 
-  it('with an address that is none is told', async () => {
-    vi.stubEnv('HTTPS_PROXY', 'user:pa55word@proxy');
-    const { message, advice } = await failure();
-    expect(advice).toContain('HTTPS_PROXY');
-    expect(message + advice).not.toContain('pa55word');
-  });
-
-  it('that refuses is told, without its password', async () => {
+  it('in HTTP_PROXY is not asked for https', async () => {
     const proxy = await startProxy();
     try {
-      vi.stubEnv('HTTPS_PROXY', proxy.url.replace('//', '//user:pa55word@'));
-      const { message, advice } = await failure({ apiUrl: 'https://api.github.example' });
+      const apiUrl = (await deserted()).replace('http:', 'https:');
+      const { message } = await failure({ apiUrl, env: { HTTP_PROXY: proxy.url, http_proxy: proxy.url } });
+      expect(message).toContain('connect ECONNREFUSED 127.0.0.1');
+      expect(proxy.through).toEqual([]);
+    } finally {
+      await proxy.close();
+    }
+  });
+
+  it('with an address that is none is told, without its password, and nothing is sent', async () => {
+    const clock = new VirtualClock();
+    const { message, advice } = await failure({ env: { HTTP_PROXY: 'http://user:pa55word@:x' } }, clock);
+    expect(message).toBe(
+      'The image ids were not published on release v1 of octo/app: the proxy in HTTP_PROXY is not a URL.',
+    );
+    expect(advice).toContain('Write HTTP_PROXY as http://host:port');
+    expect(message + advice).not.toContain('pa55word');
+    expect(clock.elapsed).toBe(0);
+    expect(github.requests).toEqual([]);
+  });
+
+  it.each([
+    ['that refuses', 'http://user:pa55word@'],
+    ['without a scheme that refuses', 'user:pa55word@'],
+    ['without a scheme or a user that refuses', ''],
+  ])('%s is told, without its password', async (_, before) => {
+    const proxy = await startProxy();
+    try {
+      const { message, advice } = await failure({
+        apiUrl: 'https://api.github.example',
+        env: { HTTPS_PROXY: proxy.url.replace('http://', before) },
+      });
       expect(message).toContain(
         'https://api.github.example gave no answer to work with (Proxy response (403)',
       );

@@ -392,6 +392,7 @@ describe('the release', () => {
       images: result.outputs.images,
       promotion: { status: 'available' },
       clock,
+      env,
     });
     expect(result.log).toContain('https://github.test/releases/v1.4.2');
     expect(result.masked).toContain('ghs_canary');
