@@ -117,6 +117,7 @@ async function connect(
       log: { debug() {}, info() {}, warn() {}, error() {} },
       fetch: (url: string, init: Parameters<typeof fetch>[1]) => {
         const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
+        // Follows redirects, as renamed repositories need; what leaves the origin goes without the token.
         return fetch(url, {
           ...init,
           dispatcher,

@@ -589,3 +589,40 @@ describe('a proxy', () => {
     }
   });
 });
+
+describe('a redirect', () => {
+  it('of a renamed repository is followed', async () => {
+    await github.createRelease('notes');
+    github.fail(({ method, path }) =>
+      path.startsWith('/repos/octo/former/')
+        ? {
+            status: method === 'GET' ? 301 : 307,
+            headers: { location: github.apiUrl + path.replace('/former/', '/app/') },
+          }
+        : undefined,
+    );
+    await publish({ repository: 'octo/former' });
+    expect(github.requests.filter(({ path }) => path.includes('/former/')).length).toBeGreaterThan(1);
+    const { body, assets } = await github.release();
+    expect(body).toContain('`uimage-1`');
+    expect(assets.map(({ name }) => name)).toEqual(['images.json']);
+  });
+
+  it('to another origin is followed without the token', async () => {
+    await github.createRelease('notes');
+    const seen: (string | undefined)[] = [];
+    const other = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(404, { 'content-type': 'application/json' }).end('{}');
+    });
+    const location = await listen(other);
+    try {
+      github.fail((request) => (isNotes(request) ? { status: 307, headers: { location } } : undefined));
+      await failure();
+      expect(seen).toEqual([undefined]);
+    } finally {
+      other.closeAllConnections();
+      other.close();
+    }
+  });
+});
