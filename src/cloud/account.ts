@@ -8,17 +8,8 @@ export async function getRegions(client: Client, options?: CallOptions): Promise
   for (const row of records(body.Regions) ?? []) {
     const id = text(row.Region);
     if (id === undefined) continue;
-    const earlier = regions.get(id);
-    const isDefault = boolean(row.IsDefault);
-    regions.set(
-      id,
-      compact<Region>({
-        Region: id,
-        Zone: earlier?.Zone ?? text(row.Zone),
-        RegionName: earlier?.RegionName ?? text(row.RegionName),
-        IsDefault: earlier?.IsDefault || (isDefault ?? earlier?.IsDefault),
-      }),
-    );
+    const RegionName = regions.get(id)?.RegionName ?? text(row.RegionName);
+    regions.set(id, compact<Region>({ Region: id, RegionName }));
   }
   return [...regions.values()];
 }

@@ -5,7 +5,6 @@ export interface Image {
   ImageName?: string;
   State?: string;
   ImageDescription?: string;
-  Tag?: string;
   OsType?: string;
   OsName?: string;
   ImageType?: string;
@@ -17,14 +16,12 @@ export interface Image {
   DataSnapshotIds?: string[];
   /** YYYY/MM/DD: the end of the operating system's life. */
   MaintainEol?: string;
-  Zone?: string;
 }
 
 export interface ImageQuery {
   Region: string;
   ProjectId?: string;
-  Zone?: string;
-  ImageType?: 'Base' | 'Business' | 'Custom';
+  ImageType?: 'Custom';
   /** One id is sent as ImageId, several as ImageIds.N; without any, every image is listed. */
   ImageIds?: string[];
 }
@@ -60,9 +57,7 @@ export interface CopyAnswer {
 
 export interface Region {
   Region: string;
-  Zone?: string;
   RegionName?: string;
-  IsDefault?: boolean;
 }
 
 export interface Project {

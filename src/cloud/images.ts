@@ -53,7 +53,6 @@ export async function describeImages(
   const params = {
     Region: query.Region,
     ProjectId: query.ProjectId,
-    Zone: query.Zone,
     ImageType: query.ImageType,
     ...(wanted.length === 1 ? { ImageId: wanted[0] } : { ImageIds: wanted }),
     Limit: PAGE,
@@ -149,7 +148,6 @@ function readImage(value: unknown): Image | undefined {
     ImageName: text(row.ImageName),
     State: text(row.State),
     ImageDescription: text(row.ImageDescription),
-    Tag: text(row.Tag),
     OsType: text(row.OsType),
     OsName: text(row.OsName),
     ImageType: text(row.ImageType),
@@ -158,6 +156,5 @@ function readImage(value: unknown): Image | undefined {
     CreateTime: number(row.CreateTime),
     DataSnapshotIds: texts(row.DataSnapshotIds),
     MaintainEol: text(row.MaintainEol),
-    Zone: text(row.Zone),
   });
 }

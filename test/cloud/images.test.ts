@@ -110,8 +110,8 @@ describe('describeImages', () => {
     const { sent } = await list(site(0));
     const keys = ['Action', 'Limit', 'Offset', 'PublicKey', 'Region', 'SecurityToken', 'Signature'];
     expect(Object.keys(sent[0]?.params ?? {}).sort()).toEqual(keys);
-    const full = await list(site(0), { ProjectId: 'org-1', Zone: 'hk-02', ImageType: 'Custom' });
-    expect(full.sent[0]?.params).toMatchObject({ ProjectId: 'org-1', Zone: 'hk-02', ImageType: 'Custom' });
+    const full = await list(site(0), { ProjectId: 'org-1', ImageType: 'Custom' });
+    expect(full.sent[0]?.params).toMatchObject({ ProjectId: 'org-1', ImageType: 'Custom' });
   });
 
   it('reads every field, and drops what has another type', async () => {
@@ -120,7 +120,6 @@ describe('describeImages', () => {
       ImageName: 'web-1.4.2',
       State: 'Available',
       ImageDescription: '镜像',
-      Tag: 'Default',
       OsType: 'Linux',
       OsName: 'Ubuntu 24.04',
       ImageType: 'Custom',
@@ -129,7 +128,6 @@ describe('describeImages', () => {
       CreateTime: 1_767_225_600,
       DataSnapshotIds: ['snap-1'],
       MaintainEol: '2029/04/30',
-      Zone: 'hk-02',
     };
     const bad = {
       ...Object.fromEntries(Object.keys(good).map((key) => [key, { not: 'this' }])),
@@ -262,22 +260,19 @@ describe('the account', () => {
     const { client, clock } = fakeClient(() => ({
       RetCode: 0,
       Regions: [
-        { Region: 'hk', Zone: 'hk-01', RegionName: 'Hong Kong', IsDefault: false, RegionId: 1 },
-        { Region: 'cn-bj2', Zone: 'cn-bj2-02', IsDefault: 'false' },
-        { Region: 'hk', Zone: 'hk-02', RegionName: 'other', IsDefault: false },
-        { Region: 'cn-bj2', Zone: 'cn-bj2-04', RegionName: 'Beijing', IsDefault: true },
+        { Region: 'hk', Zone: 'hk-01', RegionName: 'Hong Kong', RegionId: 1 },
+        { Region: 'cn-bj2', Zone: 'cn-bj2-02' },
+        { Region: 'hk', Zone: 'hk-02', RegionName: 'other' },
+        { Region: 'cn-bj2', Zone: 'cn-bj2-04', RegionName: 'Beijing' },
         { Zone: 'lost' },
         { Region: 'sg' },
-        { Region: 'th-bkk', IsDefault: true },
-        { Region: 'th-bkk', IsDefault: false },
         null,
       ],
     }));
     expect(await clock.run(getRegions(client))).toStrictEqual([
-      { Region: 'hk', Zone: 'hk-01', RegionName: 'Hong Kong', IsDefault: false },
-      { Region: 'cn-bj2', Zone: 'cn-bj2-02', RegionName: 'Beijing', IsDefault: true },
+      { Region: 'hk', RegionName: 'Hong Kong' },
+      { Region: 'cn-bj2', RegionName: 'Beijing' },
       { Region: 'sg' },
-      { Region: 'th-bkk', IsDefault: true },
     ]);
   });
 
@@ -315,7 +310,7 @@ describe('any answer', () => {
         'Features',
         'State',
         'Region',
-        'Zone',
+        'RegionName',
         'IsDefault',
         'ProjectId',
         'TargetRegion',

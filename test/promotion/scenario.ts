@@ -119,7 +119,7 @@ export class FakeCloud implements Cloud {
   latency = 100;
   batch = true;
   regions: Region[] = [
-    { Region: HERE, RegionName: 'Beijing 2', IsDefault: true },
+    { Region: HERE, RegionName: 'Beijing 2' },
     { Region: 'hk', RegionName: 'Hong Kong' },
     { Region: 'sg', RegionName: 'Singapore' },
     { Region: 'us-ca', RegionName: 'Los Angeles' },

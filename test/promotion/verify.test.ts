@@ -8,7 +8,6 @@ const copy: Image = {
   ImageId: 'uimage-copy',
   ImageDescription: 'another',
   CreateTime: 1,
-  Tag: 'x',
 };
 
 describe('a copy against its source', () => {
