@@ -189,7 +189,8 @@ async function summarize(
 ): Promise<void> {
   try {
     const { renderSummary } = await import('./summary.ts');
-    const text = renderSummary(promotion, { region: inputs.order.source.region, warnings, now: clock.now() });
+    const { region, projectId } = inputs.order.source;
+    const text = renderSummary(promotion, { region, projectId, warnings, now: clock.now() });
     await core.summary.addRaw(text, true).write();
   } catch (error) {
     core.warning(

@@ -4,9 +4,9 @@ import type { Copy, Problem, Promotion, Status } from './promotion/model.ts';
 import { cell, code, fenced, ganttTask, hcl, json, prose } from './text.ts';
 
 export interface SummaryContext {
-  /** The source image's. */
+  /** The source image's; no project is the account's default one. */
   region: string;
-  projectId?: string;
+  projectId: string | undefined;
   /** In the order in which they were told. */
   warnings: readonly Problem[];
   /** Unix milliseconds: where the bars of open copies end. */

@@ -30,7 +30,7 @@ interface Node {
 const NOW = T0 + 3_600_000;
 
 function summaryOf(promotion: Promotion, warnings: Problem[] = [], region = 'cn-bj2'): string {
-  return renderSummary(promotion, { region, projectId: 'org-build', warnings, now: NOW });
+  return renderSummary(promotion, { region, projectId: undefined, warnings, now: NOW });
 }
 
 function parse(markdown: string): Node {
@@ -229,9 +229,16 @@ describe('a summary', () => {
       'image_ids = {\n  "hk" = "uimage-hk1"\n  "sg" = "uimage-sg1"\n  "cn-bj2" = "uimage-abc123"\n}',
     );
     expect(markdown).toContain(
-      'Source: `uimage-abc123` (web-1.4.2, 40 GB, Ubuntu 24.04) in `cn-bj2`, project `org-build`',
+      'Source: `uimage-abc123` (web-1.4.2, 40 GB, Ubuntu 24.04) in `cn-bj2`. Target: project `org-prod`.',
     );
     expect(markdown).not.toContain('What went wrong');
+  });
+
+  it("names the source's project when the order does", () => {
+    const context = { region: 'cn-bj2', projectId: 'org-build', warnings: [], now: NOW };
+    expect(renderSummary(aPromotion(), context)).toContain(
+      'in `cn-bj2`, project `org-build`. Target: project `org-prod`.',
+    );
   });
 
   it('of a partial failure tells reasons and remedies, and warnings once', async () => {

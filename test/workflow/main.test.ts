@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { publishRelease } from '../../src/github/release.ts';
 import { main } from '../../src/main.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
-import { doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
+import { BUILD, doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
 import type { FileResults } from '../runner/files.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';
@@ -343,11 +343,12 @@ describe('a rollback in the step', () => {
 });
 
 describe('the summary', () => {
-  it('is written once, with the warnings', async () => {
+  it('is written once, with the place of the source and the warnings', async () => {
     const { cloud, run } = setUp();
     cloud.fault('GetRegion', fails(299));
     const { summary, outputs } = await run({ 'target-regions': 'hk' });
     expect(summary).toContain(outputs['image-id']);
+    expect(summary).toContain(` in \`${HERE}\`, project \`${BUILD}\`. Target: project \`${PROD}\`.`);
     expect(summary).toContain('GetRegion');
     expect(summary.match(/^## /gm)).toHaveLength(1);
   });
