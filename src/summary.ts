@@ -60,7 +60,7 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
     `## ${ICON[status]} ${headline(promotion, show)}`,
     ...about(promotion, context, detail),
     ...(copies.length > 0
-      ? [(status === 'planned' ? planTable : resultTable)(copies, context.now, detail)]
+      ? [status === 'planned' ? planTable(copies, detail) : resultTable(copies, context.now, detail)]
       : []),
     ...(detail.gantt ? gantt(copies, context.now) : []),
     ...(told
@@ -135,7 +135,7 @@ function took(copy: Copy, now: number): string {
 
 const WOULD: Record<Copy['plan'], string> = { copy: 'copy', adopt: 'adopt', source: 'nothing' };
 
-function planTable(copies: readonly Copy[], _now: number, { cell: most, text }: Detail): string {
+function planTable(copies: readonly Copy[], { cell: most, text }: Detail): string {
   return table(
     ['Region', 'Would', 'Why', 'Name', 'Image id'],
     copies.map((copy) => [
