@@ -1,3 +1,4 @@
+import { isPublishable } from './github/notes.ts';
 import { failuresOf, headline, isUsable } from './log.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Problem, Promotion, Status } from './promotion/model.ts';
@@ -212,11 +213,7 @@ function distinct(problems: readonly Problem[]): Problem[] {
 }
 
 function idBlocks(copies: readonly Copy[]): string[] {
-  const ids = copies.flatMap(({ region, imageId, state, outcome }): [string, string][] =>
-    imageId === null || outcome === 'failed' || outcome === 'planned' || state === 'Deleted'
-      ? []
-      : [[region, imageId]],
-  );
+  const ids = copies.filter(isPublishable).map(({ region, imageId }) => [region, imageId] as const);
   if (ids.length === 0) return [];
   const variables = ids.map(([region, imageId]) => `  ${hcl(region)} = ${hcl(imageId)}`);
   return [

@@ -6,10 +6,10 @@ const END = '<!-- copy-custom-image:end -->';
 /** A marker counts only when it is alone on its line: prose and code that mention one are no section. */
 const MARKER = /^<!-- copy-custom-image:(begin|end) -->(?=[ \t]*$)/gm;
 
-/** A copy that readers of a release can use. */
+/** A copy whose id is one to use, in the notes of a release and in the summary. */
 export function isPublishable(copy: Copy): copy is Copy & { imageId: string } {
   const made = copy.outcome === 'copied' || copy.outcome === 'adopted' || copy.outcome === 'source';
-  return made && copy.imageId !== null && copy.imageId !== '' && copy.state !== 'Deleted';
+  return made && copy.imageId !== null && copy.state !== 'Deleted';
 }
 
 /** The section's Markdown. No time and no run in it: the same promotion gives the same text. */

@@ -349,6 +349,7 @@ describe('a summary', () => {
       ['hk', 'copy', 'no copy of this source is there', 'web-1.4.2', '–'],
       ['sg', 'adopt', 'this copy of the source is there, Available', 'web-1.4.2', 'uimage-sg1'],
     ]);
+    expect(markdown).not.toContain('Terraform');
   });
 
   it('of copies that are not waited for says so', () => {
