@@ -13,7 +13,10 @@ export interface Inputs {
 export interface Read {
   /** Keys and tokens, as they came and as they are used: to be masked before anything else. */
   secrets: string[];
-  /** One sentence each, in the order of action.yml, each beginning with the name of its input. */
+  /**
+   * One sentence each, each beginning with the name of its input, in the order of action.yml; allow-http alone comes
+   * before the api-url that it permits.
+   */
   mistakes: string[];
   notices: string[];
   /** Absent when there are mistakes. */
@@ -35,12 +38,28 @@ export function readInputs(env: Environment): Read {
   const securityToken = reader.key('security-token', 'UCLOUD_SECURITY_TOKEN', false);
   const allowHttp = reader.boolean('allow-http', false);
   const url = reader.url('api-url', 'UCLOUD_API_BASE_URL', DEFAULT_URL, allowHttp);
-  const region = reader.word('region', 'UCLOUD_REGION');
+  const region = reader.word(
+    'region',
+    'UCLOUD_REGION',
+    'give the region of the source image, for example cn-bj2.',
+  );
   const zone = reader.word('zone', null);
   const projectId = reader.word('project-id', 'UCLOUD_PROJECT_ID');
   const imageId = reader.word('source-image-id', null);
   const name = reader.text('source-image-name');
-  const targetProject = reader.word('target-project-id', null);
+  if (imageId && name) {
+    reader.mistake(
+      'source-image-id',
+      'and source-image-name exclude each other: give exactly one of the two.',
+    );
+  } else if (!imageId && !name) {
+    reader.mistake('source-image-id', 'is missing: give it, or source-image-name, for the image to copy.');
+  }
+  const targetProject = reader.word(
+    'target-project-id',
+    null,
+    'give the project to copy to, for example org-abc123.',
+  );
   const regions = reader.list('target-regions');
   const targetName = reader.imageName('target-image-name');
   const description = reader.text('target-image-description');
@@ -55,19 +74,6 @@ export function readInputs(env: Environment): Read {
   const summary = reader.boolean('summary', true);
   const releaseTag = reader.text('release-tag');
   const githubToken = reader.key('github-token', null, false);
-
-  if (!region)
-    reader.missing('region', 'UCLOUD_REGION', 'the region of the source image, for example cn-bj2');
-  if (imageId && name) {
-    reader.mistake(
-      'source-image-id',
-      'and source-image-name exclude each other: give exactly one of the two.',
-    );
-  } else if (!imageId && !name) {
-    reader.mistake('source-image-id', 'is missing: give it, or source-image-name, for the image to copy.');
-  }
-  if (!targetProject)
-    reader.missing('target-project-id', null, 'the project to copy to, for example org-abc123');
   if (releaseTag && !githubToken) {
     reader.mistake(
       'github-token',
@@ -150,8 +156,8 @@ class Reader {
     this.mistakes.push(`${input} ${text}`);
   }
 
-  missing(input: string, variable: string | null, what: string): void {
-    this.mistake(input, `is missing${variable ? ` (${variable} is not set either)` : ''}: give ${what}.`);
+  private missing(input: string, variable: string | null, remedy: string): void {
+    this.mistake(input, `is missing${variable ? ` (${variable} is not set either)` : ''}: ${remedy}`);
   }
 
   /** The runner passes `a-name` as INPUT_A-NAME. An empty input counts as not given. */
@@ -161,15 +167,17 @@ class Reader {
     return { value: this.env[variable] ?? '', from: `${input} (from ${variable})` };
   }
 
-  text(input: string, variable: string | null = null): string {
-    return this.raw(input, variable).value.trim();
+  text(input: string): string {
+    return this.raw(input, null).value.trim();
   }
 
-  /** An id or a region: no spaces, no control characters. */
-  word(input: string, variable: string | null): string {
+  /** An id or a region: no spaces, no control characters. It must be there when there is a `remedy` for its absence. */
+  word(input: string, variable: string | null, remedy?: string): string {
     const { value, from } = this.raw(input, variable);
     const word = value.trim();
-    if (word !== '' && !/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(word)) {
+    if (word === '') {
+      if (remedy) this.missing(input, variable, remedy);
+    } else if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(word)) {
       this.mistake(from, `is no id: ${shown(word)}. It takes letters, digits and - . _ : only.`);
     }
     return word;
@@ -182,10 +190,10 @@ class Reader {
     if (key !== value && key !== '')
       this.notices.push(`${from}: white space or a line break around the value was removed.`);
     if (key === '' && required) {
-      this.mistake(
+      this.missing(
         input,
-        `is missing${variable ? ` (${variable} is not set either)` : ''}: pass it from a secret. ` +
-          'Secrets are empty in a pull request from a fork, and when the name is mistyped.',
+        variable,
+        'pass it from a secret. Secrets are empty in a pull request from a fork, and when the name is mistyped.',
       );
     } else if (/\s/.test(key)) {
       this.mistake(from, 'has white space or a line break inside: store the secret again, in one line.');

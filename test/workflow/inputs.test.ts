@@ -129,12 +129,28 @@ it('six wrong at once are six mistakes, in the order of action.yml, each beginni
   expect(told.map((text) => text.split(' ')[0])).toEqual([
     'private-key',
     'region',
+    'target-project-id',
     'target-regions',
     'timeout',
     'rollback',
-    'target-project-id',
   ]);
   expect(told.every((text) => !text.includes('\n'))).toBe(true);
+});
+
+it('everything wrong at once is told in the order of action.yml, allow-http before the api-url it permits', () => {
+  const free = ['source-image-name', 'target-image-description', 'target-image-tag', 'release-tag'];
+  const wrong = NAMES.filter((name) => !free.includes(name));
+  const told = mistakes({
+    ...Object.fromEntries(wrong.map((name) => [name, 'not good'])),
+    region: '',
+    'source-image-id': '',
+    'target-project-id': '',
+    'release-tag': 'v1',
+    'github-token': '',
+  });
+  const order = wrong.filter((name) => name !== 'allow-http');
+  order.splice(order.indexOf('api-url'), 0, 'allow-http');
+  expect(told.map((text) => text.split(' ')[0])).toEqual(order);
 });
 
 describe('keys', () => {
