@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Attempt, createClient } from '../../src/cloud/client.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
-import { createGate } from '../../src/cloud/gate.ts';
 import { TransportError } from '../../src/cloud/transport.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
@@ -56,14 +56,11 @@ describe('a request', () => {
 });
 
 describe('an answer', () => {
-  it.each([0, '0', ' 0'.trim()])(
-    'with RetCode %j is a success and carries its request id',
-    async (RetCode) => {
-      const { client, clock } = fakeClient(() => ({ RetCode, TaskId: 't' }));
-      const answer = await clock.run(client.call('CopyCustomImage', {}));
-      expect(answer).toEqual({ body: { RetCode, TaskId: 't' }, requestId: 'request-0' });
-    },
-  );
+  it.each([0, '0'])('with RetCode %j is a success and carries its request id', async (RetCode) => {
+    const { client, clock } = fakeClient(() => ({ RetCode, TaskId: 't' }));
+    const answer = await clock.run(client.call('CopyCustomImage', {}));
+    expect(answer).toEqual({ body: { RetCode, TaskId: 't' }, requestId: 'request-0' });
+  });
 
   const html = '<html><title>502 Bad\n Gateway</title></html>';
   it.each([
@@ -141,6 +138,60 @@ describe('an answer', () => {
       const error = await failure(clock.run(client.call(action, {})), CloudError);
       expect(error).toMatchObject({ kind, verdict, advice: 'Look.', meaning: 'gone' });
     }
+  });
+
+  it.each([
+    [299, '{"RetCode":0}', null],
+    [300, '{"RetCode":0}', 'http'],
+    [500, '{"RetCode":171}', 'http'],
+    [499, '{"RetCode":171}', 'api'],
+  ])('of HTTP %i with %s', async (status, raw, kind) => {
+    const { client, clock } = fakeClient(() => ({ status, raw }));
+    const call = clock.run(client.call('GetRegion', {}));
+    if (kind === null) expect((await call).body).toEqual({ RetCode: 0 });
+    else expect((await failure(call, CloudError)).kind).toBe(kind);
+  });
+
+  it('that is no answer of the API is quoted from its beginning, a message of its own or not', async () => {
+    const { client, clock } = fakeClient(() => ({ Message: 'hello', page: 1 }));
+    const error = await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    expect(error.apiMessage).toBe('{"Message":"hello","page":1}');
+  });
+
+  it('may have no request id, and its reader no token and no ear for retries', async () => {
+    const clock = new VirtualClock();
+    const bodies = ['{"RetCode":130}', '{"RetCode":0}', '{"RetCode":171,"Message":"m"}'];
+    const transport = {
+      send: async () => ({ status: 200, headers: {}, body: bodies.shift() ?? '' }),
+      close: async () => {},
+    };
+    const { publicKey, privateKey } = KEYS;
+    const client = createClient({ url: 'https://api.test/', publicKey, privateKey, clock, transport });
+    expect(await clock.run(client.call('GetRegion', {}, { patience: 9_000 }))).toEqual({
+      body: { RetCode: 0 },
+      requestId: undefined,
+    });
+    const error = await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    expect(error.requestId).toBeNull();
+    expect(error.message).toMatch(/\(RetCode 171: "m"\)$/);
+  });
+
+  it('is told to whoever asks after every attempt, with what came of it and how long it took', async () => {
+    const told: Attempt[] = [];
+    const replies = [{ RetCode: 130 }, { status: 502, raw: '' }, { RetCode: 0 }, { RetCode: 171 }];
+    const { client, clock } = fakeClient((_, index) => replies[index] as object, {
+      latency: 40,
+      onAnswer: (attempt) => told.push(attempt),
+    });
+    await clock.run(client.call('DescribeImage', { Region: 'hk' }, { patience: 60_000 }));
+    await failure(clock.run(client.call('GetRegion', { Region: true })), CloudError);
+    const outOfOrder = 'the API or a gateway before it is out of order';
+    expect(told).toEqual([
+      { call: 'DescribeImage', region: 'hk', code: 'RetCode 130', requestId: 'request-0', ms: 40 },
+      { call: 'DescribeImage', region: 'hk', code: outOfOrder, requestId: 'request-1', ms: 40 },
+      { call: 'DescribeImage', region: 'hk', code: 'RetCode 0', requestId: 'request-2', ms: 40 },
+      { call: 'GetRegion', region: undefined, code: 'RetCode 171', requestId: 'request-3', ms: 40 },
+    ]);
   });
 
   it('of any shape is an answer or a CloudError', async () => {
@@ -315,26 +366,6 @@ describe('a throttle', () => {
     await expect(clock.run(call)).rejects.toBe('enough');
     expect(clock.elapsed).toBe(300);
     expect(sent).toHaveLength(1);
-  });
-
-  it('is not eased by the success of what was sent before it, and only once by successes that came together', () => {
-    const clock = new VirtualClock();
-    const gate = createGate(clock);
-    const at = (ms: number) => clock.start + ms;
-    clock.advance(50);
-    gate.throttled(at(10));
-    clock.advance(5_000);
-    gate.throttled(at(5_000));
-    expect(gate.remaining()).toBe(2_000);
-    gate.succeeded(at(4_000));
-    clock.advance(5_000);
-    gate.throttled(at(10_000));
-    expect(gate.remaining()).toBe(4_000);
-    clock.advance(5_000);
-    for (let index = 0; index < 8; index++) gate.succeeded(at(15_000));
-    clock.advance(5_000);
-    gate.throttled(at(20_000));
-    expect(gate.remaining()).toBe(4_000);
   });
 
   it('by HTTP 429 is the same', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CloudError, quote, RETURN_CODES } from '../../src/cloud/errors.ts';
+import { CloudError, judgeStatus, quote, RETURN_CODES, UNKNOWN_CODE } from '../../src/cloud/errors.ts';
 import { TransportError } from '../../src/cloud/transport.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
 
@@ -100,9 +100,28 @@ describe('return codes', () => {
     expect((await fail('GetProjectList', { RetCode: 299 })).advice).toContain('GetProjectList');
   });
 
-  it('shows its own words for an unknown code', async () => {
+  it('says of an unknown code that nobody here knows it', () => {
+    expect(UNKNOWN_CODE.meaning).toBe('the API answered with a return code that is not known here');
+  });
+
+  it('shows the API’s words for an unknown code', async () => {
     const error = await fail('CopyCustomImage', { RetCode: 99999, Message: 'the moon is full' });
     expect(error.message).toContain('(RetCode 99999: "the moon is full", request id request-0)');
+  });
+});
+
+describe('an HTTP status', () => {
+  it.each([
+    [399, 'redirect'],
+    [400, 'the request was refused before it reached the API'],
+    [403, 'the request was refused before it reached the API'],
+    [404, 'there is no API at this address'],
+    [405, 'there is no API at this address'],
+    [406, 'the request was refused before it reached the API'],
+    [499, 'the request was refused before it reached the API'],
+    [500, 'the API or a gateway before it is out of order'],
+  ])('%i: %s', (status, words) => {
+    expect(judgeStatus('GetRegion', status).meaning).toContain(words);
   });
 });
 
@@ -132,6 +151,16 @@ describe('CloudError', () => {
     [{}, undefined],
   ])('names the image of %j', async (params, subject) => {
     expect((await fail('DescribeImage', { RetCode: 230 }, params)).subject).toBe(subject);
+  });
+
+  it.each([
+    [199, ' (HTTP 199)'],
+    [200, ''],
+    [299, ''],
+    [300, ' (HTTP 300)'],
+  ])('names the status %i only when it is no success', (status, words) => {
+    const fields = { call: 'GetRegion', kind: 'http', verdict: 'final', meaning: 'm', advice: 'a' } as const;
+    expect(new CloudError({ ...fields, status }).message).toBe(`GetRegion failed: m${words}`);
   });
 
   it('leaves out what there is not', async () => {
@@ -172,6 +201,14 @@ describe('CloudError', () => {
 });
 
 describe('quote', () => {
+  it('goes up to the limit, without blanks at the ends or half a character', () => {
+    expect(quote('  a \n b\t', [])).toBe('a b');
+    expect(quote('abcde', [], 5)).toBe('abcde');
+    expect(quote('abcdef', [], 5)).toBe('abcd…');
+    expect(quote('abc😀ef', [], 5)).toBe('abc…');
+    expect(quote('abc', ['', 'b'])).toBe('a***c');
+  });
+
   it.each([
     ['a/b+c=%d', 'a%2fb%2bc%3d%25d'],
     ['a/b+c=%d', 'a%2Fb%2Bc%3D%25d'],

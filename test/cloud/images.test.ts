@@ -36,6 +36,17 @@ async function list(reply: Reply, query: Partial<ImageQuery> = {}) {
   return { images: images.map(({ ImageId }) => ImageId), sent };
 }
 
+/** A hundred rows of a list. */
+const rows = (from: number) =>
+  ids(from + 100)
+    .slice(from)
+    .map((ImageId) => ({ ImageId }));
+
+/** A site that answers with one page after the other. */
+const pages =
+  (...bodies: object[]): Reply =>
+  (_, index) => ({ RetCode: 0, ...bodies[index] });
+
 describe('describeImages', () => {
   const none = () => undefined;
   it.each([
@@ -81,7 +92,45 @@ describe('describeImages', () => {
     const { client, clock } = fakeClient(site(250, { ignoreOffset: true }));
     const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
     expect(error).toMatchObject({ kind: 'unreadable', verdict: 'retry', region: 'hk' });
-    expect(error.message).toContain('100 images');
+    expect(error.message).toBe(
+      'DescribeImage in hk failed: the list of images does not come to an end (100 images after 200 rows)',
+    );
+    expect(error.advice).toContain("the vendor's support should know");
+  });
+
+  it('is empty without a set, whatever the total says', async () => {
+    const { images, sent } = await list(pages({ TotalCount: 5 }));
+    expect(images).toEqual([]);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('ends with the last of the images that were asked for', async () => {
+    const wanted = { ImageIds: ['uimage-0', 'uimage-100', 'uimage-0'] };
+    const { images, sent } = await list(
+      pages(...[0, 100, 200].map((from) => ({ ImageSet: rows(from) }))),
+      wanted,
+    );
+    expect(images).toEqual(['uimage-0', 'uimage-100']);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('goes on after a page that holds none of those that were asked for', async () => {
+    const { images, sent } = await list(
+      pages(...[0, 100, 200].map((from) => ({ ImageSet: rows(from), TotalCount: 300 }))),
+      { ImageIds: ['uimage-250', 'uimage-251'] },
+    );
+    expect(images).toEqual(['uimage-250', 'uimage-251']);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('is not taken for empty when its rows cannot be read and there are more', async () => {
+    const { client, clock } = fakeClient(() => ({
+      RetCode: 0,
+      TotalCount: 99,
+      ImageSet: Array(30).fill({}),
+    }));
+    const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+    expect(error.kind).toBe('unreadable');
   });
 
   it('stops at 1000 pages of a list without end', async () => {
@@ -197,8 +246,17 @@ describe('copyCustomImage', () => {
 
   it('knows its own parameters', () => {
     expect(OWN_PARAMETERS.every(isOwnParameter)).toBe(true);
-    expect(['TargetRegionList.0', 'TargetRegionList.N', 'region'].every(isOwnParameter)).toBe(true);
-    expect(['TargetEmail', 'TgtChannelId', 'RegionX', ''].some(isOwnParameter)).toBe(false);
+    for (const name of [
+      'TargetRegionList.N',
+      'TargetRegionList.0.1',
+      'Region.10',
+      'region',
+      'region.',
+      'Zone.\n1',
+    ])
+      expect(isOwnParameter(name), name).toBe(true);
+    for (const name of ['TargetEmail', 'RegionX', 'X.Region', ''])
+      expect(isOwnParameter(name), name).toBe(false);
   });
 
   it.each([
@@ -256,6 +314,13 @@ describe('terminateCustomImage', () => {
 });
 
 describe('the account', () => {
+  it('is asked by the names of the calls', async () => {
+    const { client, clock, sent } = fakeClient(() => ({ RetCode: 0 }));
+    await clock.run(getRegions(client));
+    await clock.run(getProjects(client));
+    expect(sent.map(({ params }) => params.Action)).toEqual(['GetRegion', 'GetProjectList']);
+  });
+
   it('has one entry a region, in the order in which they first came', async () => {
     const { client, clock } = fakeClient(() => ({
       RetCode: 0,
@@ -277,7 +342,7 @@ describe('the account', () => {
   });
 
   it('lists its projects', async () => {
-    const { client, clock, sent } = fakeClient(() => ({
+    const { client, clock } = fakeClient(() => ({
       RetCode: 0,
       ProjectSet: [
         { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
@@ -290,7 +355,6 @@ describe('the account', () => {
       { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
       { ProjectId: 'org-2', IsDefault: false },
     ]);
-    expect(sent[0]?.params.Action).toBe('GetProjectList');
   });
 
   it.each([undefined, null, {}, 'x'])('is empty when the list is %j', async (value) => {
@@ -318,11 +382,11 @@ describe('any answer', () => {
     ),
     { requiredKeys: [] },
   );
-  const rows = fc.oneof(anything, fc.array(fc.oneof(anything, row), { maxLength: 25 }));
+  const lists = fc.oneof(anything, fc.array(fc.oneof(anything, row), { maxLength: 25 }));
 
   it('is read, or fails as a CloudError', async () => {
     await fc.assert(
-      fc.asyncProperty(rows, anything, fc.oneof(fc.constant(0), anything), async (list, other, RetCode) => {
+      fc.asyncProperty(lists, anything, fc.oneof(fc.constant(0), anything), async (list, other, RetCode) => {
         const body = JSON.stringify(
           {
             RetCode,

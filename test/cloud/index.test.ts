@@ -2,8 +2,10 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/cloud/clock.ts';
+import { CloudError } from '../../src/cloud/errors.ts';
 import { createCloud } from '../../src/cloud/index.ts';
-import { KEYS } from './fake.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { failure, KEYS } from './fake.ts';
 
 const answers: Record<string, object> = {
   GetRegion: { Regions: [{ Region: 'hk' }] },
@@ -48,6 +50,20 @@ it('makes every call over HTTP, with nothing secret but in the body, and lets th
   }
   expect(seen).toHaveLength(5);
   expect(seen.join()).not.toContain('canary');
+});
+
+it('a cloud that is closed makes no call', async () => {
+  const server = http.createServer((_, response) => response.end('{"RetCode":0}'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const cloud = createCloud({ url, ...KEYS, clock: new VirtualClock(), userAgent: 'test', env: {} });
+  try {
+    expect(await cloud.getRegions()).toEqual([]);
+    await cloud.close();
+    expect(await failure(cloud.getRegions(), CloudError)).toMatchObject({ kind: 'connection' });
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 it('sleeps on the system clock until the time is over or the caller gives up', async () => {
