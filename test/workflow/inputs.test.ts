@@ -109,6 +109,11 @@ describe('an input and its environment variable', () => {
       expect(value(good({ [input]: empty }, { [variable]: fromEnv }))).toBe(fromEnv);
   });
 
+  it('a blank variable counts as not given, too', () => {
+    expect(good({}, { UCLOUD_API_BASE_URL: ' ' }).api.url).toBe('https://api.scloudsg.com/');
+    expect(mistakes({ region: '' }, { UCLOUD_REGION: ' ' })).toHaveLength(1);
+  });
+
   it.each(PAIRS)('%s: a mistake that comes from the variable names both', (input, variable) => {
     const wrong = input === 'api-url' ? 'ftp://x' : 'not good';
     const [told] = mistakes({ [input]: '' }, { [variable]: wrong });
@@ -151,6 +156,72 @@ it('everything wrong at once is told in the order of action.yml, allow-http befo
   const order = wrong.filter((name) => name !== 'allow-http');
   order.splice(order.indexOf('api-url'), 0, 'allow-http');
   expect(told.map((text) => text.split(' ')[0])).toEqual(order);
+});
+
+describe('the words of a mistake', () => {
+  it.each([
+    [
+      'public-key',
+      '',
+      'is missing (UCLOUD_PUBLIC_KEY is not set either): pass it from a secret. Secrets are empty in a pull request from a fork, and when the name is mistyped.',
+    ],
+    ['public-key', 'a b', 'has white space or a line break inside: store the secret again, in one line.'],
+    ['private-key', 'ké', 'has characters that no key has: store the secret again.'],
+    [
+      'region',
+      '',
+      'is missing (UCLOUD_REGION is not set either): give the region of the source image, for example cn-bj2.',
+    ],
+    ['region', '中', 'is no id: "中". It takes letters, digits and - . _ : only.'],
+    ['target-project-id', ' ', 'is missing: give the project to copy to, for example org-abc123.'],
+    [
+      'target-regions',
+      'h k,,s;g',
+      'has what is no region: "h k", "s;g". Give one a line, or separate them by commas.',
+    ],
+    ['target-regions', ' , ,', 'names no region: leave it out for the source region.'],
+    [
+      'target-image-name',
+      'a b',
+      'is no image name: "a b". It takes 1 to 63 letters, digits and - _ , . : [ ] without spaces.',
+    ],
+    ['wait', 'xtrue', 'must be true or false, not "xtrue".'],
+    ['wait', 'falsex', 'must be true or false, not "falsex".'],
+    ['if-exists', 'Copy', 'must be one of adopt, copy, fail, not "Copy".'],
+    ['timeout', '90', 'is no duration: "90". Write it as 90s, 45m or 1h30m.'],
+    ['timeout', '0h0s', 'must be at least 1s.'],
+    ['timeout', '120h1s', 'must be at most 120h.'],
+    ['api-url', 'xhttps://api.test/', 'is no URL: write it like https://api.scloudsg.com/'],
+    [
+      'api-url',
+      'https://a@api.test/',
+      'must be a plain base URL, without user, password, query or fragment.',
+    ],
+    [
+      'api-url',
+      'http://not-localhost/',
+      'must be https, not http://not-localhost. For the VPC endpoint set allow-http: true.',
+    ],
+    [
+      'release-tag',
+      'v1',
+      'github-token is empty, and release-tag needs it: leave it out to use the token of the job.',
+    ],
+    ['zone', 'a'.repeat(60).concat(' '), ''],
+    [
+      'zone',
+      `${'a'.repeat(59)}!`,
+      `is no id: "${'a'.repeat(59)}!". It takes letters, digits and - . _ : only.`,
+    ],
+    [
+      'zone',
+      `${'a'.repeat(60)}!`,
+      `is no id: "${'a'.repeat(60)}…". It takes letters, digits and - . _ : only.`,
+    ],
+  ])('%s: %j is told so', (name, value, words) => {
+    const expected = words === '' ? [] : [words.startsWith('github-token') ? words : `${name} ${words}`];
+    expect(reading({ [name]: value }).mistakes).toEqual(expected);
+  });
 });
 
 describe('keys', () => {
@@ -196,10 +267,29 @@ describe('keys', () => {
     }
   });
 
+  it('that are blank are no secret and no reason for a notice', () => {
+    const { secrets, notices, mistakes: told } = reading({ 'security-token': ' ', 'github-token': ' \n' });
+    expect(secrets).toEqual(['public-canary', 'private-canary']);
+    expect(notices).toEqual([]);
+    expect(told).toEqual([]);
+  });
+
   it('may hold every sign of Base64, and the token may be absent', () => {
     expect(good({ 'public-key': '4E+/abc==' }).api.publicKey).toBe('4E+/abc==');
     expect(good({ 'security-token': '' }).api).not.toHaveProperty('securityToken');
   });
+});
+
+it('the passwords of proxies are secrets, as they are written and as they are meant', () => {
+  const secrets = (env: Record<string, string>) => reading({}, env).secrets.slice(2);
+  expect(secrets({ https_proxy: 'http://user:p%40ssword@proxy:3128' })).toEqual(['p%40ssword', 'p@ssword']);
+  for (const name of ['HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'])
+    expect(secrets({ [name]: 'http://user:secret@proxy' })).toContain('secret');
+  expect(secrets({ HTTP_PROXY: 'http://user:secre@proxy', HTTPS_PROXY: 'proxy', http_proxy: '' })).toEqual(
+    [],
+  );
+  expect(secrets({ HTTPS_PROXY: 'user:secretword@proxy:3128' })).toEqual(['secretword', 'secretword']);
+  expect(secrets({ HTTP_PROXY: 'http://user:bad%zzcoding@proxy' })).toEqual(['bad%zzcoding']);
 });
 
 describe('api-url', () => {
@@ -207,7 +297,8 @@ describe('api-url', () => {
     ['https://api.ucloud.cn', 'https://api.ucloud.cn/'],
     ['https://proxy.example:8443/ucloud/', 'https://proxy.example:8443/ucloud/'],
     ['http://127.0.0.1:8080', 'http://127.0.0.1:8080/'],
-    ['http://127.9.8.7', 'http://127.9.8.7/'],
+    ['http://127.0.0.10', 'http://127.0.0.10/'],
+    ['http://127.255.255.254', 'http://127.255.255.254/'],
     ['http://localhost:1', 'http://localhost:1/'],
     ['http://[::1]:8080/', 'http://[::1]:8080/'],
   ])('takes %s', (given, url) => {
@@ -337,10 +428,10 @@ describe('the target', () => {
 
 describe('extra-parameters', () => {
   it('are lines Name=Value; a value may hold anything', () => {
-    const given = 'TargetEmail=ops@example.com\n\n  TgtChannelId = a=b&c \r\nList.0=x\nEmpty=\n';
+    const given = 'TargetEmail=ops@example.com\n\n  TgtChannelId = a = b&c \r\n  \nList.0=x\nEmpty=\n';
     expect(good({ 'extra-parameters': given }).order.extraParameters).toEqual({
       TargetEmail: 'ops@example.com',
-      TgtChannelId: 'a=b&c',
+      TgtChannelId: 'a = b&c',
       'List.0': 'x',
       Empty: '',
     });
@@ -367,8 +458,13 @@ describe('extra-parameters', () => {
     expect(told[0]).toMatch(new RegExp(`^extra-parameters line ${line}\\b`));
   });
 
-  it('is told all wrong lines', () => {
-    expect(mistakes({ 'extra-parameters': 'x\nRegion=hk\nGood=1' })).toHaveLength(2);
+  it('are told all that are wrong, each by its number', () => {
+    const lines = ['Good=1', '', '  ', '=x', 'Zone=x', 'Good=2', 'Fine = a = b '];
+    expect(mistakes({ 'extra-parameters': lines.join('\n') })).toEqual([
+      'extra-parameters line 4 is not of the form Name=Value.',
+      'extra-parameters line 5 sets Zone, which the action sets itself.',
+      'extra-parameters line 6 sets Good a second time.',
+    ]);
   });
 });
 
@@ -469,8 +565,15 @@ describe('the name of the run', () => {
 
   it('is good for a mark wherever it runs', () => {
     expect(run({})).toMatch(/^local-[0-9a-z]{6}$/);
-    expect(run({ GITHUB_RUN_ID: '] [evil' })).toMatch(/^local-/);
+    for (const id of ['', '12a', 'a12', '1\n2', '] [evil'])
+      expect(run({ GITHUB_RUN_ID: id })).toMatch(/^local-[0-9a-z]{6}$/);
     expect(run({ GITHUB_RUN_ID: '7' })).toMatch(/^7-1-/);
+  });
+
+  it('always ends in six letters', () => {
+    // One name in seventy begins with a zero.
+    for (let count = 0; count < 1_000; count++)
+      expect(run({ GITHUB_RUN_ID: '7' })).toMatch(/^7-1-[0-9a-z]{6}$/);
   });
 });
 
