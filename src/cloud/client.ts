@@ -70,8 +70,7 @@ export function createClient(options: ClientOptions): Client {
     const about = {
       call,
       region: fields.Region,
-      projectId: fields.ProjectId,
-      subject: fields.SourceImageId ?? fields.ImageId ?? fields['ImageIds.0'],
+      imageId: fields.SourceImageId ?? fields.ImageId ?? fields['ImageIds.0'],
     };
 
     let answer: Awaited<ReturnType<Transport['send']>>;

@@ -245,9 +245,8 @@ export const UNKNOWN_CODE: ReturnCode = {
 export interface CloudErrorFields {
   call: string;
   region?: string | undefined;
-  projectId?: string | undefined;
   /** The image that the call was about. */
-  subject?: string | undefined;
+  imageId?: string | undefined;
   kind: 'api' | 'http' | 'connection' | 'lost' | 'unreadable';
   verdict: Verdict;
   meaning: string;
@@ -268,21 +267,26 @@ export class CloudError extends Error {
   override readonly name = 'CloudError';
   readonly call: string;
   readonly region: string | undefined;
-  readonly projectId: string | undefined;
-  readonly subject: string | undefined;
   readonly kind: CloudErrorFields['kind'];
   readonly verdict: Verdict;
   readonly meaning: string;
   readonly advice: string;
   readonly code: number | null;
-  readonly status: number | null;
-  readonly apiMessage: string | null;
   readonly requestId: string | null;
   readonly slow: boolean;
   readonly waitSeconds: number | undefined;
 
   constructor(fields: CloudErrorFields) {
-    const { call, region, meaning, code = null, status = null, apiMessage = null, requestId = null } = fields;
+    const {
+      call,
+      imageId,
+      region,
+      meaning,
+      code = null,
+      status = null,
+      apiMessage = null,
+      requestId = null,
+    } = fields;
     const origin = [
       status !== null && (status < 200 || status > 299) ? `HTTP ${status}` : '',
       code !== null ? `RetCode ${code}` : '',
@@ -292,20 +296,16 @@ export class CloudError extends Error {
       requestId ? `request id ${requestId}` : '',
     ].filter(Boolean);
     super(
-      `${call}${region ? ` in ${region}` : ''} failed: ${meaning}` +
+      `${call}${imageId ? ` of ${imageId}` : ''}${region ? ` in ${region}` : ''} failed: ${meaning}` +
         (details.length > 0 ? ` (${details.join(', ')})` : ''),
     );
     this.call = call;
     this.region = region;
-    this.projectId = fields.projectId;
-    this.subject = fields.subject;
     this.kind = fields.kind;
     this.verdict = fields.verdict;
     this.meaning = meaning;
     this.advice = fields.advice.replaceAll('this call', call);
     this.code = code;
-    this.status = status;
-    this.apiMessage = apiMessage;
     this.requestId = requestId;
     this.slow = fields.slow ?? false;
     this.waitSeconds = fields.waitSeconds;
@@ -347,12 +347,22 @@ export function judgeStatus(call: string, status: number) {
   );
 }
 
-/** A secret as it is, and as a page may echo it: percent escapes in either case, or JSON's. */
+/** A secret as it is, and as a page may echo it: in a query, in a form, in JSON, in HTML. */
 function formsOf(secret: string): Set<string> {
-  const percent = encodeURIComponent(secret);
-  const lower = percent.replace(/%../g, (code) => code.toLowerCase());
-  return new Set([secret, percent, lower, secret.replaceAll('/', '\\/')]);
+  const query = encodeURIComponent(secret);
+  const form = new URLSearchParams({ '': secret }).toString().slice(1);
+  const lower = [query, form].map((text) => text.replace(/%../g, (code) => code.toLowerCase()));
+  const html = secret.replace(/[&<>"']/g, (sign) => ENTITIES[sign] ?? sign);
+  return new Set([secret, query, form, ...lower, html, secret.replaceAll('/', '\\/')]);
 }
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /**
  * Text from outside as one short line that holds none of `secrets`. Redacted before it is clipped, so that no half

@@ -90,7 +90,6 @@ export async function describeImages(
   throw new CloudError({
     call,
     region: query.Region,
-    projectId: query.ProjectId,
     kind: 'unreadable',
     verdict: 'retry',
     meaning: `the list of images does not come to an end (${images.size} images after ${offset} rows)`,

@@ -79,9 +79,9 @@ type Fault = (
   unsent?: AbortSignal,
 ) => unknown;
 
-export function refused(call: string, code: number, region?: string): CloudError {
+export function refused(call: string, code: number, region?: string, imageId?: string): CloudError {
   const entry = RETURN_CODES[code] ?? UNKNOWN_CODE;
-  const fields = { call, region, code, status: 200, requestId: `request-${code}` };
+  const fields = { call, region, imageId, code, requestId: `request-${code}` };
   return new CloudError({ ...fields, kind: 'api', ...judge(call, entry) });
 }
 
@@ -99,16 +99,16 @@ export function broken(call: string, kind: 'connection' | 'lost' | 'http' | 'unr
 /** The call is not carried out. */
 export const fails =
   (code: number): Fault =>
-  (_execute, { action, region }) => {
-    throw refused(action, code, region);
+  (_execute, { action, region, imageIds }) => {
+    throw refused(action, code, region, imageIds[0]);
   };
 
 /** The call is carried out and its answer is this error. */
 export const doneBut =
   (code: number): Fault =>
-  (execute, { action, region }) => {
+  (execute, { action, region, imageIds }) => {
     execute();
-    throw refused(action, code, region);
+    throw refused(action, code, region, imageIds[0]);
   };
 
 /** The API in virtual time, small: images, copies that take a while, and faults that a scenario plays. */

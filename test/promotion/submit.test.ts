@@ -258,10 +258,10 @@ describe('an answer that says no', () => {
 
   it('since the source is not ready, which then turns out Unavailable, names the source', async () => {
     const scenario = new Scenario();
-    scenario.cloud.fault(COPY, (_, { action, region }, signal) => {
+    scenario.cloud.fault(COPY, (execute, sent, signal) => {
       const [stored] = scenario.cloud.stored;
       if (stored) stored.finalState = 'Unavailable';
-      return fails(8961)(() => undefined, { action, region } as never, signal);
+      return fails(8961)(execute, sent, signal);
     });
     const promotion = await scenario.promote();
     expect(told(promotion)[0]).toMatch(/uimage-source.*Unavailable/);

@@ -283,13 +283,13 @@ it('of the end', async () => {
       "cancelledBefore": [
         "Cancelled before anything was copied. Run again.",
         "hk: cancelled before a copy was made. Run again.",
-        "CopyCustomImage in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
         "hk: no copy of this source is there",
       ],
       "cancelledLooking": [
         "Cancelled. A copy may be under way in hk. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "hk: cancelled before it was clear whether a copy was made. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "hk: no copy of this source is there",
       ],
       "cancelledLost": [
@@ -307,7 +307,7 @@ it('of the end', async () => {
       "cancelledUnclear": [
         "Cancelled. Still under way in the cloud: uimage-new-hk-1 in hk. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "hk: cancelled while uimage-new-hk-1 was Copying. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "hk: no copy of this source is there",
       ],
       "cancelledWaiting": [
@@ -325,9 +325,9 @@ it('of the end', async () => {
         "sg: no copy of this source is there",
       ],
       "neverSent": [
-        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "CopyCustomImage in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
-        "CopyCustomImage in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
+        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that was made goes on in the cloud, and is adopted.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
         "hk: no copy of this source is there",
       ],
       "notListed": [
@@ -388,7 +388,7 @@ it('of the wait', async () => {
         "hk: no copy of this source is there",
       ],
       "denied": [
-        "hk: uimage-new-hk-1 can no longer be watched: DescribeImage in hk failed: the security token is unknown: the temporary keys have expired, or the token is not theirs (RetCode 174, request id request-174). Get new temporary keys right before this step, valid for longer than its timeout, and pass their security-token with them; leave security-token empty for permanent keys. Run again: a copy that was made goes on in the cloud, and is adopted.",
+        "hk: uimage-new-hk-1 can no longer be watched: DescribeImage of uimage-new-hk-1 in hk failed: the security token is unknown: the temporary keys have expired, or the token is not theirs (RetCode 174, request id request-174). Get new temporary keys right before this step, valid for longer than its timeout, and pass their security-token with them; leave security-token empty for permanent keys. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "hk: no copy of this source is there",
       ],
       "differs": [
@@ -530,7 +530,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "quota": [
-        "CopyCustomImage in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). Custom images of project org-prod now: 1 in hk. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then run this again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). Custom images of project org-prod now: 1 in hk. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then run this again.",
         "hk: the copy that is there cannot be used: uimage-old-hk is Unavailable",
       ],
       "secondKept": [
@@ -547,7 +547,7 @@ it('of a doubt', async () => {
         "hk: no copy of this source is there",
       ],
       "sourceNeverReady": [
-        "CopyCustomImage in cn-bj2 failed: the source image is not Available (RetCode 8961, request id request-8961). Wait until the console shows it as Available (it may still be in the making); an Unavailable one must be made again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the source image is not Available (RetCode 8961, request id request-8961). Wait until the console shows it as Available (it may still be in the making); an Unavailable one must be made again.",
         "The source uimage-source is not ready to be copied: waiting until it is Available.",
         "An earlier CopyCustomImage for hk was refused or unclear: a last look in 120 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
@@ -564,47 +564,47 @@ it('of a doubt', async () => {
       ],
       "strayThatStays": [
         "This site ignores TargetRegionList: it answered with one image, uimage-new-cn-bj2-1 in cn-bj2, instead of 2. That image is deleted, and the regions are copied to one by one.",
-        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: TerminateCustomImage in cn-bj2 failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Delete it by hand.",
+        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: TerminateCustomImage of uimage-new-cn-bj2-1 in cn-bj2 failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Delete it by hand.",
         "This site answered for 2 regions with one image, uimage-new-cn-bj2-1: looking where it is.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
       "twice": [
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "uimage-new-hk-1 in hk was made twice by this run: it was deleted. Nothing is to be done.",
         "No copy turned up in hk: CopyCustomImage is sent again.",
         "hk: no copy of this source is there",
       ],
       "unclear": [
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
       "unclearAndCut": [
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "hk: uimage-new-hk-1 appeared under the name web-1.4.2 after an unclear answer, without our mark. It is taken for this run's copy. A rollback will not delete it, and a later run will not know it.",
         "hk: no copy of this source is there",
       ],
       "unclearAndUnmarked": [
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "The site keeps no mark in the description of a copy (first seen: uimage-new-hk-2 in hk). A later run will not know these copies and would copy again: keep the ids of this one.",
         "hk: other images named web-1.4.2 appeared during this run: uimage-new-hk-1. They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.",
         "No copy turned up in hk: CopyCustomImage is sent again.",
         "hk: no copy of this source is there",
       ],
       "unclearAtTheEnd": [
-        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that was made goes on in the cloud, and is adopted.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "hk: no copy of this source is there",
       ],
       "unclearForEver": [
-        "CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
-        "CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
@@ -617,11 +617,11 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "unpaid": [
-        "CopyCustomImage in cn-bj2 failed: the account has an unpaid order, and copies are blocked until it is settled (RetCode 8104, request id request-8104). Pay or cancel the order in the console's billing pages, then run this again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the account has an unpaid order, and copies are blocked until it is settled (RetCode 8104, request id request-8104). Pay or cancel the order in the console's billing pages, then run this again.",
         "hk: no copy of this source is there",
       ],
       "unseen": [
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "A second copy of this run may be in cn-bj2, which could not be listed at the end: DescribeImage failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Look in the console for images whose description names this run.",
         "A second copy of this run may be in hk, which could not be listed at the end: DescribeImage failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Look in the console for images whose description names this run.",
         "A second copy of this run may be in sg, which could not be listed at the end: DescribeImage failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Look in the console for images whose description names this run.",
