@@ -12,7 +12,7 @@ export interface Sink {
 
 export interface Log {
   report: Report;
-  /** The last line: what came of it. The step's one error is `failureMessage`, for whoever fails the step. */
+  /** The last line of a promotion that went well. Of another, the last is its error: `failureMessage`. */
   close(promotion: Promotion): void;
 }
 
@@ -106,6 +106,8 @@ export function createLog({ sink, region }: { sink: Sink; region: string }): Log
     },
     close(promotion) {
       flush();
+      // The error begins with the same sentence.
+      if (failureMessage(promotion) !== null) return;
       const took = wholeTime(promotion.copies);
       info(`${headline(promotion, short)}${took === null ? '' : ` after ${formatDuration(took)}`}.`);
     },

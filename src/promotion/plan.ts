@@ -126,7 +126,7 @@ function warningsOf(source: Image, now: number): Problem[] {
   if (disks > 0) {
     warnings.push({
       message: `The source ${source.ImageId} has ${disks} data-disk snapshot${disks > 1 ? 's' : ''}: only the system disk is copied.`,
-      advice: 'Machines made from the copies start without these data disks.',
+      advice: 'Copy the data disks on their own where the machines need them.',
     });
   }
   const [, year, month, day] = /^(\d{4})\/(\d{1,2})\/(\d{1,2})$/.exec(source.MaintainEol ?? '') ?? [];

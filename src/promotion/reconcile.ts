@@ -47,7 +47,7 @@ async function removeUnasked(submission: Submission, region: string): Promise<vo
   const wanted = submission.copies.filter((copy) => copy.region === region);
   for (const { ImageId } of newcomers.marked) {
     if (wanted.some(({ imageId }) => imageId === ImageId)) continue;
-    await discard(submission, { region, projectId, imageId: ImageId }, 'was made without being asked for');
+    await discard(submission, { region, projectId, imageId: ImageId }, 'without being asked to');
   }
 }
 
@@ -77,7 +77,7 @@ async function removeSecond(submission: Submission, watch: Watch, copy: Copy): P
   const isSound = copy.outcome !== 'failed' && own !== undefined;
   for (const { ImageId, State } of marked.filter(isOther)) {
     if (isSound) {
-      await discard(submission, { region, projectId, imageId: ImageId }, 'was made twice');
+      await discard(submission, { region, projectId, imageId: ImageId }, 'as a second copy');
       continue;
     }
     report({
@@ -123,7 +123,7 @@ export async function removeStrays(submission: Submission): Promise<void> {
         const message = `CopyCustomImage answered with ${stray.imageId} in ${stray.region}, which was not asked for and is not known to carry this run's mark.`;
         const advice = 'It was left alone. If it is a copy of this run, delete it by hand.';
         submission.report({ type: 'warning', problem: { message, advice } });
-      } else await discard(submission, stray, 'was made without being asked for');
+      } else await discard(submission, stray, 'without being asked to');
     }),
   );
 }
@@ -149,7 +149,7 @@ async function discard(context: Context, image: ImageRef, why: string): Promise<
       { Region: region, ProjectId: projectId, ImageId: imageId },
       { signal: context.signal, patience: LAST_PATIENCE },
     );
-    const message = `${imageId} in ${region} ${why} by this run: it ${wasThere ? 'was deleted' : 'is not listed, so it is gone or very new'}.`;
+    const message = `This run made ${imageId} in ${region} ${why}: it ${wasThere ? 'was deleted' : 'is not listed, so it is gone or very new'}.`;
     const advice = wasThere ? 'Nothing is to be done.' : 'Delete it by hand if it turns up.';
     context.report({ type: 'warning', problem: { message, advice } });
   } catch (error) {
@@ -158,7 +158,7 @@ async function discard(context: Context, image: ImageRef, why: string): Promise<
     context.report({
       type: 'warning',
       problem: {
-        message: `${imageId} in ${region} ${why} and may still be there: ${reason}`,
+        message: `This run made ${imageId} in ${region} ${why}, and it may still be there: ${reason}`,
         advice: 'Delete it by hand.',
       },
     });

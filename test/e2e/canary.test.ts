@@ -187,7 +187,7 @@ const PATHS: Record<string, Path> = {
     it.cloud.settings.finalState = 'Unavailable';
     return {};
   }),
-  'a timeout': red(/after the timeout of 60 s/, (it) => {
+  'a timeout': red(/after the timeout of 1m/, (it) => {
     it.cloud.settings.copySeconds = ALWAYS;
     return { inputs: { timeout: '1m' } };
   }),

@@ -35,7 +35,7 @@ describe('a code that is final', () => {
       const [error] = refused.errors;
       expect(error).toMatch(
         new RegExp(
-          `CopyCustomImage in cn-bj2 failed: \\w.{10,} \\(RetCode ${retCode}: "${WORDS}", request id`,
+          `CopyCustomImage of ${it.cloud.sourceImageId} in cn-bj2 failed: \\w.{10,} \\(RetCode ${retCode}: "${WORDS}", request id`,
         ),
       );
       expect(error).toMatch(REQUEST_ID);
@@ -174,7 +174,7 @@ describe('a batch', () => {
     expect(run.failed).toEqual(['sg']);
     expect(run.ids).toEqual(it.onePerRegion);
     expect(run.errors[0]).toContain('RetCode 8095');
-    expect(run.errors[0]).toContain('sg holds 0 custom images');
+    expect(run.errors[0]).toContain('Custom images of project org-prod22 now: 0 in sg');
   });
 
   test.concurrent('with 8962 for every region (executed: false) goes on one by one', async ({ stage }) => {
@@ -252,7 +252,7 @@ describe('an unclear answer', () => {
     expectOne(it, ['hk']);
     expect(run.ids).toEqual(it.onePerRegion);
     expect(it.changes).toEqual([COPY, COPY, DELETE]);
-    expect(run.warnings.join('\n')).toContain('was made twice by this run: it was deleted');
+    expect(run.warnings.join('\n')).toContain('as a second copy: it was deleted');
   });
 
   test.concurrent('on a site that drops descriptions: the new image of our name is ours, and that is said', async ({

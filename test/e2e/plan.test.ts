@@ -63,7 +63,7 @@ describe('the source', () => {
     const it = await stage({ source: { state: 'Making' } });
     const run = await it.run({ inputs: { timeout: '1m' } });
     expect(run.outcome).toBe('failure');
-    expect(run.errors[0]).toContain('is still Making at the end of the timeout. Nothing was copied');
+    expect(run.errors[0]).toContain('is still Making at the end of the timeout');
     expect(it.changes).toEqual([]);
   });
 
@@ -173,7 +173,7 @@ describe('every reason to fail, in one report, before the first copy', () => {
   test.concurrent('DescribeImage is denied: named, with its code', async ({ stage }) => {
     const it = await stage({ deniedActions: ['DescribeImage'] });
     const error = await refused(it, { regions: ['hk'] });
-    expect(error).toContain('DescribeImage in cn-bj2 failed');
+    expect(error).toContain(`DescribeImage of ${it.cloud.sourceImageId} in cn-bj2 failed`);
     expect(error).toContain('Allow DescribeImage');
   });
 
@@ -347,6 +347,6 @@ test.concurrent('a quota that is used up: the error says how many images there a
   const run = await it.run({ regions: ['hk'] });
   expect(run.outcome).toBe('failure');
   expect(run.errors[0]).toContain('RetCode 8095');
-  expect(run.errors[0]).toContain('hk holds 3 custom images of project org-prod22');
+  expect(run.errors[0]).toContain('Custom images of project org-prod22 now: 3 in hk');
   expect(it.copies).toEqual([]);
 });

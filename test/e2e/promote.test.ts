@@ -105,7 +105,7 @@ describe('the main job', () => {
     const [stray, ...others] = it.sent(DELETE).map(({ params }) => params.ImageId);
     expect(others).toEqual([]);
     expect(run.warnings.join('\n')).toContain(
-      `${stray} in cn-bj2 was made without being asked for by this run: it was deleted`,
+      `This run made ${stray} in cn-bj2 without being asked to: it was deleted`,
     );
     expect(it.sent(COPY)).toHaveLength(1 + 8);
   });
@@ -148,8 +148,8 @@ describe('the main job', () => {
     expect(run.ids).toEqual(it.onePerRegion);
     expect(run.failed).toEqual(['hk']);
     expect(run.outputs.status).toBe('partial');
-    expect(run.errors[0]).toContain(`hk: ${run.ids.hk} is still Copying after the timeout of 120 s`);
-    expect(run.errors[0]).toContain('run again to adopt');
+    expect(run.errors[0]).toContain(`hk: ${run.ids.hk} is still Copying after the timeout of 2m`);
+    expect(run.errors[0]).toContain('is adopted');
     expect(it.changes).toEqual([COPY]);
   });
 
@@ -259,7 +259,7 @@ describe('keys', () => {
     expect(run.errors[0]).toContain('RetCode 174');
     expect(run.errors[0]).toContain('the temporary keys have expired');
     expect(run.errors[0]).toContain('valid for longer than its timeout');
-    expect(run.errors[0]).toContain('a new run adopts it');
+    expect(run.errors[0]).toContain('is adopted');
   });
 
   test.concurrent('an input wins over its environment variable', async ({ stage }) => {

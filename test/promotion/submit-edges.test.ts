@@ -141,7 +141,9 @@ describe('a batch whose answer is unclear', () => {
     const scenario = homeward(act);
     expect((await scenario.promote()).status).toBe('available');
     expect(scenario.cloud.ids(HERE)).toEqual([]);
-    expect(scenario.warnings.join('\n')).toContain('uimage-home in cn-bj2 was made without being asked for');
+    expect(scenario.warnings.join('\n')).toContain(
+      'uimage-home in cn-bj2 without being asked to: it was deleted',
+    );
     // After a first doubt, no batch again.
     expect(copies(scenario)).toEqual([['hk', 'sg'], 'hk', 'sg']);
   });
@@ -241,7 +243,7 @@ describe('the look for a copy', () => {
     expect(promotion.status).toBe('available');
     expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-b', state: 'Available' });
     expect(scenario.cloud.ids('hk')).toEqual(['uimage-b']);
-    expect(scenario.warnings.join('\n')).toContain('uimage-a in hk was made twice');
+    expect(scenario.warnings.join('\n')).toContain('uimage-a in hk as a second copy: it was deleted');
   });
 });
 

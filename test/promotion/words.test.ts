@@ -185,7 +185,7 @@ it('of the plan', async () => {
         "hk: if-exists is copy; there already: uimage-1, uimage-2",
       ],
       "disks": [
-        "The source uimage-x has 2 data-disk snapshots: only the system disk is copied. Machines made from the copies start without these data disks.",
+        "The source uimage-x has 2 data-disk snapshots: only the system disk is copied. Copy the data disks on their own where the machines need them.",
         "The source's operating system Ubuntu 24.04 reached the end of its life on 2025/12/31. It gets no security updates: plan a newer image.",
         "hk: no copy of this source is there",
       ],
@@ -511,7 +511,7 @@ it('of a doubt', async () => {
     {
       "ignoresTheList": [
         "This site ignores TargetRegionList: it answered with one image, uimage-new-cn-bj2-1 in cn-bj2, instead of 2. That image is deleted, and the regions are copied to one by one.",
-        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for by this run: it was deleted. Nothing is to be done.",
+        "This run made uimage-new-cn-bj2-1 in cn-bj2 without being asked to: it was deleted. Nothing is to be done.",
         "This site answered for 2 regions with one image, uimage-new-cn-bj2-1: looking where it is.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
@@ -535,8 +535,8 @@ it('of a doubt', async () => {
       ],
       "secondKept": [
         "It is not clear whether a copy was made in hk: CopyCustomImage in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
-        "uimage-a in hk was made twice by this run: it was deleted. Nothing is to be done.",
-        "uimage-c in hk was made twice by this run: it was deleted. Nothing is to be done.",
+        "This run made uimage-a in hk as a second copy: it was deleted. Nothing is to be done.",
+        "This run made uimage-c in hk as a second copy: it was deleted. Nothing is to be done.",
         "hk: other images named web-1.4.2 appeared during this run: uimage-d, uimage-e. They carry no mark, so they were left alone. One may be a second copy: delete it if nobody uses it.",
         "An earlier CopyCustomImage for hk was refused or unclear: a last look in 63 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
@@ -557,21 +557,21 @@ it('of a doubt', async () => {
         "hk: cancelled while uimage-new-hk-2 was Copying. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "sg: cancelled while uimage-new-sg-3 was Copying. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "This site ignores TargetRegionList: it answered with one image, uimage-new-cn-bj2-1 in cn-bj2, instead of 2. That image is deleted, and the regions are copied to one by one.",
-        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: the step ended before it was deleted. Delete it by hand.",
+        "This run made uimage-new-cn-bj2-1 in cn-bj2 without being asked to, and it may still be there: the step ended before it was deleted. Delete it by hand.",
         "This site answered for 2 regions with one image, uimage-new-cn-bj2-1: looking where it is.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
       "strayThatStays": [
         "This site ignores TargetRegionList: it answered with one image, uimage-new-cn-bj2-1 in cn-bj2, instead of 2. That image is deleted, and the regions are copied to one by one.",
-        "uimage-new-cn-bj2-1 in cn-bj2 was made without being asked for and may still be there: TerminateCustomImage of uimage-new-cn-bj2-1 in cn-bj2 failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Delete it by hand.",
+        "This run made uimage-new-cn-bj2-1 in cn-bj2 without being asked to, and it may still be there: TerminateCustomImage of uimage-new-cn-bj2-1 in cn-bj2 failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). Delete it by hand.",
         "This site answered for 2 regions with one image, uimage-new-cn-bj2-1: looking where it is.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
       "twice": [
         "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
-        "uimage-new-hk-1 in hk was made twice by this run: it was deleted. Nothing is to be done.",
+        "This run made uimage-new-hk-1 in hk as a second copy: it was deleted. Nothing is to be done.",
         "No copy turned up in hk: CopyCustomImage is sent again.",
         "hk: no copy of this source is there",
       ],

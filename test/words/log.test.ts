@@ -159,9 +159,17 @@ describe('a log', () => {
       'hk: uimage-hk1 Available after 4m 10s',
       '2 of 3 available, sg copying for 12m · about 6m left',
       'sg: uimage-sg1 Unavailable after 1h 02m, failed: the copy uimage-sg1 ended Unavailable.',
-      'web-1.4.2 is Available in 2 of 3 regions after 1h 02m.',
       '',
     ]);
+  });
+
+  it('ends with what came of it when all went well; else the error of the step begins with that', () => {
+    const copies = [aCopy({ finishedAt: T0 + 250_000 })];
+    expect(play([], aPromotion({ copies })).lines).toEqual(['web-1.4.2 is Available in hk after 4m 10s.']);
+    const problem = { message: 'hk: the copy ended Unavailable.', advice: 'Delete it.' };
+    const failed = aPromotion({ status: 'failed', copies: [aCopy({ outcome: 'failed', problem })] });
+    expect(play([], failed).lines).toEqual([]);
+    expect(failureMessage(failed)?.split('\n')[0]).toBe('web-1.4.2 is not Available in hk.');
   });
 
   it('warns once of one fact', () => {
