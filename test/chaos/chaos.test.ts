@@ -22,6 +22,8 @@ test(`${RUNS} random schedules: nothing doubled, nothing lost, no false success`
     're-run after success',
     'rollback due',
     'run that must succeed',
+    'throttled by the site',
+    'batch answered as one copy',
   ]) {
     expect(found.struck.get(kind) ?? 0, kind).toBeGreaterThan(0);
   }

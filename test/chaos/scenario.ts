@@ -76,6 +76,10 @@ export interface Scenario {
   byName: boolean;
   site: {
     batch: boolean;
+    /** A batch is executed, and answered as one copy: with the first id alone. */
+    answersOne: boolean;
+    /** Calls a second and at once; what is beyond is refused. */
+    throttle: { rate: number; burst: number } | null;
     /** Characters of a description that the site keeps; null for all. */
     description: number | null;
     page: number;
@@ -249,6 +253,14 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   byName: fc.constantFrom(false, false, true),
   site: fc.record({
     batch: fc.constantFrom(true, true, true, false),
+    answersOne: fc.constantFrom(false, false, false, false, false, false, false, true),
+    throttle: fc.constantFrom(
+      ...Array.from({ length: 12 }, () => null),
+      { rate: 1, burst: 1 },
+      { rate: 1, burst: 3 },
+      { rate: 2, burst: 2 },
+      { rate: 5, burst: 5 },
+    ),
     description: fc.constantFrom(null, null, null, null, null, null, 0, 12),
     page: fc.constantFrom(100, 100, 20),
     total: fc.boolean(),
@@ -278,6 +290,10 @@ export function story({ site, targets, faults, runs, ...rest }: Scenario): strin
     ...(rest.byName ? ['It is given by its name.'] : []),
     ...(rest.tellsProject ? [] : ['project-id is not given.']),
     ...(site.batch ? [] : ['The site ignores TargetRegionList.']),
+    ...(site.answersOne ? ['The site answers a batch with its first id alone.'] : []),
+    ...(site.throttle
+      ? [`The site allows ${site.throttle.rate} calls a second, ${site.throttle.burst} at once.`]
+      : []),
     ...(site.description === null ? [] : [`The site keeps ${site.description} characters of a description.`]),
     ...(site.missingIsAnError ? ['The site answers 8956 for an id that is not listed.'] : []),
     ...(site.others > 0

@@ -80,6 +80,7 @@ export class World {
   copyCalls = 0;
   /** Regions in which this run had an answer that may stand for an image. */
   readonly unclear = new Set<string>();
+  private bucket: { left: number; at: number } | null = null;
   /** Copies that were sent and will be executed. */
   readonly pending = new Set<Pending>();
   private readonly clock: VirtualClock;
@@ -453,6 +454,10 @@ export class World {
       status: 200,
       body: JSON.stringify({ RetCode: code, Action: `${action}Response`, Message: 'no' }),
     });
+    if (this.isThrottled()) {
+      this.strike('throttled by the site');
+      return refuse(153);
+    }
     if (action === 'GetRegion') {
       const regions = [...new Set([SOURCE_REGION, ...REGIONS])];
       return answer({
@@ -471,6 +476,16 @@ export class World {
     if (action === 'DescribeImage') return this.describe(form, project, answer, refuse);
     if (action === 'TerminateCustomImage') return this.terminate(form, project, process, answer, refuse);
     return this.copy(form, process, effect, how, answer, refuse);
+  }
+
+  private isThrottled(): boolean {
+    const { throttle } = this.scenario.site;
+    if (!throttle) return false;
+    const now = this.clock.elapsed;
+    const { left, at } = this.bucket ?? { left: throttle.burst, at: now };
+    const there = Math.min(throttle.burst, left + ((now - at) / 1000) * throttle.rate);
+    this.bucket = { left: there >= 1 ? there - 1 : there, at: now };
+    return there < 1;
   }
 
   private describe(
@@ -588,7 +603,8 @@ export class World {
       if (gap?.empty) infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
       else if (!gap) infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
     }
-    if (isBatch && !ignored) return answer({ Infos: infos });
+    if (isBatch && !ignored && !this.scenario.site.answersOne) return answer({ Infos: infos });
+    if (isBatch && !ignored) this.strike('batch answered as one copy');
     return answer(infos[0] ? { TargetImageId: infos[0].TargetImageId, TaskId: infos[0].TaskId } : {});
   }
 
