@@ -15,9 +15,9 @@ import { differences } from './verify.ts';
 export const LISTING_WINDOW = 120_000;
 
 /** Milliseconds for which the look that ends the window is repeated: right behind a burst, some reads are throttled. */
-const LAST_PATIENCE = 60_000;
+const LAST_PATIENCE = 120_000;
 
-/** Milliseconds after the window for which a region that cannot be read holds up the others. */
+/** Milliseconds after the window for which a region that cannot be read holds up the others. A throttle does so longer. */
 const UNREADABLE = 180_000;
 
 export interface Unclear {
@@ -67,7 +67,9 @@ export async function lookForUnclear(
     missing = [];
     for (const one of open) {
       const error = errors.get(one.copy.region);
-      if (!last || (error && error.verdict !== 'final' && clock.now() < end + UNREADABLE)) missing.push(one);
+      const isHopeless =
+        error && !error.slow && (error.verdict === 'final' || clock.now() >= end + UNREADABLE);
+      if (!last || (error && !isHopeless)) missing.push(one);
       else if (error) fail(one.copy, unreadable(submission, one, error));
       else {
         one.copy.unclear = end < since + LISTING_WINDOW;

@@ -141,6 +141,12 @@ function cancelled(copy: Copy, order: Order): Problem {
 
 function timedOut(copy: Copy, order: Order): Problem {
   const limit = `the timeout of ${formatDuration(order.timeout / 1000)}`;
+  if (copy.unclear) {
+    return {
+      message: `${copy.region}: whether a copy was made is not known after ${limit}.`,
+      advice: `Give a longer timeout. ${resume(order)}`,
+    };
+  }
   return copy.imageId === null
     ? {
         message: `${copy.region}: no copy was made within ${limit}.`,
@@ -152,10 +158,10 @@ function timedOut(copy: Copy, order: Order): Problem {
       };
 }
 
-function notReached(copy: Copy): Problem {
+function notReached(copy: Copy, order: Order): Problem {
   return {
     message: `${copy.region}: the promotion ended before this target was settled.`,
-    advice: 'Run again.',
+    advice: resume(order),
   };
 }
 

@@ -8,8 +8,13 @@ import { type Submission, settleAsMade } from './submission.ts';
 import { differences } from './verify.ts';
 import { isOpen, observe, type Watch } from './wait.ts';
 
-/** Milliseconds for which the last look and the deletes after it are repeated, beyond the timeout if need be. */
+/** Milliseconds for which the last look and the deletes after it are repeated at least, beyond the timeout if need be. */
 const LAST_PATIENCE = 30_000;
+
+/** Behind a throttle, many regions take turns: as long as the timeout allows. */
+function patient({ signal, deadline, clock }: Context): { signal: AbortSignal; patience: number } {
+  return { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()) };
+}
 
 /**
  * After the wait: deletes what this run made by mistake or twice, and says so. A copy that was sent again after a
@@ -39,7 +44,7 @@ export async function reconcile(submission: Submission, watch: Watch): Promise<v
 /** What a site that ignored the list of a batch made in the region of the source. */
 async function removeUnasked(submission: Submission, region: string): Promise<void> {
   const { projectId } = submission.order.target;
-  const newcomers = await listNew(submission, { region, projectId, name: '' }, LAST_PATIENCE);
+  const newcomers = await listNew(submission, { region, projectId, name: '' }, patient(submission).patience);
   if (newcomers instanceof CloudError) {
     tellUnseen(submission, region, newcomers);
     return;
@@ -55,7 +60,7 @@ async function removeUnasked(submission: Submission, region: string): Promise<vo
 async function removeSecond(submission: Submission, watch: Watch, copy: Copy): Promise<void> {
   const { clock, report } = submission;
   const { region, projectId } = copy;
-  const newcomers = await listNew(submission, copy, LAST_PATIENCE);
+  const newcomers = await listNew(submission, copy, patient(submission).patience);
   if (newcomers instanceof CloudError) {
     tellUnseen(submission, region, newcomers);
     return;
@@ -129,11 +134,12 @@ export async function removeStrays(submission: Submission): Promise<void> {
 }
 
 /** An id alone is not enough to delete by. One that is not listed yet is new, and so ours. */
-async function isForeign({ cloud, order, signal }: Context, stray: ImageRef): Promise<boolean> {
+async function isForeign(context: Context, stray: ImageRef): Promise<boolean> {
+  const { cloud, order } = context;
   try {
     const { region, projectId, imageId } = stray;
     const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
-    const [image] = await cloud.describeImages(query, { signal, patience: LAST_PATIENCE });
+    const [image] = await cloud.describeImages(query, patient(context));
     return image !== undefined && !isMarkedBy(order.run, image.ImageDescription);
   } catch (error) {
     if (error instanceof CloudError) return true;
@@ -147,7 +153,7 @@ async function discard(context: Context, image: ImageRef, why: string): Promise<
   try {
     const wasThere = await context.cloud.terminateCustomImage(
       { Region: region, ProjectId: projectId, ImageId: imageId },
-      { signal: context.signal, patience: LAST_PATIENCE },
+      patient(context),
     );
     const message = `This run made ${imageId} in ${region} ${why}: it ${wasThere ? 'was deleted' : 'is not listed, so it is gone or very new'}.`;
     const advice = wasThere ? 'Nothing is to be done.' : 'Delete it by hand if it turns up.';

@@ -157,6 +157,20 @@ describe('the timeout', () => {
     for (const copy of promotion.copies) expect(copy.imageId).toBeNull();
   });
 
+  it('that is long over while the API keeps a look waiting: a copy that may be there is told as such', async () => {
+    const scenario = new Scenario({ timeout: 60_000 });
+    const { clock, cloud } = scenario;
+    cloud.fault(COPY, fails(110));
+    cloud.fault('DescribeImage', (_execute, _sent, signal) => clock.sleep(9_999_999, signal), {
+      region: 'hk',
+      skip: 1,
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').problem?.message).toBe(
+      'hk: whether a copy was made is not known after the timeout of 1m.',
+    );
+  });
+
   it('that is over while copying loses no id', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 60_000 });
     scenario.cloud.copySeconds = { hk: 9_999, sg: 9_999 };

@@ -128,6 +128,17 @@ describe('a second copy that turns up late', () => {
     expect(scenario.clock.elapsed).toBeLessThan(75_000);
   });
 
+  it('is looked for and deleted behind a throttle for as long as the timeout allows', async () => {
+    const scenario = doubled();
+    await scenario.promote();
+    const last = scenario.cloud.sent.slice(-2);
+    expect(last.map(({ action }) => action)).toEqual(['DescribeImage', 'TerminateCustomImage']);
+    for (const { at, patience } of last) expect(patience).toBe(scenario.order.timeout - at);
+    const short = doubled({ timeout: 70_000 });
+    await short.promote();
+    for (const { patience } of short.cloud.sent.slice(-2)) expect(patience).toBe(30_000);
+  });
+
   it('is looked for without waiting for the copies, too', async () => {
     const scenario = doubled({ wait: false });
     const promotion = await scenario.promote();

@@ -343,6 +343,22 @@ describe('an answer that is not clear', () => {
     expect(scenario.cloud.calls(COPY)[1]?.at).toBeLessThan(LISTING_WINDOW + 10_000);
   });
 
+  it('on an account that is throttled for long: no region is given up before the timeout', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    scenario.clock.after(1_000, () =>
+      scenario.cloud.fault(
+        'DescribeImage',
+        (execute) => {
+          if (scenario.clock.elapsed < 1_800_000) throw refused('DescribeImage', 153, 'hk');
+          return execute();
+        },
+        { region: 'hk', times: 9_999 },
+      ),
+    );
+    await allMade(scenario);
+  });
+
   it('and keys that expire meanwhile: told when the window is over, not at the timeout', async () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, fails(110));

@@ -319,8 +319,8 @@ it('of the end', async () => {
       ],
       "defect": [
         "The action itself failed: defect. This is a defect of the action: please report it. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "hk: the promotion ended before this target was settled. Run again.",
-        "sg: the promotion ended before this target was settled. Run again.",
+        "hk: the promotion ended before this target was settled. Run again: a copy that was made goes on in the cloud, and is adopted.",
+        "sg: the promotion ended before this target was settled. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "hk: no copy of this source is there",
         "sg: no copy of this source is there",
       ],
@@ -340,7 +340,7 @@ it('of the end', async () => {
       ],
       "text": [
         "The action itself failed: a string. This is a defect of the action: please report it. Run again: a copy that was made goes on in the cloud, and is adopted.",
-        "hk: the promotion ended before this target was settled. Run again.",
+        "hk: the promotion ended before this target was settled. Run again: a copy that was made goes on in the cloud, and is adopted.",
         "hk: no copy of this source is there",
       ],
       "tooLate": [
