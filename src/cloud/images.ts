@@ -15,6 +15,8 @@ const PAGE = 100;
 /** The API's default, and the least that a site caps pages at. */
 const SMALLEST_FULL_PAGE = 20;
 const MOST_PAGES = 1_000;
+/** Of a list that changes between two pages: in a busy account each read of it may. */
+const MOST_READS = 3;
 
 /** No such image. */
 const NO_IMAGE = 8956;
@@ -48,6 +50,22 @@ export async function describeImages(
   query: ImageQuery,
   options?: CallOptions,
 ): Promise<Image[]> {
+  const seen = new Map<string, Image>();
+  for (let read = 1; read <= MOST_READS; read++) {
+    const { images, changed } = await readList(client, query, options);
+    if (!changed) return [...images.values()];
+    for (const [id, image] of images) seen.set(id, image);
+  }
+  // Rather an image that is gone by now than none of one that is there: a caller would make it a second time.
+  return [...seen.values()];
+}
+
+/** Once through all pages. `changed`: the total did, so an image may have moved to a page that was read before. */
+async function readList(
+  client: Client,
+  query: ImageQuery,
+  options: CallOptions | undefined,
+): Promise<{ images: Map<string, Image>; changed: boolean }> {
   const call = 'DescribeImage';
   const wanted = query.ImageIds ?? [];
   const params = {
@@ -59,14 +77,19 @@ export async function describeImages(
   };
   const images = new Map<string, Image>();
   let offset = 0;
+  let firstTotal: number | undefined;
+  let changed = false;
   for (let page = 0; page < MOST_PAGES; page++) {
     const { body } = await client.call(call, { ...params, Offset: offset }, options).catch((error) => {
       // Some sites answer so where others answer with an empty list.
       if (wanted.length > 0 && isNoImage(error)) return { body: {} as Record<string, unknown> };
       throw error;
     });
+    const total = number(body.TotalCount);
+    firstTotal ??= total;
+    if (total !== undefined && total !== firstTotal) changed = true;
     const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
-    if (rows.length === 0) return [...images.values()];
+    if (rows.length === 0) return { images, changed };
     offset += rows.length;
     const before = images.size;
     for (const row of rows) {
@@ -76,14 +99,13 @@ export async function describeImages(
       if (wanted.length > 0 && !wanted.includes(image.ImageId)) continue;
       images.set(image.ImageId, image);
     }
-    const total = number(body.TotalCount);
+    if (wanted.length > 0 && images.size === new Set(wanted).size) return { images, changed: false };
     // A total below what has arrived already is no total.
     const sane = total !== undefined && total >= offset;
-    if (sane ? total <= offset : rows.length < SMALLEST_FULL_PAGE) return [...images.values()];
-    if (wanted.length > 0 && images.size === new Set(wanted).size) return [...images.values()];
+    if (sane ? total <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
     // Nothing new: the site ignores Offset. Without a total that is the whole list, else some of it is missing.
-    if (images.size === before && wanted.length === 0) {
-      if (!sane) return [...images.values()];
+    if (images.size === before && wanted.length === 0 && !changed) {
+      if (!sane) return { images, changed };
       break;
     }
   }

@@ -88,6 +88,59 @@ describe('describeImages', () => {
     expect(images).toEqual(ids(150));
   });
 
+  /** A site in pages of 20 whose images change before it answers the request of an index. */
+  function changing(held: string[], change: (index: number) => unknown): Reply {
+    return ({ params }, index) => {
+      change(index);
+      const from = Number(params.Offset);
+      return {
+        RetCode: 0,
+        TotalCount: held.length,
+        ImageSet: held.slice(from, from + 20).map((ImageId) => ({ ImageId })),
+      };
+    };
+  }
+
+  it.each([
+    ['moves another to a page that is read', 25, 1],
+    ['leaves the next page empty', 21, 1],
+    ['comes before the last of many pages', 50, 2],
+  ])('is read again when a deletion between two pages hides an image: it %s', async (_, count, index) => {
+    const held = ids(count);
+    const { images } = await list(changing(held, (now) => now === index && held.shift()));
+    expect(images).toEqual(ids(count).slice(1));
+  });
+
+  it('is read again when images that are made between two pages leave nothing new on the second', async () => {
+    const held = ids(25);
+    const made = Array.from({ length: 20 }, (_, index) => `new-${index}`);
+    const { images } = await list(changing(held, (now) => now === 1 && held.unshift(...made)));
+    expect(images).toEqual([...made, ...ids(25)]);
+  });
+
+  it('is read three times at most, and then holds what was seen in any of them', async () => {
+    const held = ids(25);
+    // Before each second page another goes, so each read misses another: uimage-20, then 21, then 22.
+    const { images, sent } = await list(changing(held, (now) => now % 2 === 1 && held.shift()));
+    expect(sent.map(({ params }) => params.Offset)).toEqual(['0', '20', '0', '20', '0', '20']);
+    expect(images.sort()).toEqual(ids(25).sort());
+  });
+
+  it('is not read again for a total that only the first page tells, nor when all that was asked for is there', async () => {
+    const first = await list(
+      pages({ ImageSet: rows(0), TotalCount: 150 }, { ImageSet: rows(100).slice(0, 50) }),
+    );
+    expect(first.images).toEqual(ids(150));
+    expect(first.sent.map(({ params }) => params.Offset)).toEqual(['0', '100', '150']);
+    const held = ids(25);
+    const wanted = await list(
+      changing(held, (now) => now === 1 && held.shift()),
+      { ImageIds: ['uimage-5', 'uimage-22'] },
+    );
+    expect(wanted.images).toEqual(['uimage-5', 'uimage-22']);
+    expect(wanted.sent).toHaveLength(2);
+  });
+
   it('says so when part of the list cannot be had, rather than hand out half of it', async () => {
     const { client, clock } = fakeClient(site(250, { ignoreOffset: true }));
     const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
