@@ -10,7 +10,7 @@ const ASSET = 'images.json';
 /** The new content waits under this name until the old asset is gone, so that one of the two is always there. */
 const ASSET_IN_WAITING = 'images.new.json';
 const ASSET_ATTEMPTS = 4;
-/** How long to repeat requests that fail for a passing reason, for all of them together; milliseconds. */
+/** How long to repeat what fails for a passing reason, for all of it together; milliseconds. */
 const PATIENCE = 30_000;
 const REQUEST_TIMEOUT = 20_000;
 /** GitHub's limit on a release's notes, in characters. */
@@ -50,6 +50,7 @@ export class ReleaseError extends Error implements Problem {
 type Octokit = ReturnType<typeof getOctokit>;
 type Release = Awaited<ReturnType<Octokit['rest']['repos']['getReleaseByTag']>>['data'];
 type Repository = { owner: string; repo: string };
+type Patiently = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
  * Puts the ids into the notes of the tag's release and attaches images.json, each in the place of the earlier one.
@@ -57,7 +58,7 @@ type Repository = { owner: string; repo: string };
  * Throws a ReleaseError, or the signal's reason.
  */
 export async function publishRelease(options: ReleaseOptions): Promise<{ url: string } | null> {
-  const { promotion, tag, images, signal } = options;
+  const { promotion, tag, signal } = options;
   if (!promotion.copies.some(isPublishable)) return null;
   const repository = parseRepository(options.repository);
   checkToken(options.token);
@@ -68,10 +69,15 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
   try {
     dispatcher = createDispatcher(new URL(options.apiUrl).protocol, options.env);
     const octokit = await connect(options, dispatcher);
-    const release = await findRelease(octokit, repository, tag);
-    await writeNotes(octokit, repository, release, renderSection(promotion));
+    const patiently = createPatience(options);
+    // Both again: what somebody wrote into the notes during the wait would be lost.
+    const release = await patiently(async () => {
+      const found = await findRelease(octokit, repository, tag);
+      await writeNotes(octokit, repository, found, renderSection(promotion));
+      return found;
+    });
     failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
-    await replaceAsset(octokit, repository, release, images, options.clock, signal);
+    await replaceAsset(octokit, repository, release, patiently, options);
     return { url: release.html_url };
   } catch (error) {
     signal?.throwIfAborted();
@@ -104,10 +110,7 @@ function checkToken(token: string): void {
   });
 }
 
-async function connect(
-  { token, apiUrl, signal, clock }: ReleaseOptions,
-  dispatcher: Dispatcher,
-): Promise<Octokit> {
+async function connect({ token, apiUrl, signal }: ReleaseOptions, dispatcher: Dispatcher): Promise<Octokit> {
   // It reads the proxies while it loads, and throws at one that is no URL: that has been told by now.
   const { getOctokit } = await import('@actions/github');
   const octokit = getOctokit(token, {
@@ -126,16 +129,21 @@ async function connect(
       },
     },
   });
+  octokit.hook.after('request', ({ status, data }) => {
+    // A cut-off answer, or a gateway's page: the library hands it on as text.
+    if (status !== 204 && typeof data !== 'object')
+      throw Object.assign(new Error('the answer is cut off, or no JSON'), { status: 500 });
+  });
+  return octokit;
+}
+
+/** Repeats what fails for a passing reason. */
+function createPatience({ clock, signal }: ReleaseOptions): Patiently {
   const end = clock.now() + PATIENCE;
-  octokit.hook.wrap('request', async (request, parameters) => {
+  return async (work) => {
     for (let attempt = 0; ; attempt++) {
       try {
-        const response = await request(parameters);
-        // A cut-off answer, or a gateway's page: the library hands it on as text.
-        if (response.status !== 204 && typeof response.data !== 'object') {
-          throw Object.assign(new Error('the answer is cut off, or no JSON'), { status: 500 });
-        }
-        return response;
+        return await work();
       } catch (error) {
         signal?.throwIfAborted();
         const delay = retryDelay(error, attempt, clock);
@@ -143,8 +151,7 @@ async function connect(
         await clock.sleep(delay, signal);
       }
     }
-  });
-  return octokit;
+  };
 }
 
 /** Milliseconds until the request may be sent again; null when that would not help. */
@@ -247,39 +254,35 @@ async function replaceAsset(
   octokit: Octokit,
   repository: Repository,
   release: Release,
-  content: string,
-  clock: Clock,
-  signal: AbortSignal | undefined,
+  patiently: Patiently,
+  { images, clock, signal }: ReleaseOptions,
 ): Promise<void> {
   const { repos } = octokit.rest;
   if ((release as { immutable?: boolean }).immutable) {
     throw new Stop('the release is immutable: GitHub lets nobody change its assets.', IMMUTABLE_ADVICE);
   }
   const remove = async (name: string) => {
-    const assets = await octokit.paginate(repos.listReleaseAssets, {
-      ...repository,
-      release_id: release.id,
-      per_page: 100,
-    });
+    const query = { ...repository, release_id: release.id, per_page: 100 };
+    const assets = await patiently(() => octokit.paginate(repos.listReleaseAssets, query));
     for (const asset of assets.filter((asset) => asset.name === name)) {
-      await unless([404], repos.deleteReleaseAsset({ ...repository, asset_id: asset.id }));
+      await patiently(() => unless([404], repos.deleteReleaseAsset({ ...repository, asset_id: asset.id })));
     }
   };
   const upload = async (): Promise<number> => {
     // The address is a template: `…/assets{?name,label}`.
     const url = `${release.upload_url.replace(/\{.*$/, '')}?name=${ASSET_IN_WAITING}`;
     const headers = { 'content-type': 'application/json' };
-    return (await octokit.request({ method: 'POST', url, data: content, headers })).data.id;
+    return (await octokit.request({ method: 'POST', url, data: images, headers })).data.id;
   };
 
   for (let attempt = 1; attempt <= ASSET_ATTEMPTS; attempt++) {
     // What a broken run, or a failed upload of this one, left behind.
     await remove(ASSET_IN_WAITING);
-    const uploaded = await unless([], upload());
+    const uploaded = await patiently(() => unless([], upload()));
     if (uploaded) {
       await remove(ASSET);
-      if (await unless([404], repos.updateReleaseAsset({ ...repository, asset_id: uploaded, name: ASSET })))
-        return;
+      const renamed = { ...repository, asset_id: uploaded, name: ASSET };
+      if (await patiently(() => unless([404], repos.updateReleaseAsset(renamed)))) return;
     }
     // Another run is at it: after a while it is done.
     await clock.sleep(1000 * attempt * (0.5 + clock.random()), signal);

@@ -153,6 +153,9 @@ export async function startGitHub() {
     release: () => emulated<Release>('GET', '/repos/octo/app/releases/tags/v1'),
     createRelease: (body: string, more: object = {}) =>
       emulated<Release>('POST', '/repos/octo/app/releases', { tag_name: 'v1', body, ...more }),
+    /** What somebody writes into the notes, past the front. */
+    edit: (id: number, body: string) =>
+      emulated<Release>('PATCH', `/repos/octo/app/releases/${id}`, { body }),
     /** An attached asset, past the front. */
     attach: (id: number, name: string) =>
       emulated<{ id: number }>('POST', `/repos/octo/app/releases/${id}/assets?name=${name}`, 'earlier'),

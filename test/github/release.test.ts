@@ -66,6 +66,7 @@ const isRename = ({ method, path }: Seen) => method === 'PATCH' && path.includes
 const isNotes = ({ method, path }: Seen) => method === 'PATCH' && /\/releases\/\d+$/.test(path);
 const isDelete = ({ method }: Seen) => method === 'DELETE';
 const isRead = ({ path }: Seen) => path.includes('/releases/tags/');
+const isList = ({ method, path }: Seen) => method === 'GET' && path.includes('/assets?');
 const sent = (which: (seen: Seen) => boolean) => github.requests.filter(which);
 
 const NOTES = [
@@ -234,7 +235,7 @@ describe('says what is wrong and what to do', () => {
 });
 
 describe('what passes', () => {
-  const steps = { isRead, isNotes, isUpload, isRename, isDelete };
+  const steps = { isRead, isNotes, isList, isUpload, isRename, isDelete };
 
   it.each(Object.entries(steps))('is waited for: 502 twice (%s)', async (_, step) => {
     const { id } = await github.createRelease('notes');
@@ -268,6 +269,30 @@ describe('what passes', () => {
     expect(body?.match(/copy-custom-image:begin/g)).toHaveLength(1);
     expect(assets.map(({ name }) => name)).toEqual(['images.json']);
     expect(github.contents.get(assets[0]?.id ?? 0)).toBe('[{"region":"hk"}]');
+  });
+
+  it.each<[string, Answer | 'lost', number]>([
+    ['GitHub did not take the notes', { status: 503, body: { message: 'Unavailable' } }, 2],
+    ['the answer to the notes was lost', 'lost', 1],
+  ])('leaves what somebody wrote meanwhile: %s', async (_, verdict, writes) => {
+    const { id } = await github.createRelease('notes');
+    let failed = false;
+    github.fail((seen) => {
+      if (!isNotes(seen) || failed) return undefined;
+      failed = true;
+      return verdict;
+    });
+    const clock: Clock = {
+      ...systemClock,
+      sleep: async () => {
+        await github.edit(id, `by hand\n${(await github.release()).body}`);
+      },
+    };
+    await publish({ clock });
+    const { body } = await github.release();
+    expect(body).toMatch(/^by hand\nnotes\n\n<!-- copy-custom-image:begin -->/);
+    expect(body?.match(/copy-custom-image:begin/g)).toHaveLength(1);
+    expect(sent(isNotes)).toHaveLength(writes);
   });
 
   it('ends after half a minute', async () => {
