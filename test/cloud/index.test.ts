@@ -1,6 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/cloud/clock.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
 import { createCloud } from '../../src/cloud/index.ts';
@@ -77,4 +77,20 @@ it('sleeps on the system clock until the time is over or the caller gives up', a
   await expect(sleep).rejects.toBe(reason);
   await expect(systemClock.sleep(60_000, controller.signal)).rejects.toBe(reason);
   expect(systemClock.random()).toBeLessThan(1);
+});
+
+it('tells the time of the machine, but no time passes when somebody sets it', () => {
+  expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(1_000);
+  vi.useFakeTimers({ toFake: ['Date'] });
+  try {
+    for (const hours of [1, -1]) {
+      const before = systemClock.now();
+      vi.setSystemTime(before + hours * 3_600_000);
+      const passed = systemClock.now() - before;
+      expect(passed).toBeGreaterThanOrEqual(0);
+      expect(passed).toBeLessThan(1_000);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
