@@ -342,6 +342,40 @@ describe('patience', () => {
   });
 });
 
+describe('a copy with a signal for as long as it is unsent', () => {
+  function copy() {
+    const [answered, unsent] = [new AbortController(), new AbortController()];
+    const fake = fakeClient(() => ({ RetCode: 0, TaskId: 't' }), { latency: 5_000 });
+    const options = { signal: answered.signal, unsent: unsent.signal };
+    return { ...fake, answered, unsent, send: () => fake.client.call('CopyCustomImage', {}, options) };
+  }
+
+  it('is never sent when the signal came before it, though no throttle is in the way', async () => {
+    const { clock, unsent, send, sent } = copy();
+    unsent.abort('too late');
+    await expect(clock.run(send())).rejects.toBe('too late');
+    expect(sent).toEqual([]);
+  });
+
+  it('goes on when the signal comes on its way, and its answer is known', async () => {
+    const { clock, unsent, send, sent } = copy();
+    clock.after(1_000, () => unsent.abort('too late'));
+    expect((await clock.run(send())).body).toEqual({ RetCode: 0, TaskId: 't' });
+    expect(unsent.signal.aborted).toBe(true);
+    expect(clock.elapsed).toBe(5_000);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('is ended on its way by the other signal', async () => {
+    const { clock, answered, unsent, send, sent } = copy();
+    clock.after(1_000, () => unsent.abort('too late'));
+    clock.after(2_000, () => answered.abort('enough'));
+    await expect(clock.run(send())).rejects.toBe('enough');
+    expect(clock.elapsed).toBe(2_000);
+    expect(sent).toHaveLength(1);
+  });
+});
+
 describe('a throttle', () => {
   it('makes every call of the client wait, a copy too', async () => {
     const { client, clock, sent } = fakeClient((_, index) => (index === 0 ? { RetCode: 153 } : OK));
@@ -357,14 +391,16 @@ describe('a throttle', () => {
     expect(retries).toEqual([{ code: 153, kind: 'api', delay: 1_000 }]);
   });
 
-  it('does not hold up a caller who gives up', async () => {
+  it.each(['signal', 'unsent'])('does not hold up a caller who gives up by `%s`', async (by) => {
     const { client, clock, sent } = fakeClient(() => ({ RetCode: 153 }));
     await failure(clock.run(client.call('GetRegion', {})), CloudError);
     const controller = new AbortController();
     clock.after(300, () => controller.abort('enough'));
-    const call = client.call('CopyCustomImage', {}, { signal: controller.signal });
+    const options = { signal: new AbortController().signal, [by]: controller.signal };
+    const call = client.call('CopyCustomImage', {}, options);
     await expect(clock.run(call)).rejects.toBe('enough');
     expect(clock.elapsed).toBe(300);
+    await clock.run(clock.sleep(HOUR));
     expect(sent).toHaveLength(1);
   });
 
