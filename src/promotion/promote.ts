@@ -59,6 +59,8 @@ async function run(context: Context, promotion: Promotion): Promise<void> {
   }
   if (order.wait) await wait(watch);
   await reconcile(submission, watch);
+  // A copy that only the last look has found.
+  if (order.wait && clock.now() < deadline) await wait(watch);
 }
 
 /** What the check's own listing says of the adopted copies: an Available one needs no poll. */

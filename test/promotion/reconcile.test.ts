@@ -232,6 +232,24 @@ describe('a second copy that turns up late', () => {
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
   });
 
+  it('where none was known is waited for, though only the last look has found it', async () => {
+    const play = async (unseen: number) => {
+      const scenario = new Scenario();
+      scenario.cloud.copySeconds = { hk: 900 };
+      scenario.cloud.fault(COPY, doneBut(110));
+      scenario.cloud.fault(COPY, fails(8095));
+      scenario.cloud.fault('DescribeImage', () => [], { region: 'hk', skip: 1, times: unseen });
+      const promotion = await scenario.promote();
+      const listings = scenario.cloud.calls('DescribeImage').filter(({ region }) => region === 'hk');
+      return { promotion, looks: listings.filter(({ imageIds }) => imageIds.length === 0).length - 1 };
+    };
+    const { promotion, looks } = await play(999);
+    expect(copyIn(promotion, 'hk').imageId).toBeNull();
+    const found = await play(looks - 1);
+    expect(found.promotion.status).toBe('available');
+    expect(copyIn(found.promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+  });
+
   it('in a region that cannot be read just then changes nothing', async () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, fails(153));
