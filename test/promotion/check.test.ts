@@ -1,32 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { check, type Findings } from '../../src/promotion/check.ts';
-import { Stopped } from '../../src/promotion/context.ts';
-import { BUILD, broken, copyIn, fails, HERE, markedBy, PROD, Scenario, SOURCE, told } from './scenario.ts';
-
-async function findings(scenario: Scenario): Promise<Findings> {
-  return scenario.clock.run(check(scenario.context));
-}
-
-/** What stopped the check: message and advice of each problem. */
-async function stopped(scenario: Scenario): Promise<string[]> {
-  const error = await findings(scenario).then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Stopped)) throw new Error('the check was not stopped', { cause: error });
-  expect(scenario.cloud.calls('CopyCustomImage')).toEqual([]);
-  return error.problems.map(({ message, advice }) => `${message} ${advice}`);
-}
-
-const named = (name: string, some: ConstructorParameters<typeof Scenario>[0] = {}) =>
-  new Scenario({ ...some, source: { name } });
-
-const image = (ImageName: string, some: Partial<typeof SOURCE> = {}) => ({
-  ...SOURCE,
-  ImageId: `uimage-${ImageName}`,
-  ImageName,
-  ...some,
-});
+import type { ImageQuery } from '../../src/cloud/cloud.ts';
+import { CloudError } from '../../src/cloud/errors.ts';
+import { check } from '../../src/promotion/check.ts';
+import {
+  BUILD,
+  broken,
+  copyIn,
+  fails,
+  findings,
+  HERE,
+  markedBy,
+  PROD,
+  Scenario,
+  SOURCE,
+  stopped,
+  told,
+} from './scenario.ts';
 
 describe('the check', () => {
   it('asks everything at once, and no more than once', async () => {
@@ -54,7 +43,7 @@ describe('the check', () => {
   it('finds the source, its project, and what the target project holds', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     scenario.cloud.addCopy('hk');
-    scenario.cloud.add(image('another-project'), { region: 'hk', projectId: BUILD });
+    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-another-project' }, { region: 'hk', projectId: BUILD });
     const found = await findings(scenario);
     expect(found.source.ImageId).toBe(SOURCE.ImageId);
     expect(found.sourceProject).toBe(BUILD);
@@ -68,6 +57,35 @@ describe('the check', () => {
     expect((await findings(scenario)).sourceProject).toBe(PROD);
     const here = scenario.cloud.calls('DescribeImage').filter(({ region }) => region === HERE);
     expect(here.map(({ projectId }) => projectId)).toEqual([PROD]);
+  });
+
+  it.each([
+    [{}, { ImageIds: ['uimage-source'] }],
+    [{ source: { name: 'web-*' } }, { ImageType: 'Custom' }],
+  ])('asks for the source by %j with %j', async (some, expected) => {
+    const scenario = new Scenario(some);
+    const queries: ImageQuery[] = [];
+    const { context } = scenario;
+    const describeImages = context.cloud.describeImages.bind(context.cloud);
+    context.cloud.describeImages = (query, options) => {
+      queries.push(query);
+      return describeImages(query, options);
+    };
+    await scenario.clock.run(check(context));
+    expect(queries.filter(({ Region }) => Region === HERE)).toEqual([{ Region: HERE, ...expected }]);
+    const theirs = { Region: 'hk', ProjectId: PROD, ImageType: 'Custom' };
+    expect(queries.filter(({ Region }) => Region === 'hk')).toEqual([theirs]);
+  });
+
+  it('looks at the targets again after it has waited for the source: a copy that another run made meanwhile is adopted', async () => {
+    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
+    scenario.cloud.add(
+      { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
+      { settles: 60, finalState: 'Available' },
+    );
+    const ImageDescription = markedBy('other-run', 'uimage-fresh');
+    scenario.clock.after(30_000, () => scenario.cloud.addCopy('hk', { ImageDescription }));
+    expect(copyIn(await scenario.promote(), 'hk').outcome).toBe('adopted');
   });
 });
 
@@ -96,10 +114,29 @@ describe('mistakes', () => {
     expect(scenario.warnings).toEqual([]);
   });
 
+  it.each([
+    [294, 1],
+    [295, 1],
+    [170, 1],
+    [299, 2],
+    [174, 1],
+  ])('that two listings tell by RetCode %i are told %i times', async (code, times) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault('DescribeImage', fails(code), { region: 'hk' });
+    scenario.cloud.fault('DescribeImage', fails(code), { region: 'sg' });
+    expect((await scenario.promote()).problems).toHaveLength(times);
+  });
+
   it('in the region of the source: its near name is told, and not that there is no image', async () => {
     const problems = await stopped(new Scenario({ source: { region: 'cn-bj3' } }));
     expect(problems).toHaveLength(1);
     expect(problems[0]).toMatch(/^region\b.*cn-bj3.*cn-bj2/);
+  });
+
+  it('in the region of the source are told once, whatever its listing answers', async () => {
+    const scenario = new Scenario({ source: { region: 'cn-bj3' } });
+    scenario.cloud.fault('DescribeImage', fails(230), { region: 'cn-bj3' });
+    expect((await scenario.promote()).problems).toHaveLength(1);
   });
 
   it('in a region: its spoken name is understood', async () => {
@@ -180,217 +217,6 @@ describe('a site that does not list its regions or projects', () => {
   });
 });
 
-describe('a source by its id', () => {
-  it('that is a base image is told as such', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-base' } });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-base', ImageType: 'Base' });
-    const problems = await stopped(scenario);
-    expect(problems[0]).toMatch(/uimage-base.*Base/);
-    expect(problems[0]).toContain(HERE);
-  });
-
-  it('that is absent is told with region and project', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-absent', projectId: PROD } });
-    expect((await stopped(scenario))[0]).toMatch(/uimage-absent.*cn-bj2.*org-prod/);
-    const inDefault = new Scenario({ source: { imageId: 'uimage-absent' } });
-    expect((await stopped(inDefault))[0]).toMatch(/uimage-absent.*cn-bj2.*default project/);
-  });
-
-  it('that is Unavailable is told as such', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-bad' } });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-bad', State: 'Unavailable' });
-    expect((await stopped(scenario))[0]).toMatch(/uimage-bad.*cn-bj2.*Unavailable/);
-  });
-
-  it('is taken when the site tells neither its type nor its state', async () => {
-    const { ImageType: _, State: __, ...bare } = SOURCE;
-    const scenario = new Scenario({ source: { imageId: 'uimage-bare' } });
-    scenario.cloud.add({ ...bare, ImageId: 'uimage-bare' });
-    expect((await findings(scenario)).source.ImageId).toBe('uimage-bare');
-  });
-});
-
-describe('a source by its name', () => {
-  it('is the newest Available one; of one second, the one with the last id', async () => {
-    const scenario = named('web');
-    scenario.cloud.add(image('web', { ImageId: 'uimage-a', CreateTime: 200 }));
-    scenario.cloud.add(image('web', { ImageId: 'uimage-c', CreateTime: 300 }));
-    scenario.cloud.add(image('web', { ImageId: 'uimage-b', CreateTime: 300 }));
-    scenario.cloud.add(image('web', { ImageId: 'uimage-d', CreateTime: 400, State: 'Making' }));
-    scenario.cloud.add(image('web', { ImageId: 'uimage-e', CreateTime: 500, State: 'Unavailable' }));
-    scenario.cloud.add(image('web-2', { ImageId: 'uimage-f', CreateTime: 600 }));
-    expect((await findings(scenario)).source.ImageId).toBe('uimage-c');
-  });
-
-  it.each([
-    ['web-*', 'web-1.4.2'],
-    ['*', 'web-1.4.2'],
-    ['web-?.4.2', 'web-1.4.2'],
-    ['*.2', 'web-1.4.2'],
-    ['web[1]:*', 'web[1]:prod'],
-    ['web[1]:prod', 'web[1]:prod'],
-  ])('may be a glob: %s finds %s', async (pattern, name) => {
-    const scenario = named(pattern);
-    scenario.cloud.add(image('web[1]:prod', { CreateTime: 1 }));
-    scenario.cloud.add(image('xweb1xprod', { CreateTime: 2 }));
-    expect((await findings(scenario)).source.ImageName).toBe(name);
-  });
-
-  it.each([
-    'web',
-    '1.4.2',
-    'web-1.4.?.?',
-    'web-1x4x2',
-    'web-[0-9]*',
-    'WEB-*',
-    'web-1.4.2|x',
-    '(web-1.4.2)',
-    '^web-1.4.2$',
-  ])('must match as a whole and to the letter: %s finds nothing', async (pattern) => {
-    expect((await stopped(named(pattern)))[0]).toMatch(/source-image-name/);
-  });
-
-  it('that nothing has: the nearest names are told', async () => {
-    const scenario = named('web-1.42');
-    scenario.cloud.add(image('database'));
-    const [problem] = await stopped(scenario);
-    expect(problem).toMatch(/web-1\.42.*web-1\.4\.2/);
-    expect(problem).not.toContain('database');
-    expect(problem).toContain(HERE);
-  });
-
-  it('that is near to nothing: how many images there are', async () => {
-    expect((await stopped(named('zzzzzzzzzzzzzzzzzzzz')))[0]).toMatch(/\b1 custom image/);
-  });
-
-  it('is never a base image or one of the market', async () => {
-    const scenario = named('ubuntu*');
-    scenario.cloud.add(image('ubuntu-24.04', { ImageType: 'Base' }));
-    scenario.cloud.add(image('ubuntu-wp', { ImageType: 'Business' }));
-    expect((await stopped(scenario))[0]).toMatch(/source-image-name/);
-  });
-
-  it('that only Unavailable images have is told as such', async () => {
-    const scenario = named('bad');
-    scenario.cloud.add(image('bad', { State: 'Unavailable' }));
-    expect((await stopped(scenario))[0]).toMatch(/uimage-bad.*Unavailable/);
-  });
-
-  it('is found among 250 images, and its copy among 250 is adopted', async () => {
-    const scenario = named('app-*', { regions: ['hk'] });
-    for (let index = 0; index < 250; index++) {
-      scenario.cloud.add(image(`app-${index}`, { CreateTime: 1_000 + ((index * 7) % 250) }));
-      const mark = markedBy('old-run', `uimage-app-${index}`);
-      const copy = { ImageId: `uimage-copy-${index}`, ImageDescription: mark };
-      scenario.cloud.add(image(`app-${index}`, copy), { region: 'hk', projectId: PROD });
-    }
-    const promotion = await scenario.promote();
-    // 7 × 107 = 749 = 2 × 250 + 249: the highest CreateTime.
-    expect(promotion.source?.ImageId).toBe('uimage-app-107');
-    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'adopted', imageId: 'uimage-copy-107' });
-    expect(scenario.cloud.calls('CopyCustomImage')).toEqual([]);
-  });
-});
-
-describe('a source that is still being made', () => {
-  it.each(['Making', 'Copying'])('%s is waited for, then copied, and that is told', async (State) => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-fresh', State },
-      { settles: 300, finalState: 'Available' },
-    );
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('available');
-    const [copy] = scenario.cloud.calls('CopyCustomImage');
-    expect(copy?.at).toBeGreaterThanOrEqual(300_000);
-    expect(copy?.at).toBeLessThan(340_000);
-    expect(scenario.notices.filter((text) => text.includes('uimage-fresh'))).toHaveLength(1);
-  });
-
-  it('is waited for by its id alone, when it was found by name', async () => {
-    const scenario = named('fresh');
-    scenario.cloud.add(image('fresh', { State: 'Making' }), { settles: 20, finalState: 'Available' });
-    scenario.clock.after(10_000, () => scenario.cloud.add(image('fresh', { ImageId: 'uimage-newer' })));
-    expect((await findings(scenario)).source.ImageId).toBe('uimage-fresh');
-  });
-
-  it('and at the intervals that were ordered', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' }, pollInterval: 7_000 });
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
-      { settles: 20, finalState: 'Available' },
-    );
-    await findings(scenario);
-    const polls = scenario.cloud.calls('DescribeImage').filter(({ region, at }) => region === HERE && at > 0);
-    expect(polls.map(({ at }) => at)).toEqual([7_100, 14_200, 21_300]);
-  });
-
-  it('looks at the targets again after the wait: a copy that another run made meanwhile is adopted', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
-      { settles: 60, finalState: 'Available' },
-    );
-    const ImageDescription = markedBy('other-run', 'uimage-fresh');
-    scenario.clock.after(30_000, () => scenario.cloud.addCopy('hk', { ImageDescription }));
-    expect(copyIn(await scenario.promote(), 'hk').outcome).toBe('adopted');
-  });
-
-  it('but ends Unavailable stops the promotion', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
-      { settles: 60, finalState: 'Unavailable' },
-    );
-    expect((await stopped(scenario))[0]).toMatch(/uimage-fresh.*Unavailable/);
-  });
-
-  it('but may not be read any more stops the promotion', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' });
-    scenario.cloud.fault('DescribeImage', fails(299), { region: HERE, skip: 2 });
-    expect((await stopped(scenario))[0]).toContain('RetCode 299');
-    expect(scenario.clock.elapsed).toBeLessThan(10_000);
-  });
-
-  it('but is deleted stops the promotion', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' });
-    scenario.clock.after(30_000, () => scenario.cloud.remove('uimage-fresh'));
-    expect((await stopped(scenario))[0]).toContain('uimage-fresh');
-    expect(scenario.clock.elapsed).toBeLessThan(60_000);
-  });
-
-  it('but does not end in time stops the promotion before the timeout is over', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' }, timeout: 600_000 });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' });
-    expect((await stopped(scenario))[0]).toMatch(/uimage-fresh.*Making/);
-    expect(scenario.clock.elapsed).toBeGreaterThan(500_000);
-    expect(scenario.clock.elapsed).toBeLessThanOrEqual(600_000);
-  });
-
-  it('is not given up for an answer that fails in between', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
-      { settles: 60, finalState: 'Available' },
-    );
-    await findings(scenario);
-    const polls = scenario.cloud.calls('DescribeImage').filter(({ region, at }) => region === HERE && at > 0);
-    for (const { patience } of polls) expect(patience).toBeGreaterThan(30_000);
-  });
-
-  it('stops at once when the step is cancelled', async () => {
-    const scenario = new Scenario({ source: { imageId: 'uimage-fresh' } });
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' });
-    scenario.cancelAt(30_000);
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('failed');
-    expect(promotion.copies).toEqual([]);
-    expect(scenario.clock.elapsed).toBe(30_000);
-  });
-});
-
 it('a defect while checking is not taken for a mistake of the reader', async () => {
   const scenario = new Scenario();
   scenario.cloud.fault('GetRegion', () => {
@@ -400,16 +226,40 @@ it('a defect while checking is not taken for a mistake of the reader', async () 
   expect(told(promotion)[0]).toMatch(/regions is not iterable.*report/s);
 });
 
-it('a line that is down ends the check with what to do', async () => {
-  const scenario = new Scenario();
-  for (const action of ['GetRegion', 'GetProjectList', 'DescribeImage'] as const) {
-    scenario.cloud.fault(
-      action,
-      () => {
-        throw broken(action, 'connection');
-      },
-      { times: 9 },
-    );
-  }
-  expect((await stopped(scenario))[0]).toContain('Look at the network.');
+describe('a line that is down', () => {
+  it('ends the check with what to do', async () => {
+    const scenario = new Scenario();
+    for (const action of ['GetRegion', 'GetProjectList', 'DescribeImage'] as const) {
+      scenario.cloud.fault(
+        action,
+        () => {
+          throw broken(action, 'connection');
+        },
+        { times: 9 },
+      );
+    }
+    expect((await stopped(scenario))[0]).toContain('Look at the network.');
+  });
+
+  it.each(['connection', 'lost'] as const)('is told once (%s), with what to do', async (kind) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (const [index, region] of ['hk', 'sg'].entries())
+      scenario.cloud.fault(
+        'DescribeImage',
+        () => {
+          throw new CloudError({
+            call: 'DescribeImage',
+            ...(kind === 'connection' ? { region } : {}),
+            kind,
+            verdict: 'retry',
+            meaning: 'the line is down',
+            advice: `Advice ${index}.`,
+          });
+        },
+        { region },
+      );
+    const { problems } = await scenario.promote();
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.advice).toBe('Advice 0.');
+  });
 });

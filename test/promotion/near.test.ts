@@ -24,6 +24,12 @@ it('does not take one letter for a part of a word', () => {
   expect(nearest('u', ['ubuntu-24.04', 'us-ca'])).toEqual([]);
 });
 
+it('measures nearness by the longer word, and takes a word inside another for near', () => {
+  expect(nearest('axby', ['aqxrbsyt'])).toEqual(['aqxrbsyt']);
+  expect(nearest('prod', ['web-prod-frontend', 'other'])).toEqual(['web-prod-frontend']);
+  expect(nearest('web-prod-frontend', ['prod'])).toEqual(['prod']);
+});
+
 it('offers first the word that differs in nothing but its case', () => {
   expect(nearest('Web', ['a-web', 'b-web', 'c-web', 'web'])[0]).toBe('web');
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { pollDelay } from '../../src/promotion/pace.ts';
+import { describe, expect, it } from 'vitest';
+import { pollDelay, share } from '../../src/promotion/pace.ts';
 
 const elapsed = fc.integer({ min: 0, max: 5 * 86_400_000 });
 const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
@@ -14,60 +14,79 @@ function polls(until: number, known: number[] = []): number[] {
   for (let at = pollDelay(0, known, MIDDLE); at <= until; at += pollDelay(at, known, MIDDLE)) times.push(at);
   return times;
 }
+describe('the pace', () => {
+  it('never asks in a hurry and never sleeps for long', () => {
+    fc.assert(
+      fc.property(elapsed, finished, random, (taken, known, luck) => {
+        const delay = pollDelay(taken, known, luck);
+        expect(delay).toBeGreaterThanOrEqual(400);
+        expect(delay).toBeLessThanOrEqual(100_000);
+      }),
+    );
+  });
 
-it('never asks in a hurry and never sleeps for long', () => {
-  fc.assert(
-    fc.property(elapsed, finished, random, (taken, known, luck) => {
-      const delay = pollDelay(taken, known, luck);
-      expect(delay).toBeGreaterThanOrEqual(400);
-      expect(delay).toBeLessThanOrEqual(100_000);
-    }),
-  );
-});
+  it('asks again sooner of a young copy than of an old one', () => {
+    fc.assert(
+      fc.property(elapsed, elapsed, (one, other) => {
+        const [young, old] = [Math.max(2_000, Math.min(one, other)), Math.max(2_000, one, other)];
+        expect(pollDelay(young, [], MIDDLE)).toBeLessThanOrEqual(pollDelay(old, [], MIDDLE));
+      }),
+    );
+  });
 
-it('asks again sooner of a young copy than of an old one', () => {
-  fc.assert(
-    fc.property(elapsed, elapsed, (one, other) => {
-      const [young, old] = [Math.max(2_000, Math.min(one, other)), Math.max(2_000, one, other)];
-      expect(pollDelay(young, [], MIDDLE)).toBeLessThanOrEqual(pollDelay(old, [], MIDDLE));
-    }),
-  );
-});
+  it('is spread, by a tenth at most, so that many runs do not beat together', () => {
+    fc.assert(
+      fc.property(elapsed, finished, random, (taken, known, luck) => {
+        const middle = pollDelay(taken, known, MIDDLE);
+        expect(Math.abs(pollDelay(taken, known, luck) - middle)).toBeLessThanOrEqual(0.1 * middle + 1e-6);
+      }),
+    );
+    expect(pollDelay(60_000, [], 0)).toBeLessThan(0.95 * pollDelay(60_000, [], 0.999));
+  });
 
-it('is spread, by a tenth at most, so that many runs do not beat together', () => {
-  fc.assert(
-    fc.property(elapsed, finished, random, (taken, known, luck) => {
-      const middle = pollDelay(taken, known, MIDDLE);
-      expect(Math.abs(pollDelay(taken, known, luck) - middle)).toBeLessThanOrEqual(0.1 * middle + 1e-6);
-    }),
-  );
-  expect(pollDelay(60_000, [], 0)).toBeLessThan(0.95 * pollDelay(60_000, [], 0.999));
-});
+  it('notices the end late by a small part of the time that the copy took, with few requests', () => {
+    for (const minutes of [1, 5, 20, 60]) {
+      const took = minutes * 60_000;
+      const times = polls(2 * took);
+      const noticed = times.find((at) => at >= took) ?? Number.POSITIVE_INFINITY;
+      expect(noticed - took, `${minutes} min`).toBeLessThanOrEqual(0.28 * took);
+      expect(times.filter((at) => at < took).length, `${minutes} min`).toBeLessThanOrEqual(
+        15 + 4.5 * minutes,
+      );
+    }
+  });
 
-it('notices the end late by a small part of the time that the copy took, with few requests', () => {
-  for (const minutes of [1, 5, 20, 60]) {
-    const took = minutes * 60_000;
-    const times = polls(2 * took);
-    const noticed = times.find((at) => at >= took) ?? Number.POSITIVE_INFINITY;
-    expect(noticed - took, `${minutes} min`).toBeLessThanOrEqual(0.28 * took);
-    expect(times.filter((at) => at < took).length, `${minutes} min`).toBeLessThanOrEqual(15 + 4.5 * minutes);
-  }
-});
+  it('asks within the first seconds, since small images are copied in seconds', () => {
+    expect(polls(3_000).length).toBeGreaterThan(0);
+    expect(polls(30_000).length).toBeGreaterThan(5);
+  });
 
-it('asks within the first seconds, since small images are copied in seconds', () => {
-  expect(polls(3_000).length).toBeGreaterThan(0);
-  expect(polls(30_000).length).toBeGreaterThan(5);
-});
+  it('learns from a copy that has finished: the others are expected then, and are asked for more often', () => {
+    fc.assert(
+      fc.property(elapsed, finished, random, (taken, known, luck) => {
+        expect(pollDelay(taken, known, luck)).toBeLessThanOrEqual(pollDelay(taken, [], luck) + 1e-6);
+      }),
+    );
+    const hour = 3_600_000;
+    expect(pollDelay(hour, [hour], MIDDLE)).toBeLessThan(pollDelay(hour, [], MIDDLE) / 2);
+    // Before that time, and long after it, nothing is learnt.
+    expect(pollDelay(hour / 2, [hour], MIDDLE)).toBe(pollDelay(hour / 2, [], MIDDLE));
+    expect(pollDelay(3 * hour, [hour], MIDDLE)).toBe(pollDelay(3 * hour, [], MIDDLE));
+  });
 
-it('learns from a copy that has finished: the others are expected then, and are asked for more often', () => {
-  fc.assert(
-    fc.property(elapsed, finished, random, (taken, known, luck) => {
-      expect(pollDelay(taken, known, luck)).toBeLessThanOrEqual(pollDelay(taken, [], luck) + 1e-6);
-    }),
-  );
-  const hour = 3_600_000;
-  expect(pollDelay(hour, [hour], MIDDLE)).toBeLessThan(pollDelay(hour, [], MIDDLE) / 2);
-  // Before that time, and long after it, nothing is learnt.
-  expect(pollDelay(hour / 2, [hour], MIDDLE)).toBe(pollDelay(hour / 2, [], MIDDLE));
-  expect(pollDelay(3 * hour, [hour], MIDDLE)).toBe(pollDelay(3 * hour, [], MIDDLE));
+  it.each([
+    [1_200_000, [], 36_000],
+    [100_000, [100_000], 6_400],
+    [149_999, [100_000], 6_400],
+    [150_000, [100_000], 16_000],
+    // Never below the floor.
+    [2_500, [2_000], 500],
+  ])('after %i ms, when others took %j, is %i ms', (elapsed, finished, expected) => {
+    expect(pollDelay(elapsed, finished, MIDDLE)).toBeCloseTo(expected);
+  });
+
+  it('is shared by the open copies until one has finished', () => {
+    expect([0, 1, 2, 4, 9].map((open) => share(open, []))).toEqual([1, 1, Math.SQRT2, 2, 2]);
+    expect(share(9, [1])).toBe(1);
+  });
 });

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { BUILD, copyIn, doneBut, fails, HERE, markedBy, PROD, Scenario, SOURCE, told } from './scenario.ts';
+import {
+  BUILD,
+  copyIn,
+  doneBut,
+  fails,
+  HERE,
+  markedBy,
+  PROD,
+  polls,
+  Scenario,
+  SOURCE,
+  told,
+} from './scenario.ts';
 
 const COPY = 'CopyCustomImage';
 
@@ -301,6 +313,22 @@ it('copies to a project of its own keep apart from those of another', async () =
   );
   const promotion = await scenario.promote();
   expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'copied', projectId: PROD });
+});
+
+it('a target that is the source has settled when it begins', async () => {
+  const scenario = new Scenario({ regions: [HERE], target: { projectId: BUILD } });
+  const { startedAt, finishedAt } = copyIn(await scenario.promote(), HERE);
+  expect(startedAt).toEqual(expect.any(Number));
+  expect(finishedAt).toBe(startedAt);
+});
+
+it('an adopted copy has the state of its own, not of another that is there', async () => {
+  const scenario = new Scenario();
+  scenario.cloud.addCopy('hk', { ImageId: 'uimage-2', CreateTime: 2, State: 'Copying' });
+  scenario.cloud.addCopy('hk', { ImageId: 'uimage-1', CreateTime: 1 });
+  const copy = copyIn(await scenario.promote(), 'hk');
+  expect(copy).toMatchObject({ imageId: 'uimage-1', state: 'Available', outcome: 'adopted' });
+  expect(polls(scenario, 'hk')).toEqual([]);
 });
 
 it('a lost answer and a cancel: the next run adopts what was made', async () => {

@@ -1,13 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { CopyRequest } from '../../src/cloud/cloud.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import {
   broken,
+  copies,
   copyIn,
   doneBut,
   fails,
   HERE,
+  listings,
   markedBy,
+  onlyIn,
+  ours,
   PROD,
   RUN,
   refused,
@@ -25,15 +28,6 @@ function doubled(some: ConstructorParameters<typeof Scenario>[0] = {}): Scenario
   scenario.cloud.fault(COPY, doneBut(153));
   return scenario;
 }
-
-/** A site that makes but one of a batch. */
-const onlyIn =
-  (cloud: Scenario['cloud']) =>
-  (region: string) =>
-  (_execute: unknown, { copy }: { copy?: CopyRequest }) => {
-    if (!copy) throw new Error('no copy');
-    return cloud.copyCustomImage({ ...copy, TargetRegionList: [region] });
-  };
 
 describe('a second copy that turns up late', () => {
   it('is deleted when this run made it, and told; the one that is kept is the one in the result', async () => {
@@ -94,15 +88,15 @@ describe('a second copy that turns up late', () => {
   it('in the region of the source is deleted once, and the first one is kept', async () => {
     const scenario = new Scenario({ regions: [HERE, 'hk', 'sg'] });
     const { cloud } = scenario;
-    const only = onlyIn(cloud);
+    const atHome = onlyIn(cloud, HERE);
     // One is made behind a refusal, one is answered for, and the last batch may have made a third.
     cloud.listingSeconds = { [HERE]: 20 };
     cloud.fault(COPY, async (execute, sent) => {
-      await only(HERE)(execute, sent);
+      await atHome(execute, sent);
       throw refused(COPY, 153);
     });
     cloud.fault(COPY, (execute) => execute(), { region: HERE });
-    cloud.fault(COPY, only(HERE), { region: HERE });
+    cloud.fault(COPY, atHome, { region: HERE });
     cloud.fault(COPY, fails(110), { region: 'sg' });
     const promotion = await scenario.promote();
     expect(promotion.status).toBe('available');
@@ -113,7 +107,7 @@ describe('a second copy that turns up late', () => {
   it('in the region of the source may be the one that was asked for there: it is kept', async () => {
     const scenario = new Scenario({ regions: [HERE, 'hk', 'sg'] });
     const { cloud } = scenario;
-    cloud.fault(COPY, onlyIn(cloud)(HERE), { region: HERE });
+    cloud.fault(COPY, onlyIn(cloud, HERE), { region: HERE });
     cloud.fault(COPY, fails(110), { region: 'sg' });
     const promotion = await scenario.promote();
     expect(promotion.status).toBe('available');
@@ -271,29 +265,93 @@ it('a copy that was found broken fails the step, without a wait too', async () =
   expect(copyIn(promotion, 'hk')).toMatchObject({ state: 'Unavailable', imageId: 'uimage-new-hk-1' });
 });
 
+it('of two copies the good one is taken, without a wait too, and the broken one is deleted', async () => {
+  const scenario = new Scenario({ wait: false });
+  scenario.cloud.fault(COPY, () => {
+    const place = { region: 'hk', projectId: PROD };
+    const first = ours('uimage-a', { CreateTime: 1, State: 'Copying' });
+    scenario.cloud.add(first, { ...place, settles: 50, finalState: 'Unavailable' });
+    scenario.cloud.add(ours('uimage-b', { CreateTime: 2 }), place);
+    throw refused(COPY, 110, HERE);
+  });
+  const promotion = await scenario.promote();
+  expect(promotion.status).toBe('available');
+  expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-b', state: 'Available' });
+  expect(scenario.cloud.ids('hk')).toEqual(['uimage-b']);
+  expect(scenario.warnings.join('\n')).toContain('uimage-a in hk as a second copy: it was deleted');
+});
+
 it('nothing is looked for, and no time lost, when every answer was clear', async () => {
   const scenario = new Scenario({ regions: ['hk', 'sg'] });
   scenario.cloud.copySeconds = { hk: 10, sg: 10 };
   await scenario.promote();
   expect(scenario.clock.elapsed).toBeLessThan(20_000);
-  const listings = scenario.cloud
+  const later = scenario.cloud
     .calls('DescribeImage')
     .filter(({ at, imageIds }) => at > 0 && imageIds.length === 0);
-  expect(listings).toEqual([]);
+  expect(later).toEqual([]);
 });
 
-it('an image in the region of the source that this run did not make is no stray', async () => {
-  const scenario = new Scenario({ regions: ['hk', 'sg'] });
-  scenario.cloud.fault(COPY, () => {
-    scenario.cloud.add(
-      { ...SOURCE, ImageId: 'uimage-mine', ImageDescription: markedBy('other-run') },
-      { projectId: PROD },
+describe('an image in the region of the source', () => {
+  /** The site has ignored the list: one copy is in the region of the source. */
+  const homeward = (act: () => unknown) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.add(ours('uimage-home'), { region: HERE, projectId: PROD });
+      return act();
+    });
+    return scenario;
+  };
+  const lost = () => {
+    throw refused(COPY, 110, HERE);
+  };
+
+  it.each([
+    ['lost', lost],
+    ['without anything', () => ({})],
+  ])('that a batch may have made is deleted: its answer was %s', async (_, act) => {
+    const scenario = homeward(act);
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.cloud.ids(HERE)).toEqual([]);
+    expect(scenario.warnings.join('\n')).toContain(
+      'uimage-home in cn-bj2 without being asked to: it was deleted',
     );
-    throw broken(COPY, 'lost');
+    // After a first doubt, no batch again.
+    expect(copies(scenario)).toEqual([['hk', 'sg'], 'hk', 'sg']);
   });
-  await scenario.promote();
-  expect(scenario.cloud.ids(HERE)).toEqual(['uimage-mine']);
-  expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+
+  it('is not looked for when no batch can have made it', async () => {
+    const final = homeward(() => {
+      throw refused(COPY, 8095, HERE);
+    });
+    await final.promote();
+    expect(listings(final, HERE)).toEqual([]);
+    const partly = new Scenario({ regions: ['hk', 'sg'] });
+    partly.cloud.fault(COPY, (execute) => ({ Infos: (execute() as { Infos: object[] }).Infos.slice(1) }));
+    await partly.promote();
+    expect(listings(partly, 'hk').length).toBeGreaterThan(2);
+    expect(listings(partly, HERE)).toEqual([]);
+    const ignored = new Scenario({ regions: ['hk', 'sg'] });
+    ignored.cloud.batch = false;
+    ignored.cloud.fault(COPY, fails(153), { region: 'hk' });
+    await ignored.promote();
+    expect(listings(ignored, 'hk').length).toBeGreaterThan(1);
+    expect(listings(ignored, HERE)).toEqual([]);
+  });
+
+  it('that this run did not make is no stray', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, () => {
+      scenario.cloud.add(
+        { ...SOURCE, ImageId: 'uimage-mine', ImageDescription: markedBy('other-run') },
+        { projectId: PROD },
+      );
+      throw broken(COPY, 'lost');
+    });
+    await scenario.promote();
+    expect(scenario.cloud.ids(HERE)).toEqual(['uimage-mine']);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
 });
 
 it('a cancel while looking for doubles leaves the copies as they are', async () => {

@@ -11,7 +11,8 @@ import type {
   Region,
 } from '../../src/cloud/cloud.ts';
 import { CloudError, COPY, judge, RETURN_CODES, UNKNOWN_CODE } from '../../src/cloud/errors.ts';
-import type { Context } from '../../src/promotion/context.ts';
+import { check, type Findings } from '../../src/promotion/check.ts';
+import { type Context, Stopped } from '../../src/promotion/context.ts';
 import { withMark } from '../../src/promotion/mark.ts';
 import type { Copy, Event, Order, Promotion } from '../../src/promotion/model.ts';
 import { promote } from '../../src/promotion/promote.ts';
@@ -421,4 +422,62 @@ export function told({ problems, copies }: Promotion): string[] {
   return [...problems, ...copies.flatMap(({ problem }) => problem ?? [])].map(
     ({ message, advice }) => `${message} ${advice}`,
   );
+}
+
+/** An image that this run made. */
+export const ours = (ImageId: string, some: Partial<Image> = {}): Image => ({
+  ...SOURCE,
+  ImageId,
+  ImageDescription: markedBy(RUN),
+  ...some,
+});
+
+/** A site that makes but these of a batch. */
+export const onlyIn =
+  (cloud: FakeCloud, ...regions: string[]) =>
+  async (_execute: unknown, { copy }: Sent): Promise<CopyAnswer> => {
+    if (!copy) throw new Error('no copy');
+    return cloud.copyCustomImage({ ...copy, TargetRegionList: regions });
+  };
+
+/** The target regions of one CopyCustomImage. */
+export const asksFor = ({ copy, region }: Sent) => copy?.TargetRegionList ?? [copy?.TargetRegion ?? region];
+
+/** What each CopyCustomImage named: a list, or one region. */
+export const copies = ({ cloud }: Scenario) =>
+  cloud.calls(COPY).map(({ copy }) => copy?.TargetRegionList ?? copy?.TargetRegion);
+
+/** Reads of images by their ids: whole places are listed without. */
+export const polls = ({ cloud }: Scenario, region: string) =>
+  cloud.calls('DescribeImage').filter((sent) => sent.region === region && sent.imageIds.length > 0);
+
+/** Listings of a whole place, in seconds. */
+export const listings = ({ cloud }: Scenario, region: string) =>
+  cloud
+    .calls('DescribeImage')
+    .filter((sent) => sent.region === region && sent.projectId === PROD && sent.imageIds.length === 0)
+    .map(({ at }) => at / 1_000);
+
+/** Every target is Available, and holds nothing but what the promotion names. */
+export async function allMade(scenario: Scenario): Promise<Promotion> {
+  const promotion = await scenario.promote();
+  expect(promotion.status).toBe('available');
+  for (const { region, imageId } of promotion.copies) expect(scenario.cloud.ids(region)).toEqual([imageId]);
+  expect(scenario.cloud.ids()).toHaveLength(promotion.copies.length);
+  return promotion;
+}
+
+export async function findings(scenario: Scenario): Promise<Findings> {
+  return scenario.clock.run(check(scenario.context));
+}
+
+/** What stopped the check: message and advice of each problem. */
+export async function stopped(scenario: Scenario): Promise<string[]> {
+  const error = await findings(scenario).then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof Stopped)) throw new Error('the check was not stopped', { cause: error });
+  expect(scenario.cloud.calls(COPY)).toEqual([]);
+  return error.problems.map(({ message, advice }) => `${message} ${advice}`);
 }

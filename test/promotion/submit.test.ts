@@ -1,15 +1,23 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { CopyRequest, Image } from '../../src/cloud/cloud.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
+import { plan } from '../../src/promotion/plan.ts';
+import { newSubmission } from '../../src/promotion/submission.ts';
+import { submit } from '../../src/promotion/submit.ts';
 import {
+  allMade,
+  asksFor,
   BUILD,
   broken,
+  copies,
   copyIn,
   doneBut,
   fails,
   HERE,
-  markedBy,
+  listings,
+  onlyIn,
   PROD,
+  polls,
   RUN,
   refused,
   Scenario,
@@ -19,26 +27,6 @@ import {
 } from './scenario.ts';
 
 const COPY = 'CopyCustomImage';
-
-/** The target regions of one CopyCustomImage. */
-const asksFor = ({ copy, region }: Sent) => copy?.TargetRegionList ?? [copy?.TargetRegion ?? region];
-
-/** A site that makes but these of a batch. */
-const onlyIn =
-  (regions: string[]) =>
-  ({ cloud }: Scenario, copy: CopyRequest | undefined) => {
-    if (!copy) throw new Error('no copy');
-    return cloud.copyCustomImage({ ...copy, TargetRegionList: regions });
-  };
-
-/** Every target is Available, and holds nothing but what the promotion names. */
-async function allMade(scenario: Scenario) {
-  const promotion = await scenario.promote();
-  expect(promotion.status).toBe('available');
-  for (const { region, imageId } of promotion.copies) expect(scenario.cloud.ids(region)).toEqual([imageId]);
-  expect(scenario.cloud.ids()).toHaveLength(promotion.copies.length);
-  return promotion;
-}
 
 describe('the request', () => {
   it('for one target names its region, and all that was ordered', async () => {
@@ -125,6 +113,90 @@ describe('the request', () => {
   });
 });
 
+describe('an answer', () => {
+  it('of one copy brings its task', async () => {
+    const scenario = new Scenario();
+    expect(copyIn(await scenario.promote(), 'hk').taskId).toBe('task-hk-1');
+    const taskless = new Scenario();
+    taskless.cloud.fault(COPY, (execute) => ({ ...(execute() as object), TaskId: undefined }));
+    expect(copyIn(await taskless.promote(), 'hk').taskId).toBeNull();
+  });
+
+  it('to a list that was ignored brings the task of the one at home', async () => {
+    const scenario = new Scenario({ regions: [HERE, 'hk'] });
+    scenario.cloud.batch = false;
+    expect(copyIn(await scenario.promote(), HERE).taskId).toBe(`task-${HERE}-1`);
+  });
+
+  it.each([
+    [
+      [
+        { TargetRegion: 'sg', TargetImageId: 'x' },
+        { TargetRegion: 'hk', TargetImageId: 'uimage-new-hk-1' },
+      ],
+    ],
+    [[{ TargetImageId: 'uimage-new-hk-1', TaskId: 'task-1' }]],
+  ])('of one copy may come as a batch: %j', async (Infos) => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (execute) => {
+      execute();
+      return { Infos };
+    });
+    const copy = copyIn(await scenario.promote(), 'hk');
+    expect(copy).toMatchObject({ imageId: 'uimage-new-hk-1', outcome: 'copied' });
+    expect(copies(scenario)).toEqual(['hk']);
+  });
+
+  it('of one copy may come as a batch, with its task', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, (execute) => {
+      const { TargetImageId, TaskId } = execute() as { TargetImageId: string; TaskId: string };
+      return { Infos: [{ TargetRegion: 'hk', TargetImageId, TaskId }] };
+    });
+    const promotion = await allMade(scenario);
+    expect(copyIn(promotion, 'hk').taskId).toMatch(/^task-hk/);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it('is known as soon as it is there, while others are awaited', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, fails(8962));
+    const { clock } = scenario;
+    scenario.cloud.fault(
+      COPY,
+      async (execute) => {
+        await clock.sleep(50_000);
+        return execute();
+      },
+      { region: 'sg' },
+    );
+    await scenario.promote();
+    const known = scenario
+      .of('ids')
+      .map(({ copies }) => copies.map(({ imageId }) => imageId !== null).join());
+    expect(known).toContain('true,false');
+  });
+
+  it('with places or ids that are not there names no stray', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, (execute) => ({
+      Infos: [...(execute() as { Infos: object[] }).Infos, { TargetRegion: 'us-ca' }, { TargetImageId: 'x' }],
+    }));
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
+  it('of a batch may name a region twice, once without an id', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, (execute) => ({
+      Infos: [{ TargetRegion: 'hk' }, ...(execute() as { Infos: object[] }).Infos],
+    }));
+    await allMade(scenario);
+    expect(scenario.warnings).toEqual([]);
+    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  });
+});
+
 describe('an answer that says no', () => {
   it.each([220, 230, 292, 294, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959, 8970])(
     'for good (%s) fails the target, is never asked again, and looks for nothing',
@@ -171,6 +243,14 @@ describe('an answer that says no', () => {
     await allMade(scenario);
     const [first, second] = scenario.cloud.calls(COPY).map(({ at }) => at);
     expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(30_000);
+  });
+
+  it('with a time (8980) is waited out, but not past the timeout', async () => {
+    const scenario = new Scenario({ timeout: 20_000 });
+    scenario.cloud.latency = 0;
+    scenario.cloud.fault(COPY, fails(8980), { times: 9 });
+    await scenario.promote();
+    expect(scenario.clock.elapsed).toBe(20_000);
   });
 
   it('with a time for one of several targets holds them all back', async () => {
@@ -269,406 +349,6 @@ describe('an answer that says no', () => {
   });
 });
 
-describe('an answer that is not clear', () => {
-  const unclearCodes = [110, 130, 150, 8022, 8024, 8825, 8861, 8960, 31_337];
-
-  it.each(unclearCodes)('after a copy that was made (%s): found, and nothing is sent again', async (code) => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.listingSeconds = { hk: 50, sg: 20 };
-    scenario.cloud.copySeconds = { hk: 300, sg: 300 };
-    scenario.cloud.fault(COPY, doneBut(code));
-    const promotion = await allMade(scenario);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-    for (const copy of promotion.copies)
-      expect(copy).toMatchObject({ created: true, outcome: 'copied', unclear: false });
-    expect(scenario.warnings[0]).toContain(`RetCode ${code}`);
-  });
-
-  it.each(unclearCodes)(
-    'after a copy that was not made (%s): sent again, not before the window is over',
-    async (code) => {
-      const scenario = new Scenario({ regions: ['hk', 'sg'] });
-      scenario.cloud.fault(COPY, fails(code));
-      await allMade(scenario);
-      const [first, ...again] = scenario.cloud.calls(COPY);
-      expect(again.flatMap(asksFor)).toEqual(['hk', 'sg']);
-      for (const { at } of again) expect(at - (first?.at ?? 0)).toBeGreaterThanOrEqual(LISTING_WINDOW);
-      expect(scenario.notices.join()).toMatch(/hk.*sg.*again/);
-    },
-  );
-
-  it.each(['lost', 'http', 'unreadable'] as const)('by a line that is %s, made or not', async (kind) => {
-    for (const made of [true, false]) {
-      const scenario = new Scenario();
-      scenario.cloud.fault(COPY, (execute) => {
-        if (made) execute();
-        throw broken(COPY, kind);
-      });
-      await allMade(scenario);
-      expect(scenario.cloud.calls(COPY)).toHaveLength(made ? 1 : 2);
-    }
-  });
-
-  it('of one region beside a throttle in another: told of the one that was looked for', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.batch = false;
-    scenario.cloud.fault(COPY, fails(8962));
-    scenario.cloud.fault(COPY, fails(110), { region: 'hk' });
-    scenario.cloud.fault(COPY, fails(153), { region: 'sg' });
-    await allMade(scenario);
-    expect(scenario.notices).toContain('No copy turned up in hk: CopyCustomImage is sent again.');
-  });
-
-  it('of a batch: the id of each is told when it is found, while others are looked for', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.copySeconds = { hk: 500, sg: 500 };
-    scenario.cloud.listingSeconds = { hk: 5, sg: 90 };
-    scenario.cloud.fault(COPY, doneBut(110));
-    scenario.cancelAt(60_000);
-    await scenario.promote();
-    const beforeTheEnd = scenario.of('ids').slice(0, -2);
-    expect(beforeTheEnd.at(-1)?.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', null]);
-  });
-
-  it('on a throttled account: the last look is repeated until every region was read', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.fault(COPY, fails(110));
-    // A bucket of one: of two reads at once, one is refused each time.
-    const once = (execute: () => unknown, { patience }: Sent) => {
-      if (!patience) throw refused('DescribeImage', 153, 'sg');
-      return execute();
-    };
-    scenario.cloud.fault('DescribeImage', once, { region: 'sg', skip: 1, times: 30 });
-    await allMade(scenario);
-    expect(scenario.cloud.calls(COPY)[1]?.at).toBeLessThan(LISTING_WINDOW + 10_000);
-  });
-
-  it('on an account that is throttled for long: no region is given up before the timeout', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, fails(110));
-    scenario.clock.after(1_000, () =>
-      scenario.cloud.fault(
-        'DescribeImage',
-        (execute) => {
-          if (scenario.clock.elapsed < 1_800_000) throw refused('DescribeImage', 153, 'hk');
-          return execute();
-        },
-        { region: 'hk', times: 9_999 },
-      ),
-    );
-    await allMade(scenario);
-  });
-
-  it('and keys that expire meanwhile: told when the window is over, not at the timeout', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, fails(110));
-    scenario.cloud.fault('DescribeImage', fails(174), { region: 'hk', skip: 1, times: 999 });
-    const promotion = await scenario.promote();
-    expect(told(promotion).join()).toContain('RetCode 174');
-    expect(copyIn(promotion, 'hk').unclear).toBe(true);
-    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW + 10_000);
-  });
-
-  it('and a region that cannot be read for good: it fails, and the others are copied to', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
-    scenario.cloud.fault(COPY, fails(110));
-    scenario.cloud.fault('DescribeImage', fails(8889), { region: 'sg', skip: 1, times: 999 });
-    const promotion = await scenario.promote();
-    expect(promotion.copies.map(({ outcome }) => outcome)).toEqual(['copied', 'failed', 'copied']);
-    expect(copyIn(promotion, 'sg').problem?.message).toMatch(/^sg: .*not known.*RetCode 8889/);
-    expect(copyIn(promotion, 'sg').unclear).toBe(true);
-    expect(scenario.cloud.calls(COPY).flatMap(asksFor)).not.toContain(['sg', 'sg']);
-    expect(scenario.clock.elapsed).toBeLessThan(10 * 60_000);
-  });
-
-  it('of a batch that was made in part: only what did not turn up is sent again', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
-    scenario.cloud.fault(COPY, (_execute, { copy }) => {
-      if (copy) void scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['sg'] });
-      throw broken(COPY, 'lost');
-    });
-    await allMade(scenario);
-    const calls = scenario.cloud.calls(COPY).filter(({ at }) => at > LISTING_WINDOW);
-    expect(calls.flatMap(asksFor)).toEqual(['hk', 'us-ca']);
-  });
-
-  it('is not one of a batch that names a region twice, once without an id', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.fault(COPY, (execute) => ({
-      Infos: [{ TargetRegion: 'hk' }, ...(execute() as { Infos: object[] }).Infos],
-    }));
-    await allMade(scenario);
-    expect(scenario.warnings).toEqual([]);
-    expect(scenario.clock.elapsed).toBeLessThan(LISTING_WINDOW);
-  });
-
-  it('of a batch, when one region has no entry or an empty id: for that region alone', async () => {
-    for (const entry of [[], [{ TargetRegion: 'sg' }]]) {
-      for (const made of [true, false]) {
-        const scenario = new Scenario({ regions: ['hk', 'sg'] });
-        scenario.cloud.copySeconds = { hk: 500 };
-        scenario.cloud.fault(COPY, (_execute, { copy }) => {
-          if (made && copy) void scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['sg'] });
-          const { TargetRegionList: _, ...single } = copy ?? {
-            Region: '',
-            SourceImageId: '',
-            TargetProjectId: '',
-          };
-          const hk = scenario.cloud.copyCustomImage({ ...single, TargetRegion: 'hk' });
-          return hk.then(({ TargetImageId = '' }) => ({
-            Infos: [...entry, { TargetRegion: 'hk', TargetImageId }],
-          }));
-        });
-        await allMade(scenario);
-        const again = scenario.cloud.calls(COPY).filter(({ at }) => at > 1_000);
-        expect(again.map(({ copy }) => copy?.TargetRegion)).toEqual(made ? [] : ['sg']);
-        expect(scenario.warnings[0]).toMatch(/\bsg\b/);
-        expect(scenario.warnings[0]).not.toMatch(/\bhk\b/);
-      }
-    }
-  });
-
-  it('of one target, an answer without an id: with its request id', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, () => ({ requestId: 'request-77' }));
-    await allMade(scenario);
-    expect(scenario.warnings[0]).toContain('request-77');
-    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
-  });
-
-  it('of one target, answered as a batch: the id is taken from there', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, (execute) => {
-      const { TargetImageId, TaskId } = execute() as { TargetImageId: string; TaskId: string };
-      return { Infos: [{ TargetRegion: 'hk', TargetImageId, TaskId }] };
-    });
-    const promotion = await allMade(scenario);
-    expect(copyIn(promotion, 'hk').taskId).toMatch(/^task-hk/);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-  });
-
-  it('again and again is given up after some rounds, long before a timeout of days', async () => {
-    const scenario = new Scenario({ timeout: 5 * 86_400_000 });
-    scenario.cloud.fault(COPY, fails(31_337), { times: Number.POSITIVE_INFINITY });
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('failed');
-    expect(told(promotion)[0]).toContain('31337');
-    expect(scenario.cloud.calls(COPY).length).toBeGreaterThan(1);
-    expect(scenario.cloud.calls(COPY).length).toBeLessThan(10);
-    expect(scenario.clock.elapsed).toBeLessThan(3_600_000);
-    expect(scenario.cloud.calls('DescribeImage').length).toBeLessThan(200);
-  });
-
-  it('near the end of the timeout: nothing is sent again, and the target stays unclear', async () => {
-    const scenario = new Scenario({ timeout: 60_000 });
-    scenario.cloud.fault(COPY, fails(110));
-    const promotion = await scenario.promote();
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: true, imageId: null });
-    expect(told(promotion).join()).toContain('RetCode 110');
-    expect(scenario.clock.elapsed).toBeLessThan(65_000);
-  });
-
-  it('and a region that cannot be read: it is not taken for empty', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, doneBut(110));
-    // The first listing is the check's.
-    scenario.cloud.fault('DescribeImage', fails(150), { region: 'hk', skip: 1, times: 20 });
-    await allMade(scenario);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-  });
-
-  it('and a region that cannot be read for long: nothing is sent, and it is not asked in a frenzy', async () => {
-    const scenario = new Scenario({ timeout: 1_800_000 });
-    scenario.cloud.fault(COPY, doneBut(110));
-    scenario.cloud.fault('DescribeImage', fails(150), {
-      region: 'hk',
-      skip: 1,
-      times: Number.POSITIVE_INFINITY,
-    });
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('failed');
-    expect(copyIn(promotion, 'hk').unclear).toBe(true);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-    expect(scenario.cloud.calls('DescribeImage').length).toBeLessThan(400);
-  });
-
-  it('then a refusal for good: looked after once more, and not sent again', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.listingSeconds = { hk: 170 };
-    scenario.cloud.copySeconds = { hk: 200 };
-    scenario.cloud.fault(COPY, doneBut(110));
-    scenario.cloud.fault(COPY, fails(8095));
-    await allMade(scenario);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
-    const refused = new Scenario();
-    refused.cloud.fault(COPY, fails(110));
-    refused.cloud.fault(COPY, fails(8095));
-    const promotion = await refused.promote();
-    expect(told(promotion)[0]).toContain('RetCode 8095');
-    expect(refused.cloud.calls(COPY)).toHaveLength(2);
-  });
-
-  it('and a copy that ends Unavailable beside a good one: the good one is taken', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, (execute) => {
-      const bad = { ...SOURCE, ImageId: 'uimage-bad', ImageDescription: markedBy(RUN), CreateTime: 5 };
-      scenario.cloud.add({ ...bad, State: 'Unavailable' }, { region: 'hk', projectId: PROD });
-      execute();
-      throw broken(COPY, 'lost');
-    });
-    expect(copyIn(await scenario.promote(), 'hk').imageId).toMatch(/^uimage-new-hk/);
-  });
-
-  it('on a site that keeps no descriptions: a new image of our name is taken, and that is told', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.describe = () => undefined;
-    scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
-    scenario.cloud.fault(COPY, doneBut(110));
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('available');
-    const copy = copyIn(promotion, 'hk');
-    expect(copy.imageId).toMatch(/^uimage-new-hk/);
-    // Who made it is not sure: no rollback may delete it, not even after a kill.
-    expect(scenario.of('ids').some(({ copies }) => copies[0]?.created)).toBe(false);
-    expect(scenario.warnings.some((text) => text.includes(copy.imageId ?? ''))).toBe(true);
-  });
-
-  it('on a site that cuts descriptions: of several new images, the one with most of ours, if it is alike', async () => {
-    const appear = async (...images: Partial<Image>[]) => {
-      const scenario = new Scenario();
-      scenario.cloud.fault(COPY, () => {
-        images.forEach((some, index) => {
-          const image = { ...SOURCE, ImageId: `uimage-${index}`, CreateTime: index, ...some };
-          scenario.cloud.add(image, { region: 'hk', projectId: PROD });
-        });
-        throw broken(COPY, 'lost');
-      });
-      return copyIn(await scenario.promote(), 'hk').imageId;
-    };
-    const [whole, cut, none] = ['nginx and friends', 'nginx', ''].map((ImageDescription) => ({
-      ImageDescription,
-    }));
-    expect(await appear({ ...none }, { ...whole }, { ...cut })).toBe('uimage-1');
-    expect(await appear({ ...cut, OsName: 'Debian 12' }, { ...cut }, { ...none })).toBe('uimage-1');
-    expect(await appear({ ...cut, OsName: 'Debian 12' }, { ...none })).toBe('uimage-0');
-  });
-
-  it('on such a site: of several new images of our name, one that is like the source', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.describe = () => undefined;
-    scenario.cloud.fault(COPY, (execute) => {
-      const other = {
-        ...SOURCE,
-        ImageId: 'uimage-other',
-        ImageDescription: '',
-        OsName: 'Debian 12',
-        CreateTime: 5,
-      };
-      scenario.cloud.add(other, { region: 'hk', projectId: PROD });
-      execute();
-      throw broken(COPY, 'lost');
-    });
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('available');
-    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
-  });
-
-  it.each([
-    ['that somebody described', { ImageDescription: 'mine' }],
-    ['that is Unavailable', { ImageDescription: '', State: 'Unavailable' }],
-  ])('and a new image of our name %s: not taken', async (_, some) => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, () => {
-      scenario.cloud.add(
-        { ...SOURCE, ImageId: 'uimage-foreign', ...some },
-        { region: 'hk', projectId: PROD },
-      );
-      throw broken(COPY, 'lost');
-    });
-    expect(copyIn(await scenario.promote(), 'hk').imageId).toMatch(/^uimage-new-hk/);
-    expect(scenario.cloud.ids('hk')).toContain('uimage-foreign');
-  });
-
-  it('and a new image of our name that carries the mark of another: not taken', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, () => {
-      scenario.cloud.addCopy('hk', {
-        ImageId: 'uimage-foreign',
-        ImageDescription: markedBy('other-run', 'uimage-other'),
-      });
-      throw broken(COPY, 'lost');
-    });
-    const promotion = await scenario.promote();
-    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
-    expect(scenario.cloud.calls(COPY)).toHaveLength(2);
-  });
-
-  it('and a marked image beside an older namesake: the marked one is taken', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, (execute) => {
-      const namesake = { ...SOURCE, ImageId: 'uimage-namesake', CreateTime: 5 };
-      scenario.cloud.add(namesake, { region: 'hk', projectId: PROD });
-      execute();
-      throw broken(COPY, 'lost');
-    });
-    const copy = copyIn(await scenario.promote(), 'hk');
-    expect(copy).toMatchObject({ created: true });
-    expect(copy.imageId).toMatch(/^uimage-new-hk/);
-  });
-
-  it.each([
-    ['another region', ['hk', 'sg'], onlyIn(['sg'])],
-    ['the region of the source', ['hk', HERE], onlyIn([HERE])],
-  ])(
-    'on a site that has kept the mark in %s: a namesake without one is not taken',
-    async (_, regions, make) => {
-      const scenario = new Scenario({ regions });
-      scenario.cloud.fault(COPY, async (_execute, { copy }) => {
-        scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
-        const { Infos } = await make(scenario, copy);
-        if (regions.includes('sg')) throw broken(COPY, 'lost');
-        return { TargetImageId: Infos?.[0]?.TargetImageId };
-      });
-      const promotion = await scenario.promote();
-      expect(promotion.status).toBe('available');
-      expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
-    },
-  );
-
-  it('at the end of a short timeout: a namesake without a mark is not taken, since ours may still be listed', async () => {
-    const scenario = new Scenario({ timeout: 40_000 });
-    scenario.cloud.fault(COPY, () => {
-      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
-      throw broken(COPY, 'lost');
-    });
-    const promotion = await scenario.promote();
-    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, unclear: true });
-  });
-
-  it('and then a refusal for good: a namesake without a mark is not taken', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, fails(153));
-    scenario.cloud.fault(COPY, () => {
-      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
-      throw refused(COPY, 8095);
-    });
-    const promotion = await scenario.promote();
-    expect(promotion.status).toBe('failed');
-    expect(copyIn(promotion, 'hk').imageId).toBeNull();
-  });
-
-  it('was a refusal: an image of our name without the mark is somebody else’s', async () => {
-    const scenario = new Scenario();
-    scenario.cloud.fault(COPY, (_execute, sent, signal) => {
-      scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
-      return fails(153)(() => undefined, sent, signal);
-    });
-    const promotion = await scenario.promote();
-    expect(copyIn(promotion, 'hk').imageId).toMatch(/^uimage-new-hk/);
-  });
-});
-
 describe('a site without batches', () => {
   it('that makes one image instead: it is named and deleted, and each region is copied to once', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
@@ -753,10 +433,7 @@ describe('a site without batches', () => {
 
   it('or one that copies to a region nobody named: that image is deleted and told', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.fault(COPY, (_execute, { copy }) => {
-      if (!copy) throw new Error('no copy');
-      return scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['hk', 'sg', 'us-ca'] });
-    });
+    scenario.cloud.fault(COPY, onlyIn(scenario.cloud, 'hk', 'sg', 'us-ca'));
     await allMade(scenario);
     expect(scenario.cloud.calls('TerminateCustomImage')).toMatchObject([
       { region: 'us-ca', projectId: PROD },
@@ -806,6 +483,25 @@ describe('a site without batches', () => {
     expect(new Set(times).size).toBe(3);
   });
 
+  it('with many regions and slow answers: no further copy is sent when the time is out', async () => {
+    const regions = Array.from({ length: 10 }, (_, index) => `r-${index}`);
+    const scenario = new Scenario({ regions, timeout: 60_000 });
+    scenario.cloud.regions.push(...regions.map((Region) => ({ Region })));
+    scenario.cloud.fault(COPY, fails(8962));
+    scenario.cloud.fault(
+      COPY,
+      async (execute) => {
+        await scenario.clock.sleep(70_000);
+        return execute();
+      },
+      { times: 99 },
+    );
+    const promotion = await scenario.promote();
+    expect(scenario.cloud.calls(COPY)).toHaveLength(9);
+    expect(copyIn(promotion, 'r-9')).toMatchObject({ imageId: null, unclear: false });
+    expect(copyIn(promotion, 'r-9').problem?.message).toContain('no copy was made within the timeout of 1m');
+  });
+
   it('of which one region is refused: the others are made', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
     scenario.cloud.batch = false;
@@ -823,7 +519,7 @@ describe('an answer that the target is the source (8962)', () => {
     return scenario;
   };
 
-  it('is believed of the region of the source', async () => {
+  it('is believed of the region of the source, which is not waited for', async () => {
     const scenario = unknownProject({ regions: [HERE], target: { projectId: BUILD } });
     const promotion = await scenario.promote();
     expect(promotion.status).toBe('available');
@@ -833,6 +529,19 @@ describe('an answer that the target is the source (8962)', () => {
       created: false,
     });
     expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    // The check alone.
+    expect(polls(scenario, HERE)).toHaveLength(1);
+  });
+
+  it('is believed of that region alone, where the project is not known, and no other code is', async () => {
+    const answered = (regions: string[], code: number) => {
+      const scenario = unknownProject({ regions, target: { projectId: BUILD } });
+      scenario.cloud.fault(COPY, fails(code));
+      return scenario;
+    };
+    expect(copyIn(await answered([HERE], 8962).promote(), HERE).outcome).toBe('source');
+    expect(copyIn(await answered([HERE], 8095).promote(), HERE).outcome).toBe('failed');
+    expect(copyIn(await answered(['hk'], 8962).promote(), 'hk').outcome).toBe('failed');
   });
 
   it('is believed there, too, when a batch was refused for it: the others are copied to', async () => {
@@ -858,6 +567,15 @@ describe('an answer that the target is the source (8962)', () => {
     const promotion = await scenario.promote();
     expect(promotion.status).toBe('failed');
     expect(copyIn(promotion, HERE).outcome).toBe('failed');
+  });
+
+  it('of a batch ends batches, and leaves a doubt that is looked into', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.fault(COPY, fails(8962));
+    for (const region of ['hk', 'sg']) scenario.cloud.fault(COPY, fails(153), { region });
+    expect((await scenario.promote()).status).toBe('available');
+    expect(copies(scenario)).toEqual([['hk', 'sg', 'us-ca'], 'hk', 'sg', 'us-ca', 'hk', 'sg']);
+    expect(listings(scenario, 'us-ca').at(-1)).toBeGreaterThan(120);
   });
 });
 
@@ -894,6 +612,23 @@ describe('a cancel', () => {
       for (const copy of promotion.copies)
         expect(copy).toMatchObject({ outcome: 'failed', unclear: true, imageId: null });
     }
+  });
+
+  it('waits three seconds for the answer of a copy', async () => {
+    const cancelledAt = (ms: number, answersAfter: number) => {
+      const scenario = new Scenario();
+      scenario.cloud.fault(COPY, async (execute, _, signal) => {
+        await scenario.clock.sleep(answersAfter, signal);
+        return execute();
+      });
+      scenario.cancelAt(ms);
+      return scenario;
+    };
+    const early = cancelledAt(500, 2_000);
+    expect(copyIn(await early.promote(), 'hk')).toMatchObject({ imageId: 'uimage-new-hk-1', unclear: false });
+    const late = cancelledAt(500, 9_000);
+    expect(copyIn(await late.promote(), 'hk')).toMatchObject({ imageId: null, unclear: true });
+    expect(late.clock.elapsed).toBe(3_500);
   });
 
   it('between two single copies: the second is not sent any more', async () => {
@@ -982,6 +717,31 @@ describe('a cancel', () => {
     expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'failed', unclear: false, imageId: null });
     expect(scenario.cloud.calls(COPY)).toHaveLength(1);
     expect(scenario.clock.elapsed).toBe(10_000);
+  });
+
+  it('that never comes leaves nobody listening for it', async () => {
+    const { clock, cloud, context } = new Scenario({ regions: ['hk', 'sg'] });
+    cloud.fault(COPY, doneBut(110));
+    const findings = { source: SOURCE, sourceProject: BUILD, held: new Map() };
+    const targets = plan(context.order, findings, clock.now()).copies;
+    await clock.run(submit(newSubmission(context, findings, targets)));
+    expect(targets.map(({ outcome }) => outcome)).toEqual(['copied', 'copied']);
+    expect(getEventListeners(context.signal, 'abort')).toEqual([]);
+  });
+
+  it('right before the answer leaves no timer to keep the process waiting', async () => {
+    const scenario = new Scenario();
+    const { clock } = scenario;
+    const asleep = new Set<number>();
+    const sleep = clock.sleep.bind(clock);
+    clock.sleep = async (ms, signal) => {
+      asleep.add(ms);
+      await sleep(ms, signal).finally(() => asleep.delete(ms));
+    };
+    scenario.cancelAt(150);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect([...asleep]).toEqual([]);
   });
 });
 

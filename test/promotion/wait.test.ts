@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
-import { broken, copyIn, fails, PROD, Scenario, SOURCE, told } from './scenario.ts';
+import type { Copy } from '../../src/promotion/model.ts';
+import { isOpen } from '../../src/promotion/wait.ts';
+import { broken, copyIn, fails, onlyIn, PROD, polls, Scenario, SOURCE, told } from './scenario.ts';
 
 const LIST = 'DescribeImage';
-
-/** Polls of our ids: the check lists without ids. */
-const polls = (scenario: Scenario, region: string) =>
-  scenario.cloud.calls(LIST).filter((call) => call.region === region && call.imageIds.length > 0);
 
 describe('waiting', () => {
   it('asks each region for just our id, all regions at once, until each has settled', async () => {
@@ -37,6 +35,18 @@ describe('waiting', () => {
     expect(((finishedAt ?? 0) - (startedAt ?? 0)) / 1000).toBe(states[0]?.seconds);
   });
 
+  it('finds nothing odd in an image that is being made, and tells the seconds of each change', async () => {
+    const scenario = new Scenario({ pollInterval: 10_000 });
+    scenario.cloud.differing = { State: 'Making' };
+    await scenario.promote();
+    expect(scenario.warnings).toEqual([]);
+    const changes = scenario.of('state').map(({ copy, from, seconds }) => [from, copy.state, seconds]);
+    expect(changes).toEqual([
+      ['Copying', 'Making', expect.closeTo(10, 0)],
+      ['Making', 'Available', expect.closeTo(61, 0)],
+    ]);
+  });
+
   it('keeps to the interval that was ordered', async () => {
     const scenario = new Scenario({ pollInterval: 11_000 });
     scenario.cloud.copySeconds = { hk: 60 };
@@ -44,6 +54,39 @@ describe('waiting', () => {
     const times = polls(scenario, 'hk').map(({ at }) => at);
     const gaps = times.slice(1).map((at, index) => at - (times[index] ?? 0));
     expect(new Set(gaps)).toEqual(new Set([11_100]));
+  });
+
+  it('keeps to the interval that was ordered, however many regions there are', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'], pollInterval: 30_000, timeout: 90_000 });
+    scenario.cloud.latency = 0;
+    scenario.cloud.copySeconds = { hk: 999, sg: 999, 'us-ca': 999 };
+    await scenario.promote();
+    for (const region of ['hk', 'sg', 'us-ca'])
+      expect(polls(scenario, region).map(({ at }) => at)).toEqual([30_000, 60_000, 90_000]);
+  });
+
+  it('asks for each of many open copies more rarely, but counts none that has settled', async () => {
+    const second = async (regions: string[], adopted: string[] = []) => {
+      const scenario = new Scenario({ regions, timeout: 60_000 });
+      for (const region of adopted) scenario.cloud.addCopy(region);
+      scenario.cloud.copySeconds = Object.fromEntries(regions.map((region) => [region, 999]));
+      await scenario.promote();
+      return polls(scenario, 'hk').length;
+    };
+    const others = ['sg', 'us-ca', 'jpn-tky'];
+    const alone = await second(['hk']);
+    expect(await second(['hk', ...others], others)).toBe(alone);
+    expect(await second(['hk', ...others])).toBeLessThan(alone);
+  });
+
+  it('looks at the others at once more often when the first has settled', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 300, sg: 302 };
+    const promotion = await scenario.promote();
+    const [first = 0, second = 0] = ['hk', 'sg'].map((region) => copyIn(promotion, region).finishedAt ?? 0);
+    const next = polls(scenario, 'sg').find(({ at }) => at > first - scenario.clock.start)?.at ?? 0;
+    expect(next - (first - scenario.clock.start)).toBeLessThan(7_500);
+    expect(second - first).toBeLessThan(7_500);
   });
 
   it('starts with what the listing said: an adopted copy that is Available needs no poll', async () => {
@@ -68,6 +111,29 @@ describe('waiting', () => {
     expect(promotion.status).toBe('copying');
     expect(copyIn(promotion, 'hk')).toMatchObject({ state: 'Copying', outcome: 'copied', finishedAt: null });
     expect(polls(scenario, 'hk')).toEqual([]);
+  });
+
+  it.each<[Partial<Copy>, boolean]>([
+    [{}, true],
+    [{ imageId: null }, false],
+    [{ problem: { message: 'm', advice: 'a' } }, false],
+    [{ outcome: 'source' }, false],
+    [{ finishedAt: 1 }, false],
+  ])('is due for a copy with %j: %s', (some, open) => {
+    const copy = { imageId: 'uimage-1', problem: null, outcome: 'copied', finishedAt: null, ...some };
+    expect(isOpen(copy as Copy)).toBe(open);
+  });
+
+  it('ends at once when it is cancelled in the middle of a poll', async () => {
+    const scenario = new Scenario({ pollInterval: 10_000 });
+    scenario.cloud.copySeconds = { hk: 999 };
+    scenario.clock.after(5_000, () => {
+      scenario.cloud.latency = 30_000;
+    });
+    scenario.cancelAt(15_000);
+    const copy = copyIn(await scenario.promote(), 'hk');
+    expect(scenario.clock.elapsed).toBe(15_000);
+    expect(copy.state).toBe('Copying');
   });
 });
 
@@ -120,6 +186,14 @@ describe('what forgives', () => {
     expect(scenario.clock.elapsed).toBeLessThan(3_610_000);
   });
 
+  it('trouble that lasts: it is told once for each region', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (const region of ['hk', 'sg']) scenario.cloud.fault(LIST, fails(150), { region, skip: 1, times: 12 });
+    await scenario.promote();
+    const told = scenario.notices.filter((text) => text.includes('5 times in a row'));
+    expect(told.map((text) => text.slice(0, 3)).sort()).toEqual(['hk:', 'sg:']);
+  });
+
   it('trouble: the pause doubles from about a second up to a minute, however short the interval', async () => {
     const scenario = new Scenario({ pollInterval: 1_000 });
     scenario.cloud.copySeconds = { hk: 900 };
@@ -136,7 +210,7 @@ describe('what forgives', () => {
 
   it('trouble that names its time (8980): it is not asked again before', async () => {
     const scenario = new Scenario();
-    scenario.cloud.fault('DescribeImage', fails(8980), { region: 'hk', skip: 1 });
+    scenario.cloud.fault(LIST, fails(8980), { region: 'hk', skip: 1 });
     await scenario.promote();
     const [first, second] = polls(scenario, 'hk');
     expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(30_000);
@@ -239,6 +313,17 @@ describe('what fails a target, and that one alone', () => {
     expect(after).toBeLessThan(LISTING_WINDOW + 120_000);
   });
 
+  it('a copy that is missing from three answers: nothing is told before', async () => {
+    const scenario = new Scenario({ pollInterval: 130_000 });
+    scenario.cloud.latency = 0;
+    scenario.cloud.copySeconds = { hk: 9_999 };
+    scenario.clock.after(200_000, () => scenario.cloud.remove('uimage-new-hk-1'));
+    const promotion = await scenario.promote();
+    expect(polls(scenario, 'hk').map(({ at }) => at)).toEqual([130, 260, 390, 520].map((s) => s * 1_000));
+    expect(copyIn(promotion, 'hk').problem?.message).toContain('somebody deleted it');
+    expect(scenario.warnings).toEqual([]);
+  });
+
   it('an adopted copy that was listed, and vanishes before it is asked for', async () => {
     const scenario = new Scenario();
     scenario.cloud.addCopy('hk', { State: 'Copying' });
@@ -332,13 +417,20 @@ describe('a heartbeat', () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', 'jpn-tky'] });
     scenario.cloud.copySeconds = { hk: 130, sg: 700, 'jpn-tky': 700 };
     // The batch leaves sg out: it is sent again when the window for it is over.
-    scenario.cloud.fault('CopyCustomImage', (_execute, { copy }) => {
-      if (!copy) throw new Error('no copy');
-      return scenario.cloud.copyCustomImage({ ...copy, TargetRegionList: ['hk', 'jpn-tky'] });
-    });
+    scenario.cloud.fault('CopyCustomImage', onlyIn(scenario.cloud, 'hk', 'jpn-tky'));
     await scenario.promote();
     const [first] = scenario.of('heartbeat').filter(({ remaining }) => remaining !== null);
     expect((first?.seconds ?? 0) + (first?.remaining ?? 0)).toBeGreaterThan(150);
+  });
+
+  it('estimates nothing from a copy that was adopted', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 600_000 });
+    scenario.cloud.addCopy('hk', { State: 'Copying' }, { settles: 100, finalState: 'Available' });
+    scenario.cloud.copySeconds = { sg: 9_999 };
+    await scenario.promote();
+    const beats = scenario.of('heartbeat');
+    expect(beats.length).toBeGreaterThan(5);
+    for (const { remaining } of beats) expect(remaining).toBeNull();
   });
 
   it('is quiet for a minute after every change', async () => {
@@ -350,13 +442,21 @@ describe('a heartbeat', () => {
     expect(scenario.of('heartbeat')).toEqual([]);
   });
 
-  it('ends with the wait, and with a cancel', async () => {
+  it('ends with a cancel', async () => {
     const scenario = new Scenario();
     scenario.cloud.copySeconds = { hk: 9_999 };
     scenario.cancelAt(150_000);
     await scenario.promote();
     expect(scenario.of('heartbeat')).toHaveLength(2);
     expect(scenario.clock.elapsed).toBe(150_000);
+  });
+
+  it('ends with the wait', async () => {
+    const scenario = new Scenario();
+    await scenario.promote();
+    const told = scenario.events.length;
+    await scenario.clock.run(scenario.clock.sleep(600_000));
+    expect(scenario.events).toHaveLength(told);
   });
 });
 
