@@ -307,6 +307,8 @@ describe('the look for a copy', () => {
       throw broken(COPY, 'lost');
     });
     expect(copyIn(await scenario.promote(), 'hk').imageId).toMatch(/^uimage-new-hk/);
+    const known = scenario.of('ids').map(({ copies }) => copies[0]?.imageId);
+    expect(known).not.toContain('uimage-bad');
   });
 });
 

@@ -145,6 +145,7 @@ describe('an answer', () => {
     const copy = copyIn(await scenario.promote(), 'hk');
     expect(copy).toMatchObject({ imageId: 'uimage-new-hk-1', outcome: 'copied' });
     expect(copies(scenario)).toEqual(['hk']);
+    expect(scenario.warnings).toEqual([]);
   });
 
   it('of one copy may come as a batch, with its task', async () => {
