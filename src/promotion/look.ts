@@ -47,7 +47,8 @@ export async function lookForUnclear(
       advice: `Looking for it for up to ${LISTING_WINDOW / 1000} s before anything is sent again.`,
     },
   });
-  const end = Math.min(since + LISTING_WINDOW, deadline);
+  const windowEnd = since + LISTING_WINDOW;
+  const end = Math.min(windowEnd, deadline);
   const absent: Unclear[] = [];
   let missing = unclear;
   for (let pause = 1_000; missing.length > 0; pause = Math.min(pause * 1.5, 15_000)) {
@@ -59,9 +60,7 @@ export async function lookForUnclear(
       missing.map(({ copy }) => copy),
       sentAt,
       last ? LAST_PATIENCE : 0,
-      clock.now() >= since + LISTING_WINDOW
-        ? missing.filter(({ refused }) => !refused).map(({ copy }) => copy)
-        : [],
+      clock.now() >= windowEnd ? missing.filter(({ refused }) => !refused).map(({ copy }) => copy) : [],
     );
     const open = missing.filter(({ copy }) => copy.imageId === null);
     missing = [];
@@ -72,7 +71,7 @@ export async function lookForUnclear(
       if (!last || (error && !isHopeless)) missing.push(one);
       else if (error) fail(one.copy, unreadable(submission, one, error));
       else {
-        one.copy.unclear = end < since + LISTING_WINDOW;
+        one.copy.unclear = end < windowEnd;
         absent.push(one);
       }
     }
