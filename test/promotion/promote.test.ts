@@ -181,6 +181,7 @@ describe('the timeout', () => {
     expect(copyIn(promotion, 'hk').problem?.message).toBe(
       'hk: whether a copy was made is not known after the timeout of 1m.',
     );
+    expect(copyIn(promotion, 'hk').problem?.advice).toMatch(/^Give a longer timeout\. Run again/);
   });
 
   it('that is over while copying loses no id', async () => {

@@ -76,6 +76,31 @@ describe('a second copy that turns up late', () => {
     expect(slow.notices.filter((text) => text.includes('last look'))).toEqual([]);
   });
 
+  it('is taken when it is the source and the first one is not', async () => {
+    const scenario = doubled();
+    scenario.cloud.fault(COPY, (execute) => {
+      scenario.cloud.differing = { OsName: 'Debian 12' };
+      return execute();
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect(scenario.cloud.ids('hk')).toEqual(['uimage-new-hk-1']);
+  });
+
+  it('is kept while the first one is not listed, and told', async () => {
+    const scenario = doubled({ wait: false });
+    scenario.cloud.copySeconds = { hk: 9_999 };
+    scenario.cloud.fault(COPY, (execute) => {
+      scenario.cloud.listingSeconds = { hk: 9_999 };
+      return execute();
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-2');
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(scenario.warnings.join()).toContain('second copy, uimage-new-hk-1, Copying. It was kept');
+  });
+
   it('is kept when the first one is not its source, and told', async () => {
     const scenario = doubled();
     scenario.cloud.differing = { OsName: 'Debian 12' };
@@ -359,7 +384,9 @@ it('a cancel while looking for doubles leaves the copies as they are', async () 
   scenario.cancelAt(100_000);
   const promotion = await scenario.promote();
   expect(copyIn(promotion, 'hk')).toMatchObject({ state: 'Available', outcome: 'copied' });
-  expect(promotion.problems).toHaveLength(1);
+  expect(promotion.problems.map(({ message }) => message)).toEqual([
+    'Cancelled. No copy is under way any more.',
+  ]);
   expect(scenario.clock.elapsed).toBe(100_000);
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
-import type { ImageRef, Problem, Report } from '../../src/promotion/model.ts';
-import { rollback, type Traces } from '../../src/promotion/rollback.ts';
+import type { Copy, ImageRef, Problem, Promotion, Report } from '../../src/promotion/model.ts';
+import { rollback, type Traces, withoutDeleted } from '../../src/promotion/rollback.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 
@@ -74,13 +74,14 @@ describe('a rollback', () => {
   });
 
   it('tells of an image that was not there when it was cancelled', async () => {
-    const { clock, cloud, cancel, undo } = setUp();
+    const { clock, cloud, cancel, undo, notices } = setUp();
     cloud.fault(TERMINATE, () => false, { times: 99 });
     clock.after(20_000, () => cancel.abort(new Error('cancelled')));
     const { deleted, left } = await undo({ created: [ours('hk')] });
     expect(deleted).toEqual([]);
     expect(left).toHaveLength(1);
     expect(left[0]?.message).toContain('uimage-hk-1');
+    expect(notices).toEqual([]);
   });
 
   it('finds by the mark what the run made without learning its id', async () => {
@@ -173,6 +174,70 @@ describe('a rollback', () => {
     add(ours('hk'));
     await undo({ created: [ours('hk')], places: [place('hk'), place('sg')], unclear: true });
     expect(cloud.sent[0]?.action).toBe(TERMINATE);
+  });
+});
+
+describe('a promotion whose images were rolled back', () => {
+  const copy = (region: string, some: Partial<Copy> = {}): Copy => ({
+    ...ours(region),
+    name: 'web',
+    plan: 'copy',
+    why: '',
+    taskId: null,
+    state: 'Available',
+    outcome: 'copied',
+    created: true,
+    unclear: false,
+    startedAt: 0,
+    finishedAt: 1,
+    problem: null,
+    ...some,
+  });
+
+  it('names no deleted image as there, and keeps the reason why the step failed', () => {
+    const broken = { message: 'sg: the copy ended Unavailable.', advice: 'Look into it.' };
+    const adopted = copy('us-ca', { plan: 'adopt', outcome: 'adopted', created: false });
+    const copies = [
+      copy('hk'),
+      copy('sg', { outcome: 'failed', state: 'Unavailable', problem: broken }),
+      adopted,
+    ];
+    const promotion: Promotion = { status: 'partial', source: SOURCE, copies, problems: [] };
+    withoutDeleted(promotion, [ours('hk'), ours('sg')]);
+    expect(promotion.status).toBe('partial');
+    expect(promotion.copies).toEqual([
+      copy('hk', {
+        state: 'Deleted',
+        created: false,
+        outcome: 'failed',
+        problem: {
+          message: 'hk: uimage-hk-1 was deleted by the rollback, since another target failed.',
+          advice: 'Mend what failed and run again.',
+        },
+      }),
+      copy('sg', {
+        state: 'Deleted',
+        created: false,
+        outcome: 'failed',
+        problem: { ...broken, message: 'sg: the copy ended Unavailable. The rollback deleted it.' },
+      }),
+      adopted,
+    ]);
+  });
+
+  it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
+    const one = () => ({ status: 'partial' as const, source: SOURCE, copies: [copy('hk')], problems: [] });
+    const gone: Promotion = one();
+    withoutDeleted(gone, [ours('hk')]);
+    expect(gone.status).toBe('failed');
+    for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
+      const kept: Promotion = one();
+      withoutDeleted(kept, [other]);
+      expect(kept).toEqual(one());
+    }
+    const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };
+    withoutDeleted(unsent, [ours('hk')]);
+    expect(unsent.copies[0]?.state).toBe('Available');
   });
 });
 

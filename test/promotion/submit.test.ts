@@ -444,9 +444,58 @@ describe('a site without batches', () => {
 
   it('whose stray is not listed yet: it can be nobody else’s, and is deleted', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.batch = false;
-    scenario.cloud.listingSeconds = { [HERE]: 90 };
+    scenario.cloud.listingSeconds = { 'us-ca': 90 };
+    scenario.cloud.fault(COPY, onlyIn(scenario.cloud, 'hk', 'sg', 'us-ca'));
     await allMade(scenario);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toHaveLength(1);
+  });
+
+  it('whose stray is gone before it is deleted: told as gone or very new', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, onlyIn(scenario.cloud, 'hk', 'sg', 'us-ca'));
+    scenario.cloud.fault('TerminateCustomImage', () => false);
+    await scenario.promote();
+    expect(scenario.warnings).toEqual([
+      'This run made uimage-new-us-ca-3 in us-ca without being asked to: it is not listed, so it is gone or very new. Delete it by hand if it turns up.',
+    ]);
+  });
+
+  it('whose one image is listed late: it is asked for ever more rarely, also where a read fails', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.listingSeconds = { [HERE]: 50 };
+    scenario.cloud.fault('DescribeImage', fails(150), { region: 'hk', skip: 1 });
+    await allMade(scenario);
+    const asked = polls(scenario, HERE)
+      .map(({ at }) => at / 1_000)
+      .slice(1, -1);
+    const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+    expect(gaps[0]).toBeCloseTo(1.1);
+    expect(gaps.at(-1)).toBeGreaterThan(10);
+    expect(Math.max(...gaps)).toBeLessThan(15.2);
+    expect(asked.length).toBeLessThan(12);
+  });
+
+  it('whose one image is never listed: looked for until the window is over, then sent one by one', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 600_000 });
+    scenario.cloud.batch = false;
+    scenario.cloud.listingSeconds = { [HERE]: 300 };
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('available');
+    const [, single] = scenario.cloud.calls(COPY);
+    expect(single?.at).toBeGreaterThanOrEqual(2 * LISTING_WINDOW);
+    expect(single?.at).toBeLessThan(2 * LISTING_WINDOW + 5_000);
+    // Found by its mark when it is listed at last.
+    expect(scenario.cloud.ids(HERE)).toEqual([]);
+  });
+
+  it('whose one image is not listed at the end of the timeout: nothing more is sent', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 60_000 });
+    scenario.cloud.batch = false;
+    scenario.cloud.listingSeconds = { [HERE]: 300 };
+    await scenario.promote();
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(scenario.clock.elapsed).toBeLessThan(70_000);
   });
 
   it('whose stray cannot be looked at: it is not deleted by its id alone, and told', async () => {
@@ -803,6 +852,18 @@ describe('an answer that names an image which was there before', () => {
     scenario.cloud.fault('DescribeImage', () => [], { region: HERE, skip: 1, times: 99 });
     await scenario.promote();
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
+  it('in a target, instead of all, is not handed out', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.add(before, { region: 'hk', projectId: PROD });
+    scenario.cloud.fault(COPY, (execute) => {
+      execute();
+      return { TargetImageId: before.ImageId };
+    });
+    const promotion = await scenario.promote();
+    expect(promotion.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', 'uimage-new-sg-2']);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
   });
 
   it('in a region that nobody asked for is left alone, and told', async () => {

@@ -4,7 +4,6 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import mermaid from 'mermaid';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
-import { formatDuration } from '../../src/promotion/duration.ts';
 import type { Problem, Promotion } from '../../src/promotion/model.ts';
 import { renderSummary } from '../../src/summary.ts';
 import { ganttTask, oneLine } from '../../src/text.ts';
@@ -412,22 +411,5 @@ describe('the size of a summary', () => {
     const markdown = summaryOf(promotion);
     expect(Buffer.byteLength(markdown)).toBeLessThan(1024 * 1024);
     expect(markdown.match(/^\| `region-/gm)).toHaveLength(1000);
-  });
-});
-
-describe('formatDuration', () => {
-  it.each([
-    [0, '0s'],
-    [8.4, '8s'],
-    [59.6, '1m'],
-    [250, '4m 10s'],
-    [65, '1m 05s'],
-    [3599.9, '1h 00m'],
-    [3720, '1h 02m'],
-    [90_000, '25h 00m'],
-    [-5, '0s'],
-    [Number.NaN, '0s'],
-  ])('%d s is %s', (seconds, text) => {
-    expect(formatDuration(seconds)).toBe(text);
   });
 });
