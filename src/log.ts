@@ -301,5 +301,5 @@ function elapsed(seconds: number): string {
 }
 
 function inMinutes(seconds: number): string {
-  return formatDuration(seconds < 60 ? seconds : Math.round(seconds / 60) * 60);
+  return formatDuration(Math.round(seconds / 60) * 60);
 }

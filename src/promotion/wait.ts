@@ -190,13 +190,14 @@ async function heartbeat(watch: Watch, signal: AbortSignal): Promise<void> {
 
 /**
  * Seconds. Copies of one image to several regions seldom differ by more than half, so the open ones are expected within
- * 1.5 times what the slowest finished one took. Null without a finished one, or when they have outlasted that.
+ * 1.5 times what the slowest finished one took. Null without a finished one, and in the last minute before that time:
+ * by then they have outlasted what it was reckoned from.
  */
 function remaining({ copies, finished }: Watch, now: number): number | null {
   if (finished.length === 0) return null;
   const starts = copies.filter(isOpen).map(({ startedAt }) => startedAt ?? now);
   const left = 1.5 * Math.max(...finished) - (now - Math.max(...starts));
-  return left > 0 ? left / 1000 : null;
+  return left >= 60_000 ? left / 1000 : null;
 }
 
 /** The same fact once a run. */
