@@ -45,7 +45,7 @@ export async function main(workflow: Workflow): Promise<void> {
   const log = createLog({ sink: core, region: inputs.order.source.region });
   const files = onlyChanges(core);
   const warnings: Problem[] = [];
-  const state: State = { submitted: false, succeeded: false, rollback: inputs.rollback };
+  const state: State = { submitted: false, succeeded: false, published: false, rollback: inputs.rollback };
   const known: Promotion = { ...NOTHING, status: 'copying' };
   let unwritten: string | null = null;
   const write = (work: () => void): void => {
@@ -72,13 +72,16 @@ export async function main(workflow: Workflow): Promise<void> {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
-      withoutDeleted(promotion, await rollback(state.traces, { ...workflow, cloud, report }));
+      const deleted = await rollback(state.traces, { ...workflow, cloud, report });
+      withoutDeleted(inputs.order, promotion, deleted);
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     unwritten = null;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     write(() => setOutputs(files, promotion));
     if (succeeded && inputs.release && promotion.status !== 'planned') {
+      state.published = true;
+      write(() => saveTraces(files, inputs.order, state, promotion.copies));
       await publish(workflow, inputs.release, promotion, report);
     }
     if (inputs.summary) await summarize(workflow, inputs, promotion, warnings);

@@ -34,7 +34,7 @@ export async function post(workflow: Workflow): Promise<void> {
   const cloud = await connect(inputs, workflow, report);
   try {
     const deleted = await rollback(state.traces, { cloud, clock, signal, report });
-    if (deleted.length > 0 && inputs.release && state.succeeded) {
+    if (deleted.length > 0 && inputs.release && state.published) {
       const message = `The release ${inputs.release.tag} names images that the rollback has deleted.`;
       const advice = 'Delete its asset images.json and the section of image ids in its notes, or run again.';
       report({ type: 'warning', problem: { message, advice } });

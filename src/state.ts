@@ -9,6 +9,8 @@ export interface State {
   submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
   succeeded: boolean;
+  /** The ids are on a release, or may be. */
+  published: boolean;
   rollback: Inputs['rollback'];
   traces?: Traces;
 }

@@ -79,6 +79,7 @@ async function readList(
   let offset = 0;
   let firstTotal: number | undefined;
   let changed = false;
+  let stale = 0;
   for (let page = 0; page < MOST_PAGES; page++) {
     const { body } = await client.call(call, { ...params, Offset: offset }, options).catch((error) => {
       // Some sites answer so where others answer with an empty list.
@@ -104,7 +105,8 @@ async function readList(
     const sane = total !== undefined && total >= offset;
     if (sane ? total <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
     // Nothing new: the site ignores Offset. Without a total that is the whole list, else some of it is missing.
-    if (images.size === before && wanted.length === 0 && !changed) {
+    stale = images.size === before ? stale + 1 : 0;
+    if (stale > (changed ? 2 : 0) && wanted.length === 0) {
       if (!sane) return { images, changed };
       break;
     }

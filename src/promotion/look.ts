@@ -49,9 +49,10 @@ export async function lookForUnclear(
   });
   const windowEnd = since + LISTING_WINDOW;
   const end = Math.min(windowEnd, deadline);
-  const absent: Unclear[] = [];
+  // Not there when the window was over. Looked for with the others as long as those take.
+  const absent = new Set<Unclear>();
   let missing = unclear;
-  for (let pause = 1_000; missing.length > 0; pause = Math.min(pause * 1.5, 15_000)) {
+  for (let pause = 1_000; missing.some((one) => !absent.has(one)); pause = Math.min(pause * 1.5, 15_000)) {
     const left = end - clock.now();
     await clock.sleep(Math.min(pause, left > 0 ? left : deadline - clock.now()), signal);
     const last = clock.now() >= end;
@@ -62,22 +63,21 @@ export async function lookForUnclear(
       last ? LAST_PATIENCE : 0,
       clock.now() >= windowEnd ? missing.filter(({ refused }) => !refused).map(({ copy }) => copy) : [],
     );
-    const open = missing.filter(({ copy }) => copy.imageId === null);
-    missing = [];
-    for (const one of open) {
+    missing = missing.filter(({ copy }) => copy.imageId === null);
+    for (const one of last ? missing : []) {
       const error = errors.get(one.copy.region);
-      const isHopeless =
-        error && !error.slow && (error.verdict === 'final' || clock.now() >= end + UNREADABLE);
-      if (!last || (error && !isHopeless)) missing.push(one);
-      else if (error) fail(one.copy, unreadable(submission, one, error));
-      else {
+      if (absent.has(one)) continue;
+      if (!error) {
         one.copy.unclear = end < windowEnd;
-        absent.push(one);
+        absent.add(one);
+      } else if (!error.slow && (error.verdict === 'final' || clock.now() >= end + UNREADABLE)) {
+        fail(one.copy, unreadable(submission, one, error));
       }
     }
+    missing = missing.filter(({ copy }) => copy.problem === null);
     if (clock.now() >= deadline) break;
   }
-  return [...absent, ...missing];
+  return missing;
 }
 
 function unreadable({ order }: Submission, { copy, problem }: Unclear, error: CloudError): Problem {

@@ -68,18 +68,24 @@ async function removeSecond(submission: Submission, watch: Watch, copy: Copy): P
   const { marked } = newcomers;
   const isGood = (image: Image) =>
     image.State === 'Available' && !differences(submission.findings.source, image);
-  const better = copy.state === 'Available' && copy.problem === null ? undefined : marked.find(isGood);
-  const taken = better ?? (copy.imageId === null ? marked[0] : undefined);
-  if (taken && taken.ImageId !== copy.imageId) {
+  const { imageId: formerId, created } = copy;
+  const former = marked.find(({ ImageId }) => ImageId === formerId);
+  const isWell = copy.state === 'Available' && copy.problem === null && former?.State !== 'Unavailable';
+  const better = isWell ? undefined : marked.find(isGood);
+  const sound = marked.find(({ State }) => State !== 'Unavailable') ?? marked[0];
+  const taken = better ?? (formerId === null ? sound : undefined);
+  if (taken && taken.ImageId !== formerId) {
     settleAsMade(copy, taken.ImageId, null, copy.startedAt ?? clock.now());
     copy.problem = null;
     copy.finishedAt = null;
+    if (formerId !== null && created && !former)
+      await discard(submission, { region, projectId, imageId: formerId }, 'as a second copy');
   }
   const own = marked.find(({ ImageId }) => ImageId === copy.imageId);
   if (own && isOpen(copy)) observe(watch, copy, own);
 
   const isOther = ({ ImageId }: Image) => ImageId !== copy.imageId;
-  const isSound = copy.outcome !== 'failed' && own !== undefined;
+  const isSound = copy.outcome !== 'failed' && own !== undefined && own.State !== 'Unavailable';
   for (const { ImageId, State } of marked.filter(isOther)) {
     if (isSound) {
       await discard(submission, { region, projectId, imageId: ImageId }, 'as a second copy');

@@ -1,11 +1,11 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { bounded, Stopped } from './context.ts';
+import { bounded, resume, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { LISTING_WINDOW } from './look.ts';
 import { isMarkedBy } from './mark.ts';
-import type { ImageRef, Problem, Promotion, Report } from './model.ts';
+import type { ImageRef, Order, Problem, Promotion, Report } from './model.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {
@@ -100,7 +100,7 @@ export async function rollback(
 }
 
 /** What a promotion is when these of its images are gone. The reasons why targets failed stay. */
-export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[]): void {
+export function withoutDeleted(order: Order, promotion: Promotion, deleted: readonly ImageRef[]): void {
   const gone = new Set(deleted.map(keyOf));
   for (const copy of promotion.copies) {
     const { region, projectId, imageId, problem } = copy;
@@ -109,7 +109,10 @@ export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[
     copy.created = false;
     copy.outcome = 'failed';
     copy.problem = problem
-      ? { ...problem, message: `${problem.message} The rollback deleted it.` }
+      ? {
+          message: `${problem.message} The rollback deleted it.`,
+          advice: problem.advice.replace(resume(order), 'Run again.'),
+        }
       : {
           message: `${region}: ${imageId} was deleted by the rollback, since another target failed.`,
           advice: 'Mend what failed and run again.',

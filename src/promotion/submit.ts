@@ -56,7 +56,8 @@ export async function submit(submission: Submission): Promise<void> {
       else if (rounds >= ATTEMPTS)
         fail(copy, { message: `${problem.message} Tried ${rounds} times.`, advice: problem.advice });
     }
-    await beforeAgain(submission, again, sourceWaits, round, sentAt);
+    const absent = missing.filter(({ copy }) => !copy.problem).map(({ copy }) => copy);
+    await beforeAgain(submission, again, absent, sourceWaits, round, sentAt);
 
     const rest = [
       ...missing,
@@ -64,9 +65,12 @@ export async function submit(submission: Submission): Promise<void> {
     ].filter(({ copy }) => copy.imageId === null && !copy.problem);
     if (clock.now() >= deadline) {
       for (const { copy, problem } of rest) fail(copy, unseen(submission, copy, problem));
+      // There was no time to see whether the refusal was true.
+      for (const { copy, error } of again)
+        if (error.kind !== 'connection') copy.unclear ||= copy.imageId === null;
       return;
     }
-    const unseenIn = missing.filter(({ copy }) => !copy.problem).map(({ copy }) => copy.region);
+    const unseenIn = absent.filter(({ imageId }) => imageId === null).map(({ region }) => region);
     if (unseenIn.length > 0) {
       report({
         type: 'notice',
@@ -265,7 +269,7 @@ function takeBatch(
   answer: CopyAnswer,
   answers: Map<Copy, Answer>,
 ): void {
-  const { order, findings, strays } = submission;
+  const { order, copies, findings, strays } = submission;
   const infos = answer.Infos ?? [];
   for (const copy of open) {
     const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion ?? '', copy.region));
@@ -274,7 +278,7 @@ function takeBatch(
   }
   for (const { TargetRegion, TargetImageId: imageId } of infos) {
     if (!TargetRegion || !imageId) continue;
-    const region = open.find((copy) => isSame(copy.region, TargetRegion))?.region ?? TargetRegion;
+    const region = copies.find((copy) => isSame(copy.region, TargetRegion))?.region ?? TargetRegion;
     if (!isNew(findings, region, imageId)) continue;
     strays.push({ region, projectId: order.target.projectId, imageId });
   }
@@ -307,7 +311,16 @@ async function takeOne(
     type: 'notice',
     message: `This site answered for ${open.length} regions with one image, ${imageId}: looking where it is.`,
   });
-  const region = await locate(submission, imageId, places);
+  let region: string | null = null;
+  try {
+    region = await locate(submission, imageId, places);
+  } finally {
+    if (region === null) {
+      const message = `${imageId}, with which this site answered for ${targets.join(', ')}, is listed nowhere yet.`;
+      const advice = `If it is none of the copies in the end, delete it by hand: it is in ${places.join(' or ')}.`;
+      report({ type: 'warning', problem: { message, advice } });
+    }
+  }
   const made = open.find((copy) => copy.region === region);
   if (made) answers.set(made, { kind: 'made', imageId, taskId });
   else if (region === null) suspectSource(submission, targets);
@@ -324,7 +337,9 @@ async function takeOne(
   }
   // It may have made the others as well.
   for (const copy of open) {
-    if (copy !== made) answers.set(copy, { kind: 'unclear', problem: withoutId(submission, copy, answer) });
+    if (copy === made) continue;
+    const message = `CopyCustomImage answered for ${open.length} regions with one image, ${imageId}, so whether a copy was made in ${copy.region} is not clear.`;
+    answers.set(copy, { kind: 'unclear', problem: { message, advice: resume(order) } });
   }
 }
 
@@ -382,6 +397,7 @@ function withCount({ order, findings }: Submission, sent: Copy[], error: CloudEr
 async function beforeAgain(
   submission: Submission,
   again: Again[],
+  absent: Copy[],
   sourceWaits: Set<Copy>,
   round: number,
   sentAt: number,
@@ -397,7 +413,7 @@ async function beforeAgain(
     .filter(({ copy, error }) => error.kind !== 'connection' && !copy.problem)
     .map(({ copy }) => copy);
   for (const { region } of refused) uncertain.set(region, clock.now());
-  await look(submission, refused, sentAt);
+  await look(submission, [...refused, ...absent], sentAt);
   // The look itself may have used up what a throttle allows.
   await clock.sleep(pause / 2, signal);
 }

@@ -99,6 +99,24 @@ describe('an answer that is not clear', () => {
     expect(scenario.cloud.calls(COPY)[1]?.at).toBeLessThan(LISTING_WINDOW + 10_000);
   });
 
+  it('while another region is throttled for long: one that is listed late is not sent again', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.listingSeconds = { hk: 150 };
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.clock.after(1_000, () =>
+      scenario.cloud.fault(
+        LIST,
+        (execute) => {
+          if (scenario.clock.elapsed < 600_000) throw refused(LIST, 153, 'sg');
+          return execute();
+        },
+        { region: 'sg', times: 9_999 },
+      ),
+    );
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
   it('on an account that is throttled for long: no region is given up before the timeout', async () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, fails(110));

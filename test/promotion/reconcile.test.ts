@@ -88,6 +88,32 @@ describe('a second copy that turns up late', () => {
     expect(scenario.cloud.ids('hk')).toEqual(['uimage-new-hk-1']);
   });
 
+  it('is taken when it is there and the first one is not listed, which is told', async () => {
+    const scenario = doubled({ wait: false });
+    scenario.cloud.fault(COPY, (execute) => {
+      scenario.cloud.listingSeconds = { hk: 9_999 };
+      return execute();
+    });
+    scenario.cloud.fault('TerminateCustomImage', () => false);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-new-hk-1', state: 'Available' });
+    expect(scenario.cloud.calls('TerminateCustomImage').flatMap(({ imageIds }) => imageIds)).toEqual([
+      'uimage-new-hk-2',
+    ]);
+    expect(scenario.warnings.join()).toContain('uimage-new-hk-2 in hk as a second copy: it is not listed');
+  });
+
+  it('is taken when the first one has become Unavailable after it was Available', async () => {
+    const scenario = doubled();
+    scenario.clock.after(60_000, () => {
+      const stored = scenario.cloud.stored.find(({ image }) => image.ImageId === 'uimage-new-hk-2');
+      if (stored) stored.finalState = 'Unavailable';
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-new-hk-1', state: 'Available' });
+    expect(scenario.cloud.ids('hk')).toEqual(['uimage-new-hk-1']);
+  });
+
   it('is kept while the first one is not listed, and told', async () => {
     const scenario = doubled({ wait: false });
     scenario.cloud.copySeconds = { hk: 9_999 };

@@ -3,7 +3,7 @@ import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import type { Copy, ImageRef, Problem, Promotion, Report } from '../../src/promotion/model.ts';
 import { rollback, type Traces, withoutDeleted } from '../../src/promotion/rollback.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
+import { broken, FakeCloud, fails, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
 
 const TERMINATE = 'TerminateCustomImage';
 const ours = (region: string, number = 1): ImageRef => ({
@@ -178,6 +178,7 @@ describe('a rollback', () => {
 });
 
 describe('a promotion whose images were rolled back', () => {
+  const { order } = new Scenario();
   const copy = (region: string, some: Partial<Copy> = {}): Copy => ({
     ...ours(region),
     name: 'web',
@@ -203,7 +204,7 @@ describe('a promotion whose images were rolled back', () => {
       adopted,
     ];
     const promotion: Promotion = { status: 'partial', source: SOURCE, copies, problems: [] };
-    withoutDeleted(promotion, [ours('hk'), ours('sg')]);
+    withoutDeleted(order, promotion, [ours('hk'), ours('sg')]);
     expect(promotion.status).toBe('partial');
     expect(promotion.copies).toEqual([
       copy('hk', {
@@ -228,15 +229,15 @@ describe('a promotion whose images were rolled back', () => {
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ status: 'partial' as const, source: SOURCE, copies: [copy('hk')], problems: [] });
     const gone: Promotion = one();
-    withoutDeleted(gone, [ours('hk')]);
+    withoutDeleted(order, gone, [ours('hk')]);
     expect(gone.status).toBe('failed');
     for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
       const kept: Promotion = one();
-      withoutDeleted(kept, [other]);
+      withoutDeleted(order, kept, [other]);
       expect(kept).toEqual(one());
     }
     const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };
-    withoutDeleted(unsent, [ours('hk')]);
+    withoutDeleted(order, unsent, [ours('hk')]);
     expect(unsent.copies[0]?.state).toBe('Available');
   });
 });

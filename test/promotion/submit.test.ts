@@ -489,14 +489,24 @@ describe('a site without batches', () => {
     expect(scenario.cloud.ids(HERE)).toEqual([]);
   });
 
-  it('whose one image is not listed at the end of the timeout: nothing more is sent', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 60_000 });
-    scenario.cloud.batch = false;
-    scenario.cloud.listingSeconds = { [HERE]: 300 };
-    await scenario.promote();
-    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
-    expect(scenario.clock.elapsed).toBeLessThan(70_000);
-  });
+  it.each([
+    ['the timeout', 60_000, 9_999_999],
+    ['a cancel', 7_200_000, 30_000],
+  ])(
+    'whose one image is not listed by the end (%s): nothing more is sent, and its id is told',
+    async (_, timeout, at) => {
+      const scenario = new Scenario({ regions: ['hk', 'sg'], timeout });
+      scenario.cloud.batch = false;
+      scenario.cloud.listingSeconds = { [HERE]: 300 };
+      scenario.cancelAt(at);
+      await scenario.promote();
+      expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+      expect(scenario.clock.elapsed).toBeLessThan(70_000);
+      expect(scenario.warnings.join()).toMatch(
+        /uimage-new-cn-bj2-1, .* listed nowhere yet\. .* delete it by hand/,
+      );
+    },
+  );
 
   it('whose stray cannot be looked at: it is not deleted by its id alone, and told', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
@@ -881,6 +891,20 @@ describe('an answer that names an image which was there before', () => {
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
     expect(scenario.warnings.some((text) => text.includes(before.ImageId))).toBe(true);
   });
+});
+
+it('regions in other letters are the same ones in a later batch, too: a wanted copy is no stray', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+  const first = { TargetRegion: 'HK', TargetImageId: 'uimage-new-hk-1' };
+  scenario.cloud.fault(COPY, async (execute, sent) => {
+    await onlyIn(scenario.cloud, 'hk')(execute, sent);
+    return { Infos: [first] };
+  });
+  scenario.cloud.fault(COPY, (execute) => ({ Infos: [first, ...(execute() as { Infos: object[] }).Infos] }), {
+    region: 'sg',
+  });
+  await allMade(scenario);
+  expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
 });
 
 it('regions in other letters are the same regions: nothing is looked for, nothing deleted', async () => {

@@ -517,7 +517,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "ignoresTheListAtHome": [
-        "It is not clear whether a copy was made in hk: CopyCustomImage answered without an image id for hk. Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk: CopyCustomImage answered for 2 regions with one image, uimage-new-cn-bj2-1, so whether a copy was made in hk is not clear. Looking for it for up to 120 s before anything is sent again.",
         "This site answered for 2 regions with one image, uimage-new-cn-bj2-1: looking where it is.",
         "No copy turned up in hk: CopyCustomImage is sent again.",
         "cn-bj2: no copy of this source is there",

@@ -7,8 +7,8 @@ import type { FileResults } from '../runner/files.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';
 
-const published = vi.hoisted(() => vi.fn<typeof publishRelease>());
-vi.mock('../../src/github/release.ts', () => ({ publishRelease: published }));
+const publishes = vi.hoisted(() => vi.fn<typeof publishRelease>());
+vi.mock('../../src/github/release.ts', () => ({ publishRelease: publishes }));
 
 const COPY = 'CopyCustomImage';
 
@@ -242,7 +242,7 @@ describe('modes', () => {
     expect(result.failed).toBe(false);
     expect(cloud.calls(COPY)).toEqual([]);
     expect(result.summary).toContain('hk');
-    expect(published).not.toHaveBeenCalled();
+    expect(publishes).not.toHaveBeenCalled();
     expect(JSON.parse(result.state.promotion ?? 'none').traces).toMatchObject({ created: [], places: [] });
   });
 
@@ -375,7 +375,7 @@ describe('the release', () => {
   const RELEASE = { 'release-tag': 'v1.4.2', 'github-token': 'ghs_canary' };
 
   it('gets the ids when all went well', async () => {
-    published.mockReset().mockResolvedValue({ url: 'https://github.test/releases/v1.4.2' });
+    publishes.mockReset().mockResolvedValue({ url: 'https://github.test/releases/v1.4.2' });
     const { clock, cloud, step } = setUp();
     const env = { GITHUB_API_URL: 'https://github.test/api/v3', GITHUB_REPOSITORY: 'acme/web' };
     const workflow = step.workflow(
@@ -383,8 +383,8 @@ describe('the release', () => {
       { clock, createCloud: () => cloud },
     );
     const result = await step.capture(() => clock.run(main(workflow)));
-    expect(published).toHaveBeenCalledTimes(1);
-    const [options] = published.mock.calls[0] ?? [];
+    expect(publishes).toHaveBeenCalledTimes(1);
+    const [options] = publishes.mock.calls[0] ?? [];
     expect(options).toMatchObject({
       tag: 'v1.4.2',
       token: 'ghs_canary',
@@ -400,10 +400,10 @@ describe('the release', () => {
   });
 
   it('with nothing to publish is not mentioned', async () => {
-    published.mockReset().mockResolvedValue(null);
+    publishes.mockReset().mockResolvedValue(null);
     const result = await setUp().run(RELEASE);
-    expect(published).toHaveBeenCalledTimes(1);
-    expect(published.mock.calls[0]?.[0]).toMatchObject({ apiUrl: 'https://api.github.com', repository: '' });
+    expect(publishes).toHaveBeenCalledTimes(1);
+    expect(publishes.mock.calls[0]?.[0]).toMatchObject({ apiUrl: 'https://api.github.com', repository: '' });
     expect(result.log).not.toContain('release');
   });
 
@@ -415,7 +415,7 @@ describe('the release', () => {
     [new TypeError('defect'), /v1\.4\.2: defect/],
     ['a string', /v1\.4\.2: a string/],
   ])('that fails is a warning: the images stand (%#)', async (error, told) => {
-    published.mockReset().mockRejectedValue(error);
+    publishes.mockReset().mockRejectedValue(error);
     const result = await setUp().run(RELEASE);
     expect(result.failed).toBe(false);
     expect(result.warnings).toHaveLength(1);
@@ -425,23 +425,23 @@ describe('the release', () => {
 
   it('that is written when the cancel comes: the step has not succeeded, and a rollback is due', async () => {
     const { step, run } = setUp();
-    published.mockReset().mockImplementation(async () => {
+    publishes.mockReset().mockImplementation(async () => {
       step.cancel.abort(new Error('The step was cancelled.'));
       return null;
     });
     const result = await run({ ...RELEASE, rollback: 'step' });
-    const { succeeded, rollback, traces } = JSON.parse(result.state.promotion ?? 'none');
-    expect([succeeded, rollback]).toEqual([false, 'step']);
+    const { succeeded, published, rollback, traces } = JSON.parse(result.state.promotion ?? 'none');
+    expect([succeeded, published, rollback]).toEqual([false, true, 'step']);
     expect(traces.created).toHaveLength(2);
   });
 
   it('is not touched by a promotion that failed, or when it is not wanted', async () => {
-    published.mockReset();
+    publishes.mockReset();
     const { cloud, run } = setUp();
     cloud.finalState = { hk: 'Unavailable' };
     await run(RELEASE);
     await setUp().run({ 'github-token': 'ghs_canary' });
-    expect(published).not.toHaveBeenCalled();
+    expect(publishes).not.toHaveBeenCalled();
   });
 });
 

@@ -175,7 +175,7 @@ it.each([
   cloud.addCopy('hk', { ImageId: 'uimage-1' });
   const created = [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }];
   const traces = { run: 'r', created, places: [], unclear: false };
-  const saved = { submitted: true, succeeded: true, rollback: 'job', traces };
+  const saved = { submitted: true, succeeded: false, published: true, rollback: 'job', traces };
   const release = tag === undefined ? {} : { 'release-tag': tag, 'github-token': 'ghs_canary' };
   const given = { ...ORDER, ...release, rollback: 'job' };
   const state = { promotion: JSON.stringify(saved) };

@@ -13,7 +13,12 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
     getState: (name: string) => files.get(name) ?? '',
   } as unknown as typeof core;
   const { order } = new Scenario({ regions: copies.map(({ region }) => region) });
-  saveTraces(workflow, order, { submitted: true, succeeded: false, rollback: 'step', ...some }, copies);
+  saveTraces(
+    workflow,
+    order,
+    { submitted: true, succeeded: false, published: false, rollback: 'step', ...some },
+    copies,
+  );
   const state = loadState(workflow);
   if (!state) throw new Error('nothing was kept');
   return state;
