@@ -107,7 +107,7 @@ async function readList(
     // Nothing new: the site ignores Offset. Without a total that is the whole list, else some of it is missing.
     stale = images.size === before ? stale + 1 : 0;
     if (stale > (changed ? 2 : 0) && wanted.length === 0) {
-      if (!sane) return { images, changed };
+      if (!sane && !changed) return { images, changed };
       break;
     }
   }

@@ -141,6 +141,13 @@ describe('describeImages', () => {
     expect(wanted.sent).toHaveLength(2);
   });
 
+  it('asks a site that ignores Offset, and whose total changes, a few times and not a thousand', async () => {
+    let now = 250;
+    const { client, clock, sent } = fakeClient(site(250, { ignoreOffset: true, total: () => now++ }));
+    await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+    expect(sent.length).toBeLessThan(10);
+  });
+
   it('says so when part of the list cannot be had, rather than hand out half of it', async () => {
     const { client, clock } = fakeClient(site(250, { ignoreOffset: true }));
     const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);

@@ -99,6 +99,16 @@ describe('an answer that is not clear', () => {
     expect(scenario.cloud.calls(COPY)[1]?.at).toBeLessThan(LISTING_WINDOW + 10_000);
   });
 
+  it('while another region waits for its turn: looked for once more before it is sent again', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.listingSeconds = { hk: 125 };
+    scenario.cloud.fault(COPY, fails(8962));
+    scenario.cloud.fault(COPY, doneBut(110), { region: 'hk' });
+    scenario.cloud.fault(COPY, fails(8980), { region: 'sg' });
+    await allMade(scenario);
+    expect(scenario.cloud.calls(COPY).filter((sent) => asksFor(sent).join() === 'hk')).toHaveLength(1);
+  });
+
   it('while another region is throttled for long: one that is listed late is not sent again', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     scenario.cloud.listingSeconds = { hk: 150 };

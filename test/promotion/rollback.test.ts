@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { resume } from '../../src/promotion/context.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import type { Copy, ImageRef, Problem, Promotion, Report } from '../../src/promotion/model.ts';
 import { rollback, type Traces, withoutDeleted } from '../../src/promotion/rollback.ts';
@@ -224,6 +225,18 @@ describe('a promotion whose images were rolled back', () => {
       }),
       adopted,
     ]);
+  });
+
+  it('is not said to go on in the cloud', () => {
+    const problem = { message: 'hk: is still Copying.', advice: `Give a longer timeout. ${resume(order)}` };
+    const promotion: Promotion = {
+      status: 'failed',
+      source: SOURCE,
+      copies: [copy('hk', { outcome: 'failed', problem })],
+      problems: [],
+    };
+    withoutDeleted(order, promotion, [ours('hk')]);
+    expect(promotion.copies[0]?.problem?.advice).toBe('Give a longer timeout. Run again.');
   });
 
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {

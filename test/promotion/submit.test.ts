@@ -319,6 +319,8 @@ describe('an answer that says no', () => {
     expect(scenario.clock.elapsed).toBeGreaterThanOrEqual(300_000);
     expect(scenario.clock.elapsed).toBeLessThan(310_000);
     expect(scenario.cloud.calls(COPY).length).toBeLessThan(30);
+    // The last refusal may have been a lie: a rollback looks for it.
+    expect(copyIn(promotion, 'hk').unclear).toBe(true);
   });
 
   it('since the source is not ready (8961) waits for it, then asks once more', async () => {
