@@ -72,18 +72,15 @@ export async function main(workflow: Workflow): Promise<void> {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
-      const deleted = await rollback(state.traces, { ...workflow, cloud, report });
-      withoutDeleted(inputs.order, promotion, deleted);
+      withoutDeleted(promotion, await rollback(state.traces, { ...workflow, cloud, report }));
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
+    const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;
+    state.published = release !== undefined;
     unwritten = null;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     write(() => setOutputs(files, promotion));
-    if (succeeded && inputs.release && promotion.status !== 'planned') {
-      state.published = true;
-      write(() => saveTraces(files, inputs.order, state, promotion.copies));
-      await publish(workflow, inputs.release, promotion, report);
-    }
+    if (release) await publish(workflow, release, promotion, report);
     if (inputs.summary) await summarize(workflow, inputs, promotion, warnings);
     log.close(promotion);
     const failure = failureMessage(promotion);

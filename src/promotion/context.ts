@@ -38,11 +38,11 @@ export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** What to do where a copy may be there, or be under way. */
+/** What to do where a copy may be there, or be under way. True as well when a rollback has deleted it. */
 export function resume({ ifExists }: Order): string {
   return ifExists === 'adopt'
-    ? 'Run again: a copy that was made goes on in the cloud, and is adopted.'
-    : 'A copy that was made goes on in the cloud: run again with if-exists: adopt to take it.';
+    ? 'Run again: a copy that is there is adopted.'
+    : 'Run again with if-exists: adopt, or a copy that is there is not taken.';
 }
 
 /** Reads and deletes may be repeated until the timeout: the client knows which errors deserve less. */

@@ -17,6 +17,9 @@ export const LISTING_WINDOW = 120_000;
 /** Milliseconds for which the look that ends the window is repeated: right behind a burst, some reads are throttled. */
 const LAST_PATIENCE = 120_000;
 
+/** Looks follow each other ever more slowly. */
+const longer = (pause: number) => Math.min(pause * 1.5, 15_000);
+
 /** Milliseconds after the window for which a region that cannot be read holds up the others. A throttle does so longer. */
 const UNREADABLE = 180_000;
 
@@ -52,7 +55,7 @@ export async function lookForUnclear(
   // Not there when the window was over. Looked for with the others as long as those take.
   const absent = new Set<Unclear>();
   let missing = unclear;
-  for (let pause = 1_000; missing.some((one) => !absent.has(one)); pause = Math.min(pause * 1.5, 15_000)) {
+  for (let pause = 1_000; missing.some((one) => !absent.has(one)); pause = longer(pause)) {
     const left = end - clock.now();
     await clock.sleep(Math.min(pause, left > 0 ? left : deadline - clock.now()), signal);
     const last = clock.now() >= end;
@@ -155,7 +158,7 @@ export async function locate(
       throw error;
     }
   };
-  for (let pause = 1_000; ; pause = Math.min(pause * 1.5, 15_000)) {
+  for (let pause = 1_000; ; pause = longer(pause)) {
     const found = await Promise.all(regions.map(isIn));
     const region = regions[found.indexOf(true)];
     if (region !== undefined) return region;

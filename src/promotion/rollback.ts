@@ -1,11 +1,11 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { bounded, resume, Stopped } from './context.ts';
+import { bounded, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { LISTING_WINDOW } from './look.ts';
 import { isMarkedBy } from './mark.ts';
-import type { ImageRef, Order, Problem, Promotion, Report } from './model.ts';
+import type { ImageRef, Problem, Promotion, Report } from './model.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {
@@ -70,9 +70,9 @@ export async function rollback(
   // From now on: the last call may have waited long for its turn before it was sent.
   const end = clock.now() + LISTING_WINDOW;
   for (;;) {
-    const last = (!traces.unclear && absent.length === 0) || clock.now() >= end || signal.aborted;
+    const last = clock.now() >= end || signal.aborted;
     const troubles = await Promise.all(traces.places.map(sweep));
-    if (last) {
+    if (last || (!traces.unclear && absent.length === 0)) {
       left.push(...troubles.flat());
       break;
     }
@@ -100,7 +100,7 @@ export async function rollback(
 }
 
 /** What a promotion is when these of its images are gone. The reasons why targets failed stay. */
-export function withoutDeleted(order: Order, promotion: Promotion, deleted: readonly ImageRef[]): void {
+export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[]): void {
   const gone = new Set(deleted.map(keyOf));
   for (const copy of promotion.copies) {
     const { region, projectId, imageId, problem } = copy;
@@ -109,10 +109,7 @@ export function withoutDeleted(order: Order, promotion: Promotion, deleted: read
     copy.created = false;
     copy.outcome = 'failed';
     copy.problem = problem
-      ? {
-          message: `${problem.message} The rollback deleted it.`,
-          advice: problem.advice.replace(resume(order), 'Run again.'),
-        }
+      ? { ...problem, message: `${problem.message} The rollback deleted it.` }
       : {
           message: `${region}: ${imageId} was deleted by the rollback, since another target failed.`,
           advice: 'Mend what failed and run again.',

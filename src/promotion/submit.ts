@@ -208,10 +208,15 @@ async function sendSingle(submission: Submission, copy: Copy): Promise<Answer | 
 }
 
 /** Only a new id is believed: one that was there before the copy would be handed out, or deleted, as ours. */
-function madeBy(submission: Submission, copy: Copy, answer: CopyAnswer, info: CopyInfo | undefined): Answer {
+function madeBy(
+  { findings }: Submission,
+  copy: Copy,
+  answer: CopyAnswer,
+  info: CopyInfo | undefined,
+): Answer {
   const { TargetImageId: imageId, TaskId: taskId = null } = info ?? {};
-  if (imageId === undefined || !isNew(submission.findings, copy.region, imageId)) {
-    return { kind: 'unclear', problem: withoutId(submission, copy, answer) };
+  if (imageId === undefined || !isNew(findings, copy.region, imageId)) {
+    return { kind: 'unclear', problem: withoutId(copy, answer) };
   }
   return { kind: 'made', imageId, taskId };
 }
@@ -303,8 +308,7 @@ async function takeOne(
   submission.singles = true;
   if (!imageId || !places.every((region) => isNew(findings, region, imageId))) {
     suspectSource(submission, targets);
-    for (const copy of open)
-      answers.set(copy, { kind: 'unclear', problem: withoutId(submission, copy, answer) });
+    for (const copy of open) answers.set(copy, { kind: 'unclear', problem: withoutId(copy, answer) });
     return;
   }
   report({
@@ -330,7 +334,7 @@ async function takeOne(
       type: 'warning',
       problem: {
         message: `This site ignores TargetRegionList: it answered with one image, ${imageId} in ${home}, instead of ${open.length}.`,
-        advice: 'That image is deleted, and the regions are copied to one by one.',
+        advice: 'The regions are copied to one by one. What becomes of that image is told.',
       },
     });
     return;
@@ -339,7 +343,7 @@ async function takeOne(
   for (const copy of open) {
     if (copy === made) continue;
     const message = `CopyCustomImage answered for ${open.length} regions with one image, ${imageId}, so whether a copy was made in ${copy.region} is not clear.`;
-    answers.set(copy, { kind: 'unclear', problem: { message, advice: resume(order) } });
+    answers.set(copy, { kind: 'unclear', problem: { message, advice: LOOK } });
   }
 }
 
@@ -353,15 +357,17 @@ function lost({ order }: Submission, copy: Copy): Problem {
 function unseen({ order }: Submission, copy: Copy, { message, advice }: Problem): Problem {
   return {
     message: `${copy.region}: no copy was seen before the timeout. The last answer: ${message}`,
-    advice: advice === resume(order) ? advice : `${advice} ${resume(order)}`,
+    advice: `${advice} ${resume(order)}`,
   };
 }
 
-function withoutId({ order }: Submission, copy: Copy, { requestId }: CopyAnswer): Problem {
+const LOOK = 'Look for the image in the console.';
+
+function withoutId(copy: Copy, { requestId }: CopyAnswer): Problem {
   const id = requestId ? ` (request id ${requestId})` : '';
   return {
     message: `CopyCustomImage answered without an image id for ${copy.region}${id}.`,
-    advice: resume(order),
+    advice: LOOK,
   };
 }
 

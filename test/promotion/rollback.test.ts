@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { resume } from '../../src/promotion/context.ts';
 import { LISTING_WINDOW } from '../../src/promotion/look.ts';
 import type { Copy, ImageRef, Problem, Promotion, Report } from '../../src/promotion/model.ts';
 import { rollback, type Traces, withoutDeleted } from '../../src/promotion/rollback.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { broken, FakeCloud, fails, markedBy, PROD, RUN, Scenario, SOURCE } from './scenario.ts';
+import { broken, FakeCloud, fails, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 
 const TERMINATE = 'TerminateCustomImage';
 const ours = (region: string, number = 1): ImageRef => ({
@@ -64,6 +63,14 @@ describe('a rollback', () => {
     expect([deleted, left]).toEqual([[ours('hk')], []]);
     expect(cloud.ids()).toEqual([]);
     expect(clock.elapsed).toBeLessThan(LISTING_WINDOW);
+  });
+
+  it('asks again for one that only its mark has found, too', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => false);
+    expect(await undo({ places: [place('hk')] })).toEqual({ deleted: [ours('hk')], left: [] });
+    expect(cloud.ids()).toEqual([]);
   });
 
   it('takes an image for gone that is not there for the whole window', async () => {
@@ -179,7 +186,6 @@ describe('a rollback', () => {
 });
 
 describe('a promotion whose images were rolled back', () => {
-  const { order } = new Scenario();
   const copy = (region: string, some: Partial<Copy> = {}): Copy => ({
     ...ours(region),
     name: 'web',
@@ -205,7 +211,7 @@ describe('a promotion whose images were rolled back', () => {
       adopted,
     ];
     const promotion: Promotion = { status: 'partial', source: SOURCE, copies, problems: [] };
-    withoutDeleted(order, promotion, [ours('hk'), ours('sg')]);
+    withoutDeleted(promotion, [ours('hk'), ours('sg')]);
     expect(promotion.status).toBe('partial');
     expect(promotion.copies).toEqual([
       copy('hk', {
@@ -227,30 +233,18 @@ describe('a promotion whose images were rolled back', () => {
     ]);
   });
 
-  it('is not said to go on in the cloud', () => {
-    const problem = { message: 'hk: is still Copying.', advice: `Give a longer timeout. ${resume(order)}` };
-    const promotion: Promotion = {
-      status: 'failed',
-      source: SOURCE,
-      copies: [copy('hk', { outcome: 'failed', problem })],
-      problems: [],
-    };
-    withoutDeleted(order, promotion, [ours('hk')]);
-    expect(promotion.copies[0]?.problem?.advice).toBe('Give a longer timeout. Run again.');
-  });
-
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ status: 'partial' as const, source: SOURCE, copies: [copy('hk')], problems: [] });
     const gone: Promotion = one();
-    withoutDeleted(order, gone, [ours('hk')]);
+    withoutDeleted(gone, [ours('hk')]);
     expect(gone.status).toBe('failed');
     for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
       const kept: Promotion = one();
-      withoutDeleted(order, kept, [other]);
+      withoutDeleted(kept, [other]);
       expect(kept).toEqual(one());
     }
     const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };
-    withoutDeleted(order, unsent, [ours('hk')]);
+    withoutDeleted(unsent, [ours('hk')]);
     expect(unsent.copies[0]?.state).toBe('Available');
   });
 });
