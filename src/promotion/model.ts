@@ -3,7 +3,15 @@ import type { Image } from '../cloud/cloud.ts';
 /** What to promote, checked by the inputs. Times in milliseconds. */
 export interface Order {
   source: { region: string; zone?: string; projectId?: string; imageId?: string; name?: string };
-  target: { projectId: string; regions: string[]; name?: string; description?: string; tag?: string };
+  target: {
+    projectId: string;
+    regions: string[];
+    /** Targets whose failure is a warning. They stand in `regions` as well. */
+    optionalRegions?: string[];
+    name?: string;
+    description?: string;
+    tag?: string;
+  };
   extraParameters: Record<string, string>;
   ifExists: 'adopt' | 'copy' | 'fail';
   wait: boolean;
@@ -45,6 +53,12 @@ export interface Copy {
   outcome: Outcome;
   /** This run made the image: only then may a rollback delete it. */
   created: boolean;
+  /** Its failure is a warning: it heeds neither the status nor the exit code. */
+  readonly optional?: boolean;
+  /** False while no listing has ever shown the image. */
+  listed?: boolean;
+  /** The step has ended, and the image may still become Available: the copy goes on in the cloud. */
+  pending?: boolean;
   /** CopyCustomImage was sent and may have made an image whose id is not known. */
   unclear: boolean;
   /** Unix milliseconds: submitted or adopted; settled. */
@@ -59,9 +73,13 @@ export interface Promotion {
   copies: Copy[];
   /** What stopped the promotion as a whole: a failed check, a timeout, a cancel. Failures of one target are in its copy. */
   problems: Problem[];
+  /** How it ended: `stopped` by a problem of the whole. */
+  ended?: 'complete' | 'stopped' | 'timeout' | 'cancelled';
+  /** From the first call to the end. */
+  seconds?: number;
 }
 
-/** What a promotion tells while it goes on. Copies are live: read them at once. */
+/** What a promotion tells while it goes on. */
 export type Event =
   | { type: 'plan'; source: Image; copies: readonly Copy[]; dryRun: boolean }
   /** CopyCustomImage is about to be sent for these: from here on an image may exist whose id is not known. */
@@ -70,8 +88,19 @@ export type Event =
   | { type: 'ids'; copies: readonly Copy[] }
   /** A copy changed its state; `from` is null for the first one seen. */
   | { type: 'state'; copy: Copy; from: string | null; seconds: number }
-  /** Nothing changed for a minute. `remaining`: an estimate in seconds, once a copy of this run has finished. */
-  | { type: 'heartbeat'; copies: readonly Copy[]; seconds: number; remaining: number | null }
+  /**
+   * Nothing changed for a minute. `remaining`: an estimate in seconds, once a copy of this run has finished; `slowest`:
+   * the seconds of the slowest finished one.
+   */
+  | {
+      type: 'heartbeat';
+      copies: readonly Copy[];
+      seconds: number;
+      remaining: number | null;
+      slowest?: number | null;
+    }
+  /** A rollback is over: what is gone, and what may still be there. */
+  | { type: 'rolled-back'; deleted: readonly ImageRef[]; left: readonly Problem[] }
   | { type: 'notice'; message: string }
   | { type: 'warning'; problem: Problem };
 

@@ -15,7 +15,8 @@ import { isOpen, newWatch, observe, type Watch, wait } from './wait.ts';
 export async function promote(context: Omit<Context, 'deadline'>): Promise<Promotion> {
   const { order, clock, report, signal } = context;
   const promotion: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
-  const deadline = clock.now() + order.timeout;
+  const startedAt = clock.now();
+  const deadline = startedAt + order.timeout;
   const until = bounded(clock, signal, order.timeout);
   try {
     await run({ ...context, signal: until.signal, deadline }, promotion);
@@ -29,7 +30,10 @@ export async function promote(context: Omit<Context, 'deadline'>): Promise<Promo
     if (copy.problem || isSettled(copy, order.wait) || order.dryRun) continue;
     copy.outcome = 'failed';
     copy.problem = ended(copy, order);
+    copy.pending = copy.imageId !== null || copy.unclear;
   }
+  promotion.seconds = (clock.now() - startedAt) / 1000;
+  promotion.ended = endOf(promotion, signal, clock.now() >= deadline);
   promotion.status = statusOf(promotion, order.dryRun);
   report({ type: 'ids', copies: promotion.copies });
   return promotion;
@@ -76,6 +80,16 @@ function takeIn(watch: Watch, { held }: Findings): void {
     const image = held.get(copy.region)?.find(({ ImageId }) => ImageId === copy.imageId);
     if (image) observe(watch, copy, image);
   }
+}
+
+function endOf(
+  { problems, copies }: Promotion,
+  signal: AbortSignal,
+  late: boolean,
+): NonNullable<Promotion['ended']> {
+  if (signal.aborted) return 'cancelled';
+  if (late && copies.some(({ pending }) => pending)) return 'timeout';
+  return problems.length > 0 ? 'stopped' : 'complete';
 }
 
 function isSettled(copy: Copy, waited: boolean): boolean {

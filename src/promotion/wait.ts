@@ -177,6 +177,7 @@ async function heartbeat(watch: Watch, signal: AbortSignal): Promise<void> {
           copies,
           seconds: (now - since) / 1000,
           remaining: remaining(watch, now),
+          slowest: watch.finished.length > 0 ? Math.max(...watch.finished) / 1000 : null,
         });
         next = now + HEARTBEAT;
       } else {
