@@ -112,10 +112,8 @@ export async function connect(
       core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));
     },
     onRetry({ error, delay }) {
-      // Once for each call and reason: an outage fails every region's call again and again.
-      const fact = `${error.call} ${error.meaning}`;
-      if (told.has(fact)) return;
-      told.add(fact);
+      if (told.has(error.meaning)) return;
+      told.add(error.meaning);
       report({
         type: 'notice',
         message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,

@@ -12,7 +12,8 @@ const TIMEOUT = 30_000;
 
 /**
  * A fault that passes is waited for at most so long, in milliseconds: long enough for a gateway that restarts, short
- * enough that a wrong api-url does not cost an hour. A throttle is no fault and is waited for as long as the caller can.
+ * enough that a wrong api-url does not cost an hour. A throttle is no fault and is waited for as long as the caller
+ * can; so is a gateway that says itself when to come back.
  */
 const FAULT_PATIENCE = 120_000;
 
@@ -31,10 +32,16 @@ export interface ClientOptions {
   publicKey: string;
   privateKey: string;
   securityToken?: string | undefined;
+  /** Some brands know their customers by this header (`ch_…`). It is not signed, and never sent when empty. */
+  channelKey?: string | undefined;
   clock: Clock;
   transport: Transport;
-  /** A call failed and is repeated after `delay` milliseconds or a little more. */
-  onRetry?: ((retry: { error: CloudError; delay: number }) => void) | undefined;
+  /**
+   * A call failed and is repeated after `delay` milliseconds or a little more, for up to `left` milliseconds. One
+   * outage fails the calls of every region again and again: this is called for the first of them alone, until a call
+   * has succeeded.
+   */
+  onRetry?: ((retry: { error: CloudError; delay: number; left: number }) => void) | undefined;
   /** Every attempt, for whoever debugs: `code` is the RetCode, or what stood in for one. */
   onAnswer?: ((answer: Attempt) => void) | undefined;
 }
@@ -44,6 +51,7 @@ export interface Attempt {
   region: string | undefined;
   code: string;
   requestId: string | undefined;
+  /** Whole milliseconds. */
   ms: number;
 }
 
@@ -53,8 +61,12 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { url, publicKey, privateKey, securityToken, clock, transport, onRetry, onAnswer } = options;
+  const { url, publicKey, privateKey, securityToken, channelKey, clock, transport, onRetry, onAnswer } =
+    options;
   const gate = createGate(clock);
+  const headers: Record<string, string> = channelKey ? { 'channel-key': channelKey } : {};
+  /** The outages that were told and go on: a throttle is one, everything else another. */
+  const told = new Set<boolean>();
 
   async function once(call: string, params: Params, signal: AbortSignal | undefined): Promise<Answer> {
     const fields = flatten({
@@ -66,7 +78,7 @@ export function createClient(options: ClientOptions): Client {
     });
     const signature = sign(fields, privateKey);
     const body = new URLSearchParams({ ...fields, Signature: signature }).toString();
-    const secrets = [privateKey, publicKey, securityToken ?? '', signature];
+    const secrets = [privateKey, publicKey, securityToken ?? '', channelKey ?? '', signature];
     const about = {
       call,
       region: fields.Region,
@@ -75,7 +87,8 @@ export function createClient(options: ClientOptions): Client {
 
     let answer: Awaited<ReturnType<Transport['send']>>;
     try {
-      answer = await transport.send({ url, body, timeout: call === COPY ? COPY_TIMEOUT : TIMEOUT, signal });
+      const timeout = call === COPY ? COPY_TIMEOUT : TIMEOUT;
+      answer = await transport.send({ url, headers, body, timeout, signal });
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
       const lost = call === COPY ? 'ambiguous' : 'retry';
@@ -85,19 +98,23 @@ export function createClient(options: ClientOptions): Client {
         verdict: error.final ? 'final' : error.reached ? lost : 'retry',
         meaning: quote(error.message, secrets),
         advice: error.advice,
+        decisive: error.final,
       });
     }
 
     const { status } = answer;
-    const header = answer.headers['x-ucloud-request-uuid'];
-    const requestId = quote(String(Array.isArray(header) ? header[0] : (header ?? '')), secrets) || undefined;
+    const header = (name: string) => String([answer.headers[name] ?? ''].flat()[0]);
+    const requestId = quote(header('x-ucloud-request-uuid'), secrets) || undefined;
+    const packed = packing(header('content-encoding'), answer.body);
     const parsed = parse(answer.body);
     const code = parsed ? (integer(parsed.RetCode) ?? null) : null;
     const known = code === null ? undefined : RETURN_CODES[code];
     const success = status >= 200 && status <= 299;
     if (parsed && success && code === 0) return { body: parsed, requestId };
 
-    const words = parsed && code !== null ? text(parsed.Message) : answer.body;
+    const words = parsed && code !== null ? text(parsed.Message) : packed ? '' : answer.body;
+    const retryAfter =
+      status === 429 || status === 503 ? pause(header('retry-after'), clock.now()) : undefined;
     const outcome = {
       ...about,
       status,
@@ -105,11 +122,19 @@ export function createClient(options: ClientOptions): Client {
       requestId,
       apiMessage: words ? quote(words, secrets) || null : null,
     };
+    const unreadable = { kind: 'unreadable', verdict: call === COPY ? 'ambiguous' : 'retry' } as const;
+    if (success && packed && code === null) {
+      throw new CloudError({
+        ...outcome,
+        ...unreadable,
+        meaning: `the answer is compressed (${quote(packed, secrets, 40)}), though it was asked for as it is`,
+        advice: 'Check which proxy stands between the runner and the API, and turn its compression off.',
+      });
+    }
     if (success && code === null) {
       throw new CloudError({
         ...outcome,
-        kind: 'unreadable',
-        verdict: call === COPY ? 'ambiguous' : 'retry',
+        ...unreadable,
         meaning: "the answer is not the API's: no JSON with a RetCode",
         advice: 'Check api-url, and whether a proxy or a sign-in page answers in place of the API.',
       });
@@ -118,14 +143,24 @@ export function createClient(options: ClientOptions): Client {
     if (code !== null && refused && (success || known)) {
       throw new CloudError({ ...outcome, kind: 'api', ...judge(call, known ?? UNKNOWN_CODE) });
     }
-    throw new CloudError({ ...outcome, kind: 'http', ...judgeStatus(call, status) });
+    const judged = judgeStatus(call, status);
+    throw new CloudError({
+      ...outcome,
+      kind: 'http',
+      ...judged,
+      ...(retryAfter !== undefined && {
+        meaning: `${judged.meaning}; it asks for a pause of ${retryAfter} s`,
+        waitSeconds: retryAfter,
+      }),
+    });
   }
 
   return {
-    async call(action, params, { signal, patience = 0, unsent = signal } = {}) {
+    async call(action, params, { signal, patience = 0, persist = false, unsent = signal } = {}) {
       const startedAt = clock.now();
-      const deadline = ({ slow }: CloudError) =>
-        startedAt + (slow ? patience : Math.min(patience, FAULT_PATIENCE));
+      const deadline = ({ slow, kind, waitSeconds }: CloudError) =>
+        startedAt +
+        (slow || (kind === 'http' && waitSeconds) ? patience : Math.min(patience, FAULT_PATIENCE));
       let last: CloudError | undefined;
       for (let attempt = 0; ; attempt++) {
         await gate.pass(unsent);
@@ -134,29 +169,46 @@ export function createClient(options: ClientOptions): Client {
         const sentAt = clock.now();
         const region = typeof params.Region === 'string' ? params.Region : undefined;
         const tell = (code: string, requestId: string | undefined) =>
-          onAnswer?.({ call: action, region, code, requestId, ms: clock.now() - sentAt });
+          onAnswer?.({ call: action, region, code, requestId, ms: Math.round(clock.now() - sentAt) });
         try {
           const answer = await once(action, params, signal);
           tell('RetCode 0', answer.requestId);
           gate.succeeded(sentAt);
+          told.clear();
           return answer;
         } catch (error) {
           if (!(error instanceof CloudError)) throw error;
           tell(error.code === null ? error.meaning : `RetCode ${error.code}`, error.requestId ?? undefined);
-          if (error.slow) gate.throttled(sentAt);
-          if (action === COPY || error.verdict !== 'retry') throw error;
+          if (error.slow) gate.throttled(sentAt, (error.waitSeconds ?? 0) * 1_000);
+          const passes = error.verdict === 'retry' || (persist && !error.decisive);
+          if (action === COPY || !passes) throw error;
           last = error;
         }
         const jitter = clock.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt);
         const own = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
         const delay = Math.max(own, gate.remaining());
-        if (clock.now() + delay > deadline(last)) throw last;
-        onRetry?.({ error: last, delay });
+        const left = deadline(last) - clock.now();
+        if (delay > left) throw last;
+        if (!told.has(last.slow)) onRetry?.({ error: last, delay, left });
+        told.add(last.slow);
         // Only its own delay: the gate spreads those that wait for it.
         await clock.sleep(own, signal);
       }
     },
   };
+}
+
+/** How a body is compressed, by its label or by its first bytes; empty when it is not. */
+function packing(encoding: string, body: string): string {
+  const label = encoding.trim().toLowerCase();
+  if (label !== '' && label !== 'identity') return label;
+  return body.startsWith('\u001f\ufffd') ? 'gzip' : '';
+}
+
+/** The seconds of a Retry-After: a number of them, or a date. */
+function pause(header: string, now: number): number | undefined {
+  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1_000);
+  return seconds > 0 ? seconds : undefined;
 }
 
 /** Lists become `Name.0`, `Name.1`; what is undefined is left out. */

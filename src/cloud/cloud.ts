@@ -70,6 +70,11 @@ export interface CallOptions {
   signal?: AbortSignal;
   /** Milliseconds for which an answer that the table calls retryable is asked for again. 0 or absent: one attempt. */
   patience?: number;
+  /**
+   * A copy that is known is watched, looked for or deleted: an error that may pass (a code nobody knows, HTTP 403, a
+   * page that is not the API's) is asked again like a retryable one. What is `decisive` is final all the same.
+   */
+  persist?: boolean;
 }
 
 export interface CopyOptions {

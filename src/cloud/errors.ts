@@ -260,6 +260,7 @@ export interface CloudErrorFields {
   requestId?: string | null | undefined;
   slow?: boolean;
   waitSeconds?: number | undefined;
+  decisive?: boolean;
 }
 
 /** A call that failed: what it means, what to do, and what may be tried next. */
@@ -275,6 +276,8 @@ export class CloudError extends Error {
   readonly requestId: string | null;
   readonly slow: boolean;
   readonly waitSeconds: number | undefined;
+  /** It cannot pass by itself: the keys, the caller's address, the policy, api-url, a proxy or a certificate. */
+  readonly decisive: boolean;
 
   constructor(fields: CloudErrorFields) {
     const {
@@ -309,7 +312,16 @@ export class CloudError extends Error {
     this.requestId = requestId;
     this.slow = fields.slow ?? false;
     this.waitSeconds = fields.waitSeconds;
+    this.decisive = fields.decisive ?? isDecisive(fields);
   }
+}
+
+const DECISIVE: readonly number[] = [160, 161, 170, 171, 172, 174, 294, 299];
+
+/** The security lock, 295, is on deletions above all: reads and copies may go through it. */
+function isDecisive({ kind, call, code }: CloudErrorFields): boolean {
+  if (kind !== 'api' || code === null || code === undefined) return false;
+  return DECISIVE.includes(code) || (code === 295 && call === 'TerminateCustomImage');
 }
 
 /** The part of an error that the code and the call decide. */

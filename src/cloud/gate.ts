@@ -7,7 +7,8 @@ export interface Gate {
   /** Milliseconds until the gate opens. */
   remaining(): number;
   pass(signal?: AbortSignal): Promise<void>;
-  throttled(sentAt: number): void;
+  /** `least`: milliseconds for which the API itself asks. */
+  throttled(sentAt: number, least?: number): void;
   succeeded(sentAt: number): void;
 }
 
@@ -25,11 +26,12 @@ export function createGate(clock: Clock): Gate {
       while (remaining() > 0) await clock.sleep(remaining() + clock.random() * wait, signal);
     },
     // Calls on their way together are of one opinion: a burst of refusals, or of successes, counts once.
-    throttled(sentAt) {
+    throttled(sentAt, least = 0) {
+      notBefore = Math.max(notBefore, clock.now() + least);
       if (sentAt <= raisedAt) return;
       wait = Math.min(LONGEST_WAIT, Math.max(FIRST_WAIT, wait * 2));
       raisedAt = clock.now();
-      notBefore = raisedAt + wait;
+      notBefore = Math.max(notBefore, raisedAt + wait);
     },
     succeeded(sentAt) {
       if (sentAt <= raisedAt || sentAt < easedAt) return;

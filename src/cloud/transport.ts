@@ -7,6 +7,8 @@ const LARGEST_BODY = 8 * 1024 * 1024;
 
 export interface TransportRequest {
   url: string;
+  /** Beside those that every request has. */
+  headers?: Readonly<Record<string, string>>;
   /** A form. */
   body: string;
   /** Milliseconds, for all of it: connecting, sending, reading the answer to its end. */
@@ -71,7 +73,7 @@ export function createTransport({
   }
 
   return {
-    send({ url, body, timeout, signal }) {
+    send({ url, headers: more, body, timeout, signal }) {
       return new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason);
         const target = new URL(url);
@@ -120,7 +122,9 @@ export function createTransport({
             headers: {
               'content-type': 'application/x-www-form-urlencoded',
               accept: 'application/json',
+              'accept-encoding': 'identity',
               'user-agent': userAgent,
+              ...more,
             },
             body,
           },

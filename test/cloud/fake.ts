@@ -12,11 +12,15 @@ export interface Sent {
   /** Virtual milliseconds since the start. */
   at: number;
   params: Record<string, string>;
+  headers: Readonly<Record<string, string>>;
   timeout: number;
 }
 
 /** A JSON body, or a whole answer; what is thrown is thrown by the transport. */
-export type Reply = (sent: Sent, index: number) => object | { status: number; raw: string };
+export type Reply = (
+  sent: Sent,
+  index: number,
+) => object | { status: number; raw: string; headers?: Record<string, string> };
 
 /** A client on a transport that never leaves the process. */
 export function fakeClient(reply: Reply, options: Partial<ClientOptions> & { latency?: number } = {}) {
@@ -24,16 +28,17 @@ export function fakeClient(reply: Reply, options: Partial<ClientOptions> & { lat
   const sent: Sent[] = [];
   const retries: { code: number | null; kind: string; delay: number }[] = [];
   const transport: Transport = {
-    async send({ body, timeout, signal }) {
+    async send({ body, headers = {}, timeout, signal }) {
       signal?.throwIfAborted();
-      const request = { at: clock.elapsed, params: Object.fromEntries(new URLSearchParams(body)), timeout };
+      const params = Object.fromEntries(new URLSearchParams(body));
+      const request = { at: clock.elapsed, params, headers, timeout };
       const index = sent.push(request) - 1;
       if (options.latency) await clock.sleep(options.latency, signal);
       const answer = reply(request, index);
-      const headers = { 'x-ucloud-request-uuid': `request-${index}` };
+      const id = { 'x-ucloud-request-uuid': `request-${index}` };
       return 'raw' in answer
-        ? { status: answer.status as number, headers, body: answer.raw as string }
-        : { status: 200, headers, body: JSON.stringify(answer) };
+        ? { status: answer.status, headers: { ...id, ...answer.headers }, body: answer.raw }
+        : { status: 200, headers: id, body: JSON.stringify(answer) };
     },
     close: async () => {},
   };

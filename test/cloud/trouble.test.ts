@@ -89,6 +89,7 @@ describe('the library', () => {
         headers: {
           'content-type': 'application/x-www-form-urlencoded',
           accept: 'application/json',
+          'accept-encoding': 'identity',
           'user-agent': 'agent',
         },
         body: 'a=b',
