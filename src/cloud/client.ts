@@ -1,8 +1,9 @@
 import type { Clock } from './clock.ts';
 import type { CallOptions, CopyOptions } from './cloud.ts';
-import { CloudError, COPY, judge, judgeStatus, quote, RETURN_CODES, UNKNOWN_CODE } from './errors.ts';
+import { CloudError, COPY, judge, judgeStatus, quote } from './errors.ts';
 import { createGate } from './gate.ts';
 import { number, record, text } from './parse.ts';
+import { RETURN_CODES, UNKNOWN_CODE } from './return-codes.ts';
 import { encode, sign } from './signature.ts';
 import { type Transport, TransportError } from './transport.ts';
 
@@ -141,7 +142,8 @@ export function createClient(options: ClientOptions): Client {
     }
     const refused = status < 500 && status !== 429;
     if (code !== null && refused && (success || known)) {
-      throw new CloudError({ ...outcome, kind: 'api', ...judge(call, known ?? UNKNOWN_CODE) });
+      const judged = judge(call, known ?? UNKNOWN_CODE, { params: fields, message: outcome.apiMessage });
+      throw new CloudError({ ...outcome, kind: 'api', ...judged });
     }
     const judged = judgeStatus(call, status);
     throw new CloudError({

@@ -87,15 +87,11 @@ async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
   }
 }
 
-/** What strikes every call alike, whatever its region: keys, the caller's address, a lock. */
-const OF_THE_ACCOUNT = new Set([170, 171, 172, 174, 294, 295]);
-
 /** A bad key, or a line that is down, fails every call: told once. */
 function distinct(errors: CloudError[]): Problem[] {
   const facts = new Map<string, Problem>();
   for (const error of errors) {
-    const alike = error.kind === 'connection' || OF_THE_ACCOUNT.has(error.code ?? 0);
-    const fact = alike ? error.meaning : error.message;
+    const fact = error.blames === 'account' ? error.meaning : error.message;
     if (!facts.has(fact)) facts.set(fact, asProblem(error));
   }
   return [...facts.values()];

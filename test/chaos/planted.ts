@@ -17,9 +17,9 @@ interface Planted {
 const PLANTED: Planted[] = [
   {
     name: 're-sending a copy after 110',
-    file: 'src/cloud/errors.ts',
-    from: "meaning: 'the gateway gave up on the API after 60 seconds',\n    advice: LATER,\n    reads: 'retry',\n    copy: 'ambiguous',",
-    to: "meaning: 'the gateway gave up on the API after 60 seconds',\n    advice: LATER,\n    reads: 'retry',\n    copy: 'retry',",
+    file: 'src/cloud/return-codes.ts',
+    from: "{ ...UNSURE, blames: 'account' },\n    {\n      '110'",
+    to: "{ reads: 'retry', copy: 'retry', blames: 'account' },\n    {\n      '110'",
   },
   {
     name: 'adopting by name alone',

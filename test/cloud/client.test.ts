@@ -114,6 +114,7 @@ describe('an answer', () => {
     [400, '{"RetCode":0}', 'http', 'final', 'final', null, 'HTTP 400'],
     [404, '', 'http', 'final', 'final', null, 'there is no API at this address'],
     [407, '', 'http', 'final', 'final', null, 'HTTP 407'],
+    [408, '', 'http', 'retry', 'ambiguous', null, 'HTTP 408'],
     [200, html, 'unreadable', 'retry', 'ambiguous', null, '("<html>'],
     [200, '', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
     [200, '{"RetCode":0', 'unreadable', 'retry', 'ambiguous', null, 'no JSON with a RetCode'],
@@ -153,7 +154,7 @@ describe('an answer', () => {
         throw new TransportError({ message: 'gone', advice: 'Look.', final }, reached);
       });
       const error = await failure(clock.run(client.call(action, {})), CloudError);
-      expect(error).toMatchObject({ kind, verdict, advice: 'Look.', meaning: 'gone' });
+      expect(error).toMatchObject({ kind, verdict, decisive: final, advice: 'Look.', meaning: 'gone' });
     }
   });
 

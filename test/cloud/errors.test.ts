@@ -1,51 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { CloudError, judgeStatus, quote, RETURN_CODES, UNKNOWN_CODE } from '../../src/cloud/errors.ts';
+import { CloudError, judgeStatus, quote } from '../../src/cloud/errors.ts';
+import { RETURN_CODES } from '../../src/cloud/return-codes.ts';
 import { TransportError } from '../../src/cloud/transport.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
 
-/** The documented table once more, by hand: code, class for reads and deletes, class for CopyCustomImage. */
+/** The documented table once more, by hand: class for reads and deletes, class for CopyCustomImage, whom it blames. */
 const TABLE = `
-110 retry ambiguous
-130 retry ambiguous
-150 retry ambiguous
-153 retry retry
-160 final final
-161 final final
-170 final final
-171 final final
-172 final final
-174 final final
-220 final final
-230 final final
-292 final final
-293 final final
-294 final final
-295 final final
-299 final final
-8022 retry ambiguous
-8024 retry ambiguous
-8095 final final
-8104 final final
-8226 final final
-8300 final final
-8825 retry ambiguous
-8861 retry ambiguous
-8874 retry ambiguous
-8889 retry ambiguous
-8956 final final
-8958 final final
-8959 final final
-8960 final ambiguous
-8961 final source-pending
-8962 final nothing-to-copy
-8970 final final
-8971 retry ambiguous
-8980 retry retry
-4711 final ambiguous
+110 130 150 8097 8108: retry ambiguous account
+153: retry retry account
+160 161 170 171 172 174 294 295: final final account
+520 8104 8116 8117: final final account
+100 210 220 292 8956 8958 8959: final final order
+230 240 293 299 8095 8226 8300 8970: final final target
+8022 8024 8825 8861: retry ambiguous target
+8025 8031 8041 8826 8828 8829 8857: retry ambiguous target
+8853 8874 8889 8971: retry ambiguous target
+8960: final ambiguous target
+8961: final source-pending order
+8962: final nothing-to-copy target
+8980: retry retry target
+4711: final ambiguous target
 `;
 const rows = TABLE.trim()
   .split('\n')
-  .map((line) => line.split(' ') as [string, string, string]);
+  .flatMap((line) => {
+    const [codes = '', classes = ''] = line.split(': ');
+    const [reads, copy, blames] = classes.split(' ');
+    return codes.split(' ').map((code) => [code, reads, copy, blames] as const);
+  });
 
 const copyParams = { Region: 'cn-bj2', SourceImageId: 'uimage-1', ProjectId: 'org-1' };
 
@@ -55,12 +37,27 @@ async function fail(action: string, reply: object, params: Record<string, string
 }
 
 describe('return codes', () => {
-  it.each(rows)('%s: %s for reads and deletes, %s for a copy', async (code, reads, copy) => {
+  it.each(rows)('%s: %s for reads and deletes, %s for a copy', async (code, reads, copy, blames) => {
     const body = { RetCode: Number(code), Message: 'words' };
+    const all = { code: Number(code), kind: 'api', blames };
     for (const action of ['DescribeImage', 'TerminateCustomImage']) {
-      expect(await fail(action, body)).toMatchObject({ verdict: reads, code: Number(code), kind: 'api' });
+      expect(await fail(action, body)).toMatchObject({ ...all, verdict: reads });
     }
-    expect(await fail('CopyCustomImage', body)).toMatchObject({ verdict: copy, code: Number(code) });
+    expect(await fail('CopyCustomImage', body)).toMatchObject({ ...all, verdict: copy });
+  });
+
+  it('are decisive where they can never pass', async () => {
+    const decisive = async (action: string) => {
+      const errors = await Promise.all(rows.map(([code]) => fail(action, { RetCode: Number(code) })));
+      return errors
+        .filter((error) => error.decisive)
+        .map(({ code }) => Number(code))
+        .sort((a, b) => a - b);
+    };
+    expect(await decisive('DescribeImage')).toEqual([160, 161, 170, 171, 172, 174, 294, 299, 8956]);
+    expect(await decisive('TerminateCustomImage')).toContain(295);
+    const limit = await fail('DescribeImage', { RetCode: 230, Message: 'Params [Limit] not available' });
+    expect(limit.decisive).toBe(true);
   });
 
   it('has no code that the table above lacks', () => {
@@ -77,15 +74,22 @@ describe('return codes', () => {
     expect(having('waitSeconds')).toEqual(['8980 30']);
   });
 
-  it.each(Object.entries(RETURN_CODES))('%s tells what it means and what to do', (_, { meaning, advice }) => {
+  it.each(
+    Object.entries(RETURN_CODES).flatMap(([code, entry]) =>
+      [entry, ...(entry.instead ?? [])].map(({ meaning, advice }) => ({ code, meaning, advice })),
+    ),
+  )('$code: "$meaning" tells what to do', ({ meaning, advice }) => {
     expect(meaning).toMatch(/^[^.\n|]{15,160}[^.\s]$/);
     expect(advice).toMatch(/^[A-Z][^\n|]{20,300}\.$/);
   });
 
   it.each([
     [294, /self-hosted runner.*static egress IP.*larger runner with static IPs.*allow-list/],
-    [171, /line break/],
-    [174, /temporary keys/],
+    [171, /line break.*api-url/],
+    [174, /temporary keys.*role-urn/],
+    [230, /region ids, project-id/],
+    [295, /deletions/],
+    [520, /Top up/],
     [8095, /quota/],
     [8104, /[Pp]ay/],
     [8961, /Available/],
@@ -96,17 +100,50 @@ describe('return codes', () => {
     expect(RETURN_CODES[code]?.advice).toMatch(words);
   });
 
+  const HINT = /^Set project-id/;
+  it.each([
+    ['299', 'DescribeImage', { Region: 'hk' }, { RetCode: 299 }, HINT],
+    ['292', 'DescribeImage', { Region: 'hk' }, { RetCode: 292 }, HINT],
+    ['230', 'CopyCustomImage', { Region: 'hk' }, { RetCode: 230 }, HINT],
+    ['299 with a project', 'DescribeImage', copyParams, { RetCode: 299 }, /^Allow DescribeImage/],
+    ['292 with a project', 'DescribeImage', copyParams, { RetCode: 292 }, /^Check project-id/],
+    ['299 of a call without projects', 'GetRegion', {}, { RetCode: 299 }, /^Allow GetRegion/],
+    ['299 of AssumeRole', 'AssumeRole', {}, { RetCode: 299 }, /STSCreateOnlyAccess/],
+    ['230 of AssumeRole', 'AssumeRole', {}, { RetCode: 230 }, /role-duration/],
+  ])('%s says what the request lacked', async (_, action, params, reply, words) => {
+    expect((await fail(action, reply, params)).advice).toMatch(words);
+  });
+
+  it('230 says that a project is lacking only where the API names no other parameter', async () => {
+    const advice = async (Message: string) =>
+      (await fail('DescribeImage', { RetCode: 230, Message }, { Region: 'hk' })).advice;
+    expect(await advice('Params [az_group] not available')).toMatch(
+      /^"az_group" is the parameter Region \(inputs region and target-regions\)\. Check the input/,
+    );
+    expect(await advice('Params [zone_id] not available')).toContain('Zone (input zone)');
+    expect(await advice('Missing params [organization_id]')).toMatch(
+      /^"organization_id" is the parameter ProjectId \(input project-id\)\. Set project-id/,
+    );
+  });
+
+  it('174 names the brand and its channel key, unless there is a security token', async () => {
+    expect((await fail('GetRegion', { RetCode: 174 })).advice).not.toContain('channel-key');
+    const { client, clock } = fakeClient(() => ({ RetCode: 174 }), { securityToken: '' });
+    const error = await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    expect(error.message).toContain('this brand does not accept the keys without its channel key');
+    expect(error.advice).toMatch(/brand.*channel-key/);
+  });
+
   it('299 names the call that was denied', async () => {
     expect((await fail('GetProjectList', { RetCode: 299 })).advice).toContain('GetProjectList');
   });
 
-  it('says of an unknown code that nobody here knows it', () => {
-    expect(UNKNOWN_CODE.meaning).toBe('the API answered with a return code that is not known here');
-  });
-
   it('shows the API’s words for an unknown code', async () => {
     const error = await fail('CopyCustomImage', { RetCode: 99999, Message: 'the moon is full' });
-    expect(error.message).toContain('(RetCode 99999: "the moon is full", request id request-0)');
+    expect(error.message).toContain(
+      'failed: the API answered with a return code that this action does not know ' +
+        '(RetCode 99999: "the moon is full", request id request-0)',
+    );
   });
 });
 
@@ -117,6 +154,7 @@ describe('an HTTP status', () => {
     [403, 'the request was refused before it reached the API'],
     [404, 'there is no API at this address'],
     [405, 'there is no API at this address'],
+    [408, 'the API endpoint stopped waiting for the request'],
     [406, 'the request was refused before it reached the API'],
     [499, 'the request was refused before it reached the API'],
     [500, 'the API or a gateway before it is out of order'],
@@ -138,6 +176,7 @@ describe('CloudError', () => {
       region: 'cn-bj2',
       requestId: 'request-0',
       slow: false,
+      apiMessage: 'image quota exceeded',
     });
   });
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { parse } from 'yaml';
-import { RETURN_CODES } from '../../src/cloud/errors.ts';
+import { RETURN_CODES } from '../../src/cloud/return-codes.ts';
 import { HOSTILE } from '../words/hostile.ts';
 import { type Change, type Mutation, placesOf, Site, WIRE_FAULTS } from './site.ts';
 

@@ -10,7 +10,8 @@ import type {
   Project,
   Region,
 } from '../../src/cloud/cloud.ts';
-import { CloudError, COPY, judge, RETURN_CODES, UNKNOWN_CODE } from '../../src/cloud/errors.ts';
+import { CloudError, COPY, judge } from '../../src/cloud/errors.ts';
+import { RETURN_CODES, UNKNOWN_CODE } from '../../src/cloud/return-codes.ts';
 import { check, type Findings } from '../../src/promotion/check.ts';
 import { type Context, Stopped } from '../../src/promotion/context.ts';
 import { withMark } from '../../src/promotion/mark.ts';

@@ -121,7 +121,7 @@ it('of the check', async () => {
       ],
       "unlisted": [
         "The regions were not checked against GetRegion: GetRegion failed: the IAM policy of the key's user does not allow it (RetCode 299, request id request-299). The promotion goes on: a wrong name will be told by the copy itself.",
-        "The projects were not checked against GetProjectList: GetProjectList failed: this site does not know the call (RetCode 161, request id request-161). The promotion goes on: a wrong name will be told by the copy itself.",
+        "The projects were not checked against GetProjectList: GetProjectList failed: this API endpoint does not know the call (RetCode 161, request id request-161). The promotion goes on: a wrong name will be told by the copy itself.",
         "hk: no copy of this source is there",
       ],
     }
@@ -325,7 +325,7 @@ it('of the end', async () => {
         "sg: no copy of this source is there",
       ],
       "neverSent": [
-        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that is there is adopted.",
+        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). Re-run the job in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that is there is adopted.",
         "CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
         "CopyCustomImage of uimage-source in cn-bj2 failed: the API asks to wait 30 seconds before the next attempt (RetCode 8980, request id request-8980). It is sent again in 30 s.",
         "hk: no copy of this source is there",
@@ -388,7 +388,7 @@ it('of the wait', async () => {
         "hk: no copy of this source is there",
       ],
       "denied": [
-        "hk: uimage-new-hk-1 can no longer be watched: DescribeImage of uimage-new-hk-1 in hk failed: the security token is unknown: the temporary keys have expired, or the token is not theirs (RetCode 174, request id request-174). Get new temporary keys right before this step, valid for longer than its timeout, and pass their security-token with them; leave security-token empty for permanent keys. Run again: a copy that is there is adopted.",
+        "hk: uimage-new-hk-1 can no longer be watched: DescribeImage of uimage-new-hk-1 in hk failed: the security token is unknown or has expired (RetCode 174, request id request-174). Get new temporary keys right before this step, valid for longer than its timeout, and set security-token to the token issued with them; leave it empty for permanent keys. With role-urn, re-run the job: the action then asks for new keys. Run again: a copy that is there is adopted.",
         "hk: no copy of this source is there",
       ],
       "differs": [
@@ -530,7 +530,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "quota": [
-        "CopyCustomImage of uimage-source in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). Custom images of project org-prod now: 1 in hk. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then run this again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the quota of custom images in the target region is used up (RetCode 8095, request id request-8095). Custom images of project org-prod now: 1 in hk. Delete custom images there that nobody needs, or ask the vendor to raise the quota, then re-run the job.",
         "hk: the copy that is there cannot be used: uimage-old-hk is Unavailable",
       ],
       "secondKept": [
@@ -547,7 +547,7 @@ it('of a doubt', async () => {
         "hk: no copy of this source is there",
       ],
       "sourceNeverReady": [
-        "CopyCustomImage of uimage-source in cn-bj2 failed: the source image is not Available (RetCode 8961, request id request-8961). Wait until the console shows it as Available (it may still be in the making); an Unavailable one must be made again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the source image is not Available (RetCode 8961, request id request-8961). Wait until the console shows it as Available; an Unavailable one must be created again.",
         "The source uimage-source is not ready to be copied: waiting until it is Available.",
         "An earlier CopyCustomImage for hk was refused or unclear: a last look in 120 s makes sure that it made no copy unseen.",
         "hk: no copy of this source is there",
@@ -594,17 +594,17 @@ it('of a doubt', async () => {
         "hk: no copy of this source is there",
       ],
       "unclearAtTheEnd": [
-        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Run the workflow again in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that is there is adopted.",
+        "hk: no copy was seen before the timeout. The last answer: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Re-run the job in a few minutes; if it lasts, give the request id to the vendor's support. Run again: a copy that is there is adopted.",
         "It is not clear whether a copy was made in hk: CopyCustomImage of uimage-source in cn-bj2 failed: the gateway gave up on the API after 60 seconds (RetCode 110, request id request-110). Looking for it for up to 120 s before anything is sent again.",
         "hk: no copy of this source is there",
       ],
       "unclearForEver": [
-        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
-        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
-        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that is not known here (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Tried 4 times. See the API's own message; the vendor's support can explain the code by the request id.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
+        "It is not clear whether a copy was made in hk, sg: CopyCustomImage of uimage-source in cn-bj2 failed: the API answered with a return code that this action does not know (RetCode 99999, request id request-99999). Looking for it for up to 120 s before anything is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
         "No copy turned up in hk, sg: CopyCustomImage is sent again.",
@@ -617,7 +617,7 @@ it('of a doubt', async () => {
         "sg: no copy of this source is there",
       ],
       "unpaid": [
-        "CopyCustomImage of uimage-source in cn-bj2 failed: the account has an unpaid order, and copies are blocked until it is settled (RetCode 8104, request id request-8104). Pay or cancel the order in the console's billing pages, then run this again.",
+        "CopyCustomImage of uimage-source in cn-bj2 failed: the account has an unpaid order, and copies are blocked until it is settled (RetCode 8104, request id request-8104). Pay or cancel the order in the console's billing pages, then re-run the job.",
         "hk: no copy of this source is there",
       ],
       "unseen": [

@@ -17,7 +17,7 @@ const boxes = new Map(
     return [...part.matchAll(/^ {4}(\w+)\["(.*?)<br>/gm)].map(
       ([, box = '', files = '']): [string, string[]] => [
         box,
-        files.match(/[\w/]+\.ts/g)?.map((file) => `${folder}/${file}`) ?? [],
+        files.match(/[\w/-]+\.ts/g)?.map((file) => `${folder}/${file}`) ?? [],
       ],
     );
   }),
