@@ -233,14 +233,13 @@ function spellings(secret: string): string[] {
 
 /** Places where a run shows a key, a token or a signature. Only the commands that mask them may name them. */
 export function leaks(run: Run, cloud: Emulator, more: readonly string[] = []): string[] {
-  const { keys, temporaryKeys, requests } = cloud;
-  const neverSent = [keys.privateKey, temporaryKeys.privateKey, ...more];
+  const { keys, sessions, requests } = cloud;
+  const neverSent = [keys, ...sessions].map(({ privateKey }) => privateKey).concat(more);
   const signatures = requests.map(({ params }) => params.Signature ?? '').filter((text) => text !== '');
   const secrets = [
     ...neverSent,
     keys.publicKey,
-    temporaryKeys.publicKey,
-    temporaryKeys.securityToken,
+    ...sessions.flatMap(({ publicKey, securityToken }) => [publicKey, securityToken]),
     ...signatures,
   ];
   const post = run.post?.ran ? run.post : undefined;

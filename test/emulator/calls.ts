@@ -1,7 +1,8 @@
 import { entryOf, type Fault } from './faults.ts';
+import { newTemporaryKeys } from './keys.ts';
 import { DEFAULT_REGION, REGIONS } from './regions.ts';
 import { ApiError, invalidParameter, missingParameter } from './wire.ts';
-import type { Image, World } from './world.ts';
+import { type Image, partOf, type World } from './world.ts';
 
 export type Answer = Record<string, unknown>;
 
@@ -9,6 +10,8 @@ const IMAGE_TYPES = ['Base', 'Business', 'Custom'];
 const OS_TYPES = ['Linux', 'Windows'];
 const IMAGE_NAME = /^[\p{L}\p{N}\-_,.:[\]]{1,63}$/u;
 const DEFAULT_LIMIT = 20;
+const ROLE = /^ucs:iam::[^:/]+:role\/.+$/;
+const SESSION_NAME = /^[\w.-]{1,64}$/;
 
 /** The parameters of one call, read strictly: an empty value is an absent one. */
 export class Params {
@@ -34,9 +37,10 @@ export class Params {
     return value;
   }
 
-  count(name: string, otherwise: number): number {
+  count(name: string, otherwise: number, most = Number.POSITIVE_INFINITY, least = 0): number {
     const value = this.optional(name) ?? String(otherwise);
-    if (!/^\d{1,9}$/.test(value)) throw invalidParameter(name);
+    if (!/^\d{1,9}$/.test(value) || Number(value) > most || Number(value) < least)
+      throw invalidParameter(name);
     return Number(value);
   }
 
@@ -68,7 +72,12 @@ function knownProject(world: World, projectId: string): string {
 }
 
 function readProject(world: World, params: Params): string {
-  const given = world.settings.subAccount ? params.required('ProjectId') : params.optional('ProjectId');
+  const { subAccount } = world.settings;
+  const given = params.optional('ProjectId');
+  if (given === undefined && subAccount) {
+    if (subAccount === true) throw missingParameter('ProjectId');
+    throw new ApiError(subAccount, 'Params [organization_id] not available');
+  }
   return knownProject(world, given ?? world.projects.find((project) => project.isDefault)?.projectId ?? '');
 }
 
@@ -145,10 +154,9 @@ function describeImage(world: World, params: Params): Answer {
   const imageId = params.optional('ImageId');
   const ids = [...params.list('ImageIds'), ...(imageId ? [imageId] : [])];
   const offset = params.count('Offset', 0);
-  const limit = Math.min(params.count('Limit', DEFAULT_LIMIT), settings.pageCap);
+  const limit = Math.min(params.count('Limit', DEFAULT_LIMIT, settings.maxLimit), settings.pageCap);
   const images = world
-    .visible(region, projectId)
-    .filter((image) => image.listed)
+    .listed(region, projectId)
     .filter((image) => ids.length === 0 || ids.includes(image.imageId))
     .filter((image) => image.type === (type ?? image.type))
     .filter((image) => image.osType === (osType ?? image.osType))
@@ -191,11 +199,18 @@ function copyCustomImage(world: World, params: Params, entryFaults: ReadonlyMap<
     if (count < world.copySettings(target).quota) return undefined;
     return new ApiError(8095, `The quota of custom images in [${target}] is used up`);
   };
-  const accepted: string[] = [];
+  let accepted: string[] = [];
+  let refused: { target: string; error: ApiError } | undefined;
   for (const target of regions) {
     const error = refusal(target, accepted.filter((other) => other === target).length);
     if (!error) accepted.push(target);
     else if (!batch || settings.batchRefusal === 'whole') throw error;
+    else refused ??= { target, error };
+  }
+  if (settings.batchRefusal === 'drop' || settings.batchRefusal === 'whole') refused = undefined;
+  else if (refused) {
+    const part = partOf(settings.batchRefusal, regions, refused.target);
+    accepted = accepted.filter((target) => part.includes(target));
   }
 
   const infos = accepted.flatMap((target) => {
@@ -221,6 +236,7 @@ function copyCustomImage(world: World, params: Params, entryFaults: ReadonlyMap<
       },
     ];
   });
+  if (refused) throw refused.error;
   const { TargetRegion: _, ...first } = infos[0] ?? { TargetRegion: '' };
   if (!batch) return first;
   return { Infos: infos, ...(settings.batchAnswersBoth && first) };
@@ -230,14 +246,40 @@ function terminateCustomImage(world: World, params: Params): Answer {
   const region = readRegion(params);
   const projectId = readProject(world, params);
   const { imageId } = findCustomImage(world, region, projectId, params.required('ImageId'));
+  if (world.settings.securityLock) {
+    throw new ApiError(295, 'The operation needs a second verification: the security lock is on');
+  }
   world.delete(imageId);
   return { ImageId: imageId };
+}
+
+function assumeRole(world: World, params: Params): Answer {
+  const urn = params.required('RoleUrn');
+  if (!ROLE.test(urn)) throw invalidParameter('RoleUrn');
+  if (!SESSION_NAME.test(params.required('RoleSessionName'))) throw invalidParameter('RoleSessionName');
+  if ((params.optional('Policy') ?? '').length > 2048) throw invalidParameter('Policy');
+  const role = world.settings.roles.find((known) => known.urn === urn);
+  if (!role) throw new ApiError(299, `IAM permission denied: the role [${urn}] may not be assumed`);
+  const { maxSeconds } = role;
+  const seconds = params.count('DurationSeconds', Math.min(3600, maxSeconds), maxSeconds, 900);
+  const keys = newTemporaryKeys(world.settings.now() + seconds * 1000);
+  world.sessions.push(keys);
+  const { publicKey, privateKey, securityToken, expires } = keys;
+  return {
+    Credentials: {
+      AccessKeyId: publicKey,
+      AccessKeySecret: privateKey,
+      SecurityToken: securityToken,
+      Expiration: new Date(expires).toISOString(),
+    },
+  };
 }
 
 const CALLS: Record<
   string,
   (world: World, params: Params, entryFaults: ReadonlyMap<string, Fault>) => Answer
 > = {
+  AssumeRole: assumeRole,
   GetProjectList: getProjectList,
   GetRegion: getRegion,
   DescribeImage: describeImage,

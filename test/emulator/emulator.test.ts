@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { Agent, get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -402,7 +403,7 @@ describe('DescribeImage', () => {
   });
 
   it.each([
-    [{}, 220, 'Region'],
+    [{}, 220, 'Missing params [az_group]'],
     [{ Region: 'hkk' }, 230, 'Region'],
     [{ Region: 'hk', Zone: 'sg-01' }, 230, 'Zone'],
     [{ Region: 'hk', ImageType: 'custom' }, 230, 'ImageType'],
@@ -521,7 +522,7 @@ describe('CopyCustomImage', () => {
   });
 
   it.each<[string, Record<string, Value>, number, string?]>([
-    ['no region', { Region: '' }, 220, 'Region'],
+    ['no region', { Region: '' }, 220, 'az_group'],
     ['no source', { SourceImageId: '' }, 220, 'SourceImageId'],
     ['no target project', { TargetProjectId: '' }, 220, 'TargetProjectId'],
     ['an unknown region', { Region: 'nowhere' }, 230, '[Region]'],
@@ -566,6 +567,43 @@ describe('CopyCustomImage', () => {
     expect(Infos).toMatchObject([{ TargetRegion: 'sg' }]);
     emulator.setState(imageId, 'Unavailable');
     expect((await copy(emulator, { SourceImageId: imageId })).RetCode).toBe(8961);
+  });
+});
+
+describe('AssumeRole', () => {
+  const session = { RoleSessionName: 'ci-run.1', DurationSeconds: 900 };
+
+  it('gives keys that hold as long as asked', async () => {
+    const { emulator, pass } = await startAtNoon();
+    const { Credentials } = await call(emulator, 'AssumeRole', { RoleUrn: emulator.roleUrn, ...session });
+    expect(Credentials.Expiration).toBe('2026-11-24T12:15:00.000Z');
+    const { AccessKeyId: publicKey, AccessKeySecret: privateKey, SecurityToken } = Credentials;
+    const ask = async (token: Record<string, Value>) => {
+      const params = signed(emulator, { Action: 'GetRegion', ...token }, { publicKey, privateKey });
+      return ((await (await send(emulator, params)).json()) as Body).RetCode;
+    };
+    expect([await ask({ SecurityToken }), await ask({})]).toEqual([0, 174]);
+    expect(await ask({ SecurityToken: emulator.temporaryKeys.securityToken })).toBe(174);
+    pass(900);
+    expect(await ask({ SecurityToken })).toBe(174);
+    expect(emulator.sessions).toMatchObject([emulator.temporaryKeys, { publicKey, privateKey }]);
+  });
+
+  it.each<[Record<string, Value>, number, string]>([
+    [{ RoleUrn: '' }, 220, 'RoleUrn'],
+    [{ RoleUrn: 'role/image-promoter' }, 230, 'RoleUrn'],
+    [{ RoleUrn: 'ucs:iam::1:role/other' }, 299, 'ucs:iam::1:role/other'],
+    [{ RoleSessionName: 'a b' }, 230, 'RoleSessionName'],
+    [{ DurationSeconds: 899 }, 230, 'DurationSeconds'],
+    [{ DurationSeconds: 1801 }, 230, 'DurationSeconds'],
+    [{ Policy: 'x'.repeat(2049) }, 230, 'Policy'],
+  ])('%j: %i naming %s', async (params, retCode, named) => {
+    const emulator = await start();
+    const { roleUrn: urn } = emulator;
+    emulator.settings.roles = [{ urn, maxSeconds: 1800 }];
+    const answer = await call(emulator, 'AssumeRole', { RoleUrn: urn, ...session, ...params });
+    expect(answer).toMatchObject({ RetCode: retCode, Message: expect.stringContaining(named) });
+    expect(answer).not.toHaveProperty('Credentials');
   });
 });
 
@@ -619,8 +657,105 @@ describe('site variants', () => {
       Message: expect.stringContaining('GetProjectList'),
     });
     Object.assign(emulator.settings, { retCodeAsString: true, subAccount: true });
-    expect(await copy(emulator)).toMatchObject({ RetCode: '220', Message: 'Missing params [ProjectId]' });
+    expect(await copy(emulator)).toMatchObject({
+      RetCode: '220',
+      Message: 'Missing params [organization_id]',
+    });
     expect((await copy(emulator, { ProjectId: emulator.projects.source })).RetCode).toBe('0');
+    Object.assign(emulator.settings, { subAccount: 230 });
+    expect(await copy(emulator)).toMatchObject({ Message: 'Params [organization_id] not available' });
+  });
+
+  it('brands that need a channel key, and brands that must not get one', async () => {
+    const emulator = await start();
+    const codeWith = async (headers: Record<string, string>) => {
+      const body = new URLSearchParams(dotted(signed(emulator, { Action: 'GetRegion' })));
+      const response = await fetch(emulator.url, { method: 'POST', headers, body });
+      return ((await response.json()) as Body).RetCode;
+    };
+    const right = { 'channel-key': 'ch_right' };
+    expect([await codeWith({}), await codeWith(right)]).toEqual([0, 174]);
+    emulator.settings.channelKey = 'ch_right';
+    expect([await codeWith({}), await codeWith({ 'channel-key': 'ch_wrong' })]).toEqual([174, 174]);
+    expect(await codeWith(right)).toBe(0);
+  });
+
+  it('a largest Limit, beyond which 230 names it', async () => {
+    const emulator = await start({ maxLimit: 100 });
+    const page = (Limit: number) => call(emulator, 'DescribeImage', { Region: 'hk', Limit });
+    expect((await page(100)).RetCode).toBe(0);
+    expect(await page(101)).toMatchObject({ RetCode: 230, Message: expect.stringContaining('[Limit]') });
+  });
+
+  it('a security lock refuses deletes alone', async () => {
+    const emulator = await start({ securityLock: true });
+    const { TargetImageId: ImageId } = await copy(emulator, { TargetRegion: 'hk' });
+    const where = { Region: 'hk', ProjectId: emulator.projects.target };
+    expect((await call(emulator, 'TerminateCustomImage', { ...where, ImageId })).RetCode).toBe(295);
+    expect(await show(emulator, { Region: 'hk', ImageId })).toHaveLength(1);
+  });
+
+  it('small letters, a size that comes late, deleted images that stay in the list', async () => {
+    const { emulator, pass } = await startAtNoon({
+      names: 'lower',
+      sizeDelaySeconds: 5,
+      deletedListedSeconds: 30,
+      finalState: 'UnAvailable',
+    });
+    const { TargetImageId: ImageId } = await copy(emulator, { TargetRegion: 'hk', TargetImageName: 'Web-Ü' });
+    const find = () => show(emulator, { Region: 'hk', ImageId });
+    expect(await find()).toMatchObject([{ ImageName: 'web-ü', ImageSize: 0 }]);
+    pass(5);
+    expect(await find()).toMatchObject([{ ImageSize: 40, State: 'UnAvailable' }]);
+    emulator.editImage(ImageId, { name: 'mine', description: 'by hand' });
+    expect(await find()).toMatchObject([{ ImageName: 'mine', ImageDescription: 'by hand' }]);
+    emulator.deleteImage(ImageId);
+    expect(emulator.images('hk')).toEqual([]);
+    const where = { Region: 'hk', ProjectId: emulator.projects.target };
+    expect((await call(emulator, 'TerminateCustomImage', { ...where, ImageId })).RetCode).toBe(8956);
+    expect(await find()).toHaveLength(1);
+    pass(30);
+    expect(await find()).toEqual([]);
+  });
+
+  it.each([
+    ['before', ['sg']],
+    ['others', ['sg', 'us-ca']],
+  ] as const)('a batch refused for one region, though the %s are copied to', async (part, made) => {
+    const emulator = await start({ batchRefusal: part, byRegion: { hk: { quota: 0 } } });
+    const batch = { TargetRegionList: ['sg', 'hk', 'us-ca'] };
+    const copied = () => emulator.images(undefined, emulator.projects.target).map(({ region }) => region);
+    expect(await copy(emulator, batch)).toMatchObject({ RetCode: 8095 });
+    expect(copied()).toEqual(made);
+    emulator.settings.byRegion = {};
+    for (const { imageId, copyOf } of emulator.images()) if (copyOf) emulator.deleteImage(imageId);
+    emulator.faults.push({ action: 'CopyCustomImage', region: 'hk', executed: part, kind: { retCode: 293 } });
+    expect(await copy(emulator, batch)).toMatchObject({ RetCode: 293 });
+    expect(copied()).toEqual(made);
+  });
+
+  it('compresses bodies, and closes connections', async () => {
+    const emulator = await start({ gzip: true, reuse: 'close' });
+    const response = await send(emulator, signed(emulator, { Action: 'GetRegion' }));
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    expect(response.headers.get('connection')).toBe('close');
+    expect(await response.json()).toMatchObject({ RetCode: 0 });
+  });
+
+  it('resets a connection that is used again', async () => {
+    const emulator = await start({ reuse: 'reset' });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const ask = async () => {
+      const request = get(`${emulator.url}?Action=GetRegion`, { agent });
+      const [response] = await once(request, 'response');
+      response.resume();
+      await once(response, 'end');
+    };
+    await ask();
+    await expect(ask()).rejects.toMatchObject({ code: 'ECONNRESET' });
+    await ask();
+    expect(emulator.requests).toHaveLength(2);
+    agent.destroy();
   });
 
   it('throttles', async () => {
@@ -666,6 +801,7 @@ describe('faults', () => {
     [{ retCode: 8980, message: 'Wait' }, [200, expect.stringContaining('"Message":"Wait"')]],
     [{ http: 502 }, [502, expect.stringContaining('<html>')]],
     [{ http: 429, body: '{"slow": "down"}' }, [429, '{"slow": "down"}']],
+    [{ http: 200, body: '<html>Sign in</html>' }, [200, '<html>Sign in</html>']],
     ['garbage', [200, expect.stringContaining('\u0000')]],
     ['empty', [200, '']],
     ['hang', 'TimeoutError'],
@@ -683,6 +819,38 @@ describe('faults', () => {
       expect(emulator.requests[0]).toMatchObject({ fault: kind, ...(executed && { retCode: 0 }) });
       expect(await outcome(emulator)).toMatchObject([200, expect.stringContaining('TargetImageId')]);
     }
+  });
+
+  it('an answer with other fields, for calls with these parameters', async () => {
+    const emulator = await start();
+    for (let count = 0; count < 3; count += 1) emulator.addImage({ region: 'hk' });
+    const list = (Offset: number) =>
+      call(emulator, 'DescribeImage', { Region: 'hk', ImageType: 'Custom', Limit: 2, Offset });
+    const about = { action: 'DescribeImage', params: { Offset: '2' }, executed: true };
+    emulator.faults.push(
+      { ...about, kind: { fields: { ImageSet: [] } } },
+      { ...about, kind: { fields: { ImageSet: undefined, TotalCount: 9 } } },
+    );
+    expect((await list(0)).ImageSet).toHaveLength(2);
+    expect(await list(2)).toMatchObject({ TotalCount: 3, ImageSet: [] });
+    const bare = await list(2);
+    expect(bare.TotalCount).toBe(9);
+    expect(bare).not.toHaveProperty('ImageSet');
+    expect((await list(2)).ImageSet).toHaveLength(1);
+  });
+
+  it("an image of a stranger's, there from a given call on, and headers", async () => {
+    const emulator = await start();
+    const stranger = { region: 'hk', projectId: emulator.projects.target, description: 'not yours' };
+    emulator.faults.push({ action: 'CopyCustomImage', executed: true, kind: { adds: stranger } });
+    expect(emulator.images('hk')).toEqual([]);
+    const { TargetImageId } = await copy(emulator, { TargetRegion: 'hk' });
+    expect(emulator.images('hk').map(({ description }) => description)).toEqual(['not yours', '']);
+    expect(emulator.images('hk')[1]?.imageId).toBe(TargetImageId);
+    const headers = { 'Retry-After': '2' };
+    emulator.faults.push({ executed: false, kind: { http: 429, headers } });
+    const response = await send(emulator, signed(emulator, { Action: 'GetRegion' }));
+    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '2']);
   });
 
   it('huge: a valid answer of 64 MiB', async () => {

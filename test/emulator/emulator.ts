@@ -1,28 +1,27 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import { type Answer, copyTargets, isKnown, Params, perform } from './calls.ts';
 import { type Fault, type FaultKind, Faults } from './faults.ts';
+import { type Keys, newKeys, newTemporaryKeys, type TemporaryKeys } from './keys.ts';
 import { DEFAULT_REGION } from './regions.ts';
 import { ApiError, type Call, isSignedWith, missingParameter, parseCall } from './wire.ts';
-import { defaultSettings, type Image, type NewImage, PROJECTS, type Settings, World } from './world.ts';
+import {
+  defaultSettings,
+  type Image,
+  type NewImage,
+  PROJECTS,
+  ROLE_URN,
+  type Settings,
+  World,
+} from './world.ts';
 
 export type { Fault, FaultKind } from './faults.ts';
 export type { Image, NewImage, Settings } from './world.ts';
-
-export interface Keys {
-  publicKey: string;
-  privateKey: string;
-}
-
-export interface TemporaryKeys extends Keys {
-  securityToken: string;
-  /** Milliseconds since the epoch; may be set. */
-  expires: number;
-}
 
 /** One request as it came, with nothing hidden, and what became of it. */
 export interface RecordedRequest {
@@ -46,6 +45,10 @@ export interface Emulator {
   url: string;
   keys: Keys;
   temporaryKeys: TemporaryKeys;
+  /** Those, and what AssumeRole gave out. */
+  sessions: TemporaryKeys[];
+  /** The role that may be assumed. */
+  roleUrn: string;
   projects: typeof PROJECTS;
   /** Where the source image is: the default project's, in cn-bj2. */
   region: string;
@@ -60,6 +63,8 @@ export interface Emulator {
   images(region?: string, projectId?: string): Image[];
   addImage(image: NewImage): Image;
   deleteImage(imageId: string): void;
+  /** As somebody does in the console. */
+  editImage(imageId: string, change: { name?: string; description?: string }): void;
   /** From now on and for good. */
   setState(imageId: string, state: string): void;
   close(): Promise<void>;
@@ -76,12 +81,6 @@ const HUGE_BODY = 64 * 1024 * 1024;
 const REDIRECTED_PATH = '/redirected';
 const HTML = 'text/html; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
-
-/** Standard base64 with its awkward characters, as real keys have. */
-const newKeys = (): Keys => ({
-  publicKey: `4E+/${randomBytes(30).toString('base64')}==`,
-  privateKey: randomBytes(20).toString('hex'),
-});
 
 const page = (status: number) => `<html><head><title>${status}</title></head><body>${status}</body></html>\n`;
 
@@ -103,23 +102,22 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const faults = new Faults();
   const requests: RecordedRequest[] = [];
   const keys = newKeys();
-  const temporaryKeys = {
-    ...newKeys(),
-    securityToken: randomBytes(48).toString('base64'),
-    expires: settings.now() + 900_000,
-  };
+  const temporaryKeys = newTemporaryKeys(settings.now() + 900_000);
+  world.sessions.push(temporaryKeys);
   let acceptedAt: number[] = [];
 
-  function authenticate(call: Call): void {
+  function authenticate(call: Call, channelKey: unknown): void {
     const { params } = call;
+    if (channelKey !== settings.channelKey) throw new ApiError(174, 'Token Not Exists');
     if (!params.get('Signature')) throw new ApiError(170, 'Missing signature');
     if (!params.get('PublicKey')) throw missingParameter('PublicKey');
-    const pair = [keys, temporaryKeys].find(({ publicKey }) => publicKey === params.get('PublicKey'));
-    if (!pair) throw new ApiError(172, 'User not found by PublicKey');
-    const token = pair === temporaryKeys ? temporaryKeys.securityToken : undefined;
-    const expired = pair === temporaryKeys && settings.now() >= temporaryKeys.expires;
-    if (expired || (params.get('SecurityToken') || undefined) !== token)
-      throw new ApiError(174, 'SecurityToken not found');
+    const isIt = ({ publicKey }: Keys) => publicKey === params.get('PublicKey');
+    const session = world.sessions.find(isIt);
+    const pair = session ?? [keys].find(isIt);
+    if (!pair) throw new ApiError(172, 'User Not Exists');
+    const expired = session !== undefined && settings.now() >= session.expires;
+    if (expired || (params.get('SecurityToken') || undefined) !== session?.securityToken)
+      throw new ApiError(174, 'Token Not Exists');
     if (!isSignedWith(call, pair.privateKey)) throw new ApiError(171, 'Signature VerifyAC Error');
   }
 
@@ -146,7 +144,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     try {
       if (!action) throw new ApiError(160, 'Missing Action');
       if (!isKnown(world, action)) throw new ApiError(161, `Action [${action}] does not exist`);
-      authenticate(call);
+      authenticate(call, record.headers['channel-key']);
       throttle();
       if (settings.deniedActions.includes(action)) {
         throw new ApiError(299, `IAM permission denied: the policy does not allow [${action}]`);
@@ -172,8 +170,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   function send(response: ServerResponse, status: number, type: string, body: string): void {
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
-    response.end(body);
+    const bytes = settings.gzip ? gzipSync(body) : Buffer.from(body);
+    if (settings.gzip) response.setHeader('Content-Encoding', 'gzip');
+    if (settings.reuse === 'close') response.setHeader('Connection', 'close');
+    response.writeHead(status, { 'Content-Type': type, 'Content-Length': bytes.length });
+    response.end(bytes);
   }
 
   function sendHuge(response: ServerResponse, action: string): void {
@@ -195,9 +196,13 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
         const { retCode, message = `Fault ${retCode}` } = kind;
         send(response, 200, JSON_TYPE, JSON.stringify(answer(action, { Message: message }, retCode)));
       } else if ('http' in kind) {
+        for (const [name, value] of Object.entries(kind.headers ?? {})) response.setHeader(name, value);
         send(response, kind.http, HTML, kind.body ?? page(kind.http));
-      } else {
+      } else if ('entry' in kind) {
         throw new Error('An entry fault is part of a batch answer');
+      } else {
+        const body = 'fields' in kind ? { ...normal, ...kind.fields } : normal;
+        send(response, 200, JSON_TYPE, JSON.stringify(body));
       }
       return;
     }
@@ -228,6 +233,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     }
   }
 
+  /** Connections that have carried a request. */
+  const used = new WeakSet<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   function later(act: () => void): void {
     if (settings.latencyMs <= 0) {
@@ -242,7 +249,12 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = '', url = '', headers } = request;
+    const { method = '', url = '', headers, socket } = request;
+    if (settings.reuse === 'reset' && used.has(socket)) {
+      socket.resetAndDestroy();
+      return;
+    }
+    used.add(socket);
     response.setHeader('X-UCLOUD-REQUEST-UUID', randomUUID());
     const body = await readBody(request);
     if (body === undefined) return send(response, 413, HTML, page(413));
@@ -276,9 +288,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     const { action } = record;
     const { answer: fault, entries } = faults.take({
       action,
+      params: call.params,
       ...regionsOf(action, new Params(call.params)),
     });
     if (fault) record.fault = fault.kind;
+    if (fault && typeof fault.kind === 'object' && 'adds' in fault.kind) world.add(fault.kind.adds);
     const normal = fault && !fault.executed ? answer(action, {}) : handle(record, call, entries);
     later(() => {
       if (fault) sendFault(response, fault.kind, action, normal);
@@ -305,6 +319,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     url,
     keys,
     temporaryKeys,
+    sessions: world.sessions,
+    roleUrn: ROLE_URN,
     projects: PROJECTS,
     region: DEFAULT_REGION,
     sourceImageId,
@@ -322,9 +338,8 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     requests,
     images: (region, projectId) => world.customImages(region, projectId),
     addImage: (image) => world.add(image),
-    deleteImage: (imageId) => {
-      if (!world.delete(imageId)) throw new Error(`No such image: ${imageId}`);
-    },
+    deleteImage: (imageId) => world.delete(imageId),
+    editImage: (imageId, change) => world.edit(imageId, change),
     setState: (imageId, state) => world.setState(imageId, state),
     close: async () => {
       for (const timer of timers) clearTimeout(timer);

@@ -1,8 +1,14 @@
+import { type NewImage, type Partly, partOf } from './world.ts';
+
 /** What the client gets instead of the answer. */
 export type FaultKind =
   | { retCode: number; message?: string }
   /** Without a body: a gateway's HTML page. */
-  | { http: number; body?: string }
+  | { http: number; body?: string; headers?: Record<string, string> }
+  /** The usual answer, but for these fields; undefined leaves a field out. */
+  | { fields: Record<string, unknown> }
+  /** The usual answer, and a stranger's image that is there from now on. */
+  | { adds: NewImage }
   /** Only in a batch, only for the fault's region: its entry is not in Infos, or has an empty TargetImageId. */
   | { entry: 'missing' | 'empty' }
   | 'garbage'
@@ -22,12 +28,14 @@ export interface Fault {
   action?: string;
   /** Without it: any region. For CopyCustomImage a target region, otherwise Region. */
   region?: string;
+  /** What parameters of the call must be. Without it: anything. */
+  params?: Record<string, string>;
   /** The first matching call, counted from when the fault was set, that gets it; default 1. */
   nth?: number;
   /** How many calls get it; default 1; Infinity: until cleared. */
   times?: number;
-  /** Whether the call takes effect all the same. */
-  executed: boolean;
+  /** Whether the call takes effect all the same; of a batch, on some of its regions alone: `region` is the one at fault. */
+  executed: boolean | Partly;
   kind: FaultKind;
 }
 
@@ -35,6 +43,7 @@ export interface FaultTarget {
   action: string;
   regions: string[];
   batch: boolean;
+  params: ReadonlyMap<string, string>;
 }
 
 export const entryOf = (fault: Fault): 'missing' | 'empty' | undefined =>
@@ -46,7 +55,8 @@ export class Faults {
 
   push(...faults: Fault[]): void {
     for (const fault of faults) {
-      if (entryOf(fault) && !fault.region) throw new Error('An entry fault needs the region of its entry');
+      const needsRegion = entryOf(fault) !== undefined || typeof fault.executed === 'string';
+      if (needsRegion && !fault.region) throw new Error('This fault needs the region that it is about');
       this.#pending.push({ fault, seen: 0, left: fault.times ?? 1 });
     }
   }
@@ -67,6 +77,8 @@ export class Faults {
       const { fault } = waiting;
       if (fault.action !== undefined && fault.action !== call.action) continue;
       if (fault.region !== undefined && !call.regions.includes(fault.region)) continue;
+      const params = Object.entries(fault.params ?? {});
+      if (params.some(([name, value]) => call.params.get(name) !== value)) continue;
       const entry = entryOf(fault) !== undefined;
       if (entry && !call.batch) continue;
       waiting.seen += 1;
@@ -81,6 +93,12 @@ export class Faults {
       waiting.left -= 1;
     }
     this.#pending = this.#pending.filter(({ left }) => left > 0);
+    if (answer?.region !== undefined && typeof answer.executed === 'string') {
+      const made = partOf(answer.executed, call.regions, answer.region);
+      for (const region of call.regions) {
+        if (!made.includes(region)) entries.set(region, { ...answer, executed: false });
+      }
+    }
     return { answer, entries };
   }
 }

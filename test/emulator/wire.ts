@@ -10,7 +10,15 @@ export class ApiError extends Error {
   }
 }
 
-export const missingParameter = (name: string) => new ApiError(220, `Missing params [${name}]`);
+/** Messages name what is missing as the API calls it inside. */
+const INTERNAL_NAMES: Record<string, string> = {
+  Region: 'az_group',
+  Zone: 'zone_id',
+  ProjectId: 'organization_id',
+};
+
+export const missingParameter = (name: string) =>
+  new ApiError(220, `Missing params [${INTERNAL_NAMES[name] ?? name}]`);
 export const invalidParameter = (name: string) => new ApiError(230, `Params [${name}] not available`);
 
 /** A call as it came over the wire: flat parameters, and the texts of which its signature may be the hash. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { TemporaryKeys } from './keys.ts';
 import { REGIONS } from './regions.ts';
 
 /** How copies into a region go. */
@@ -14,6 +15,18 @@ export interface CopySettings {
   copiesDiffer: Partial<ImageFields>;
   /** `drop`, or the number of characters that a copy's description is cut to. */
   descriptions: 'keep' | 'drop' | number;
+  /** `lower`: a copy's name is kept in small letters. */
+  names: 'keep' | 'lower';
+  /** From the copy's start until it has a size; before, ImageSize is 0. */
+  sizeDelaySeconds: number;
+  /** How long DescribeImage lists an image that was deleted. */
+  deletedListedSeconds: number;
+}
+
+export interface Role {
+  /** `ucs:iam::<company>:role/<name>`. */
+  urn: string;
+  maxSeconds: number;
 }
 
 /** Everything that may be changed while the emulator runs. */
@@ -27,6 +40,8 @@ export interface Settings extends CopySettings {
   throttle: { calls: number; seconds: number } | undefined;
   /** Images that DescribeImage answers at most, whatever Limit says. */
   pageCap: number;
+  /** A larger Limit is refused with 230. */
+  maxLimit: number;
   /** false: DescribeImage leaves TotalCount out. */
   totalCount: boolean;
   /** Fields that DescribeImage leaves out of every image. */
@@ -35,18 +50,39 @@ export interface Settings extends CopySettings {
   unknownActions: string[];
   /** Calls that IAM denies: 299. */
   deniedActions: string[];
-  /** true: ProjectId must be sent. */
-  subAccount: boolean;
+  /** Under the account's security lock deletes are refused with 295; reads and copies go through. */
+  securityLock: boolean;
+  /** ProjectId must be sent: without it 220, or the code given. */
+  subAccount: boolean | 230 | 292 | 299;
+  /** A brand whose header `channel-key` must be this. Undefined: a brand that must not get one. */
+  channelKey: string | undefined;
+  /** What AssumeRole may take. */
+  roles: Role[];
   /** false: an older site, which ignores TargetRegionList and TargetImageTag, and answers without Infos. */
   batch: boolean;
   /** false: CopyCustomImage answers without TaskId. */
   taskIds: boolean;
   /** true: a batch answer carries TargetImageId and TaskId beside Infos, as the example in the API's page does. */
   batchAnswersBoth: boolean;
-  /** What a batch does about a region it cannot copy to: refuse `whole`, or `drop` that region's entry. */
-  batchRefusal: 'whole' | 'drop';
+  /**
+   * What a batch does about a region it cannot copy to: refuse the `whole` batch; `drop` that region's entry; or refuse,
+   * though the regions `before` it in the list, or all `others`, are copied to.
+   */
+  batchRefusal: 'whole' | 'drop' | Partly;
   retCodeAsString: boolean;
+  /** Bodies are compressed, though nobody asked for it. */
+  gzip: boolean;
+  /** `reset`: a connection is reset when it is used a second time. `close`: each answer announces its end. */
+  reuse: 'keep' | 'reset' | 'close';
 }
+
+/** The regions of a batch that are copied to although its answer is an error that one region brought about. */
+export type Partly = 'before' | 'others';
+
+export const partOf = (part: Partly, regions: string[], region: string): string[] =>
+  part === 'before'
+    ? regions.slice(0, Math.max(0, regions.indexOf(region)))
+    : regions.filter((other) => other !== region);
 
 export function defaultSettings(): Settings {
   return {
@@ -56,21 +92,30 @@ export function defaultSettings(): Settings {
     quota: Number.POSITIVE_INFINITY,
     copiesDiffer: {},
     descriptions: 'keep',
+    names: 'keep',
+    sizeDelaySeconds: 0,
+    deletedListedSeconds: 0,
     byRegion: {},
     now: Date.now,
     latencyMs: 0,
     throttle: undefined,
     pageCap: 100,
+    maxLimit: Number.POSITIVE_INFINITY,
     totalCount: true,
     omitFields: [],
     unknownActions: [],
     deniedActions: [],
+    securityLock: false,
     subAccount: false,
+    channelKey: undefined,
+    roles: [{ urn: ROLE_URN, maxSeconds: 12 * 3600 }],
     batch: true,
     taskIds: true,
     batchAnswersBoth: false,
     batchRefusal: 'whole',
     retCodeAsString: false,
+    gzip: false,
+    reuse: 'keep',
   };
 }
 
@@ -123,6 +168,7 @@ interface StoredImage extends ImageFields {
   finalState: string;
   settlesAt: number;
   listedAt: number;
+  sizedAt: number;
   copyOf?: { region: string; imageId: string };
   taskId?: string;
 }
@@ -134,6 +180,8 @@ export interface Project {
 }
 
 export const PROJECTS = { source: 'org-build1', target: 'org-prod22', other: 'org-stage3' } as const;
+
+export const ROLE_URN = 'ucs:iam::50002087:role/image-promoter';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 
@@ -147,6 +195,8 @@ const newTaskId = () => randomText(16, LETTERS + LETTERS.toUpperCase());
 /** Projects, regions, and images with their states over time. States follow from the clock: nothing runs in between. */
 export class World {
   readonly settings: Settings;
+  /** The temporary keys that were given out, expired or not. */
+  readonly sessions: TemporaryKeys[] = [];
   readonly projects: Project[] = [
     { projectId: PROJECTS.source, name: 'build', isDefault: true },
     { projectId: PROJECTS.target, name: 'production', isDefault: false },
@@ -154,6 +204,7 @@ export class World {
   ];
   readonly #images = new Map<string, StoredImage>();
   readonly #publicImages: StoredImage[] = [];
+  readonly #deleted: { image: StoredImage; listedUntil: number }[] = [];
 
   constructor(settings: Settings) {
     this.settings = settings;
@@ -197,13 +248,19 @@ export class World {
       finalState: image.finalState ?? (image.settlesInSeconds === undefined ? pendingState : 'Available'),
       settlesAt: now + (image.settlesInSeconds ?? 0) * 1000,
       listedAt: now + (image.listedInSeconds ?? 0) * 1000,
+      sizedAt: now,
     };
   }
 
   #show(record: StoredImage): Image {
-    const { pendingState, finalState, settlesAt, listedAt, ...image } = record;
+    const { pendingState, finalState, settlesAt, listedAt, sizedAt, ...image } = record;
     const now = this.settings.now();
-    return { ...image, state: now < settlesAt ? pendingState : finalState, listed: now >= listedAt };
+    return {
+      ...image,
+      size: now < sizedAt ? 0 : image.size,
+      state: now < settlesAt ? pendingState : finalState,
+      listed: now >= listedAt,
+    };
   }
 
   add(image: NewImage): Image {
@@ -239,6 +296,8 @@ export class World {
     });
     record.copyOf = { region, imageId: source.imageId };
     record.taskId = newTaskId();
+    record.sizedAt += settings.sizeDelaySeconds * 1000;
+    if (settings.names === 'lower') record.name = record.name.toLowerCase();
     this.#images.set(record.imageId, record);
     return this.#show(record);
   }
@@ -250,6 +309,16 @@ export class World {
       .map((image) => this.#show(image));
   }
 
+  /** What DescribeImage shows, deleted images that are listed still among it. */
+  listed(region: string, projectId: string): Image[] {
+    const now = this.settings.now();
+    const deleted = this.#deleted
+      .filter(({ image, listedUntil }) => now < listedUntil && image.region === region)
+      .filter(({ image }) => image.projectId === projectId)
+      .map(({ image }) => this.#show(image));
+    return [...this.visible(region, projectId).filter(({ listed }) => listed), ...deleted];
+  }
+
   /** Every custom image that exists, listed or not. */
   customImages(region?: string, projectId?: string): Image[] {
     return [...this.#images.values()]
@@ -258,14 +327,27 @@ export class World {
       .map((image) => this.#show(image));
   }
 
-  delete(imageId: string): boolean {
-    return this.#images.delete(imageId);
+  #find(imageId: string): StoredImage {
+    const record = this.#images.get(imageId);
+    if (!record) throw new Error(`No such image: ${imageId}`);
+    return record;
+  }
+
+  delete(imageId: string): void {
+    const image = this.#find(imageId);
+    const { deletedListedSeconds } = this.copySettings(image.region);
+    this.#images.delete(imageId);
+    this.#deleted.push({ image, listedUntil: this.settings.now() + deletedListedSeconds * 1000 });
+  }
+
+  /** As somebody does in the console. */
+  edit(imageId: string, change: Partial<Pick<ImageFields, 'name' | 'description'>>): void {
+    Object.assign(this.#find(imageId), change);
   }
 
   /** From now on and for good. */
   setState(imageId: string, state: string): void {
-    const record = this.#images.get(imageId);
-    if (!record) throw new Error(`No such image: ${imageId}`);
+    const record = this.#find(imageId);
     record.finalState = state;
     record.settlesAt = this.settings.now();
   }
