@@ -107,6 +107,7 @@ export async function connect(
     clock,
     env,
     userAgent: `copy-custom-image/${VERSION}`,
+    onSecret: core.setSecret,
     onAnswer({ call, region, code, requestId, ms }) {
       const where = region ? ` in ${region}` : '';
       core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));

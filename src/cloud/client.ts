@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { CallOptions, CopyOptions } from './cloud.ts';
-import { CloudError, COPY, judge, judgeStatus, quote } from './errors.ts';
+import { ASSUME_ROLE, CloudError, COPY, judge, judgeStatus, quote } from './errors.ts';
 import { createGate } from './gate.ts';
 import { number, record, text } from './parse.ts';
 import { RETURN_CODES, UNKNOWN_CODE } from './return-codes.ts';
@@ -21,6 +21,9 @@ const FAULT_PATIENCE = 120_000;
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 20_000;
 
+const UNDOCUMENTED =
+  "The API endpoint does not answer as documented; if it lasts, give the request id to the vendor's support.";
+
 export type Params = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 export interface Answer {
@@ -28,11 +31,16 @@ export interface Answer {
   requestId: string | undefined;
 }
 
-export interface ClientOptions {
-  url: string;
+export interface Keys {
   publicKey: string;
   privateKey: string;
   securityToken?: string | undefined;
+}
+
+export interface ClientOptions extends Keys {
+  url: string;
+  /** Asked before each request for the keys that sign it, in place of those above. */
+  keys?: ((signal?: AbortSignal) => Promise<Keys>) | undefined;
   /** Some brands know their customers by this header (`ch_…`). It is not signed, and never sent when empty. */
   channelKey?: string | undefined;
   clock: Clock;
@@ -57,19 +65,30 @@ export interface Attempt {
 }
 
 export interface Client {
-  /** The answer with RetCode 0; else throws CloudError, or a signal's reason. `unsent` ends only the wait to be sent. */
-  call(action: string, params: Params, options?: CallOptions & CopyOptions): Promise<Answer>;
+  /**
+   * The answer with RetCode 0; else throws CloudError, or a signal's reason. `unsent` ends only the wait to be sent.
+   * What `flaw` says of an answer with RetCode 0 makes it unreadable.
+   */
+  call(action: string, params: Params, options?: CallOptions & CopyOptions & Flaw): Promise<Answer>;
+}
+
+interface Flaw {
+  flaw?: (body: Answer['body']) => string | undefined;
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { url, publicKey, privateKey, securityToken, channelKey, clock, transport, onRetry, onAnswer } =
-    options;
+  const { url, channelKey, clock, transport, onRetry, onAnswer } = options;
   const gate = createGate(clock);
   const headers: Record<string, string> = channelKey ? { 'channel-key': channelKey } : {};
   /** The outages that were told and go on: a throttle is one, everything else another. */
   const told = new Set<boolean>();
 
-  async function once(call: string, params: Params, signal: AbortSignal | undefined): Promise<Answer> {
+  async function once(
+    call: string,
+    params: Params,
+    { publicKey, privateKey, securityToken }: Keys,
+    { signal, flaw }: Flaw & CopyOptions,
+  ): Promise<Answer> {
     const fields = flatten({
       ...params,
       Action: call,
@@ -80,6 +99,7 @@ export function createClient(options: ClientOptions): Client {
     const signature = sign(fields, privateKey);
     const body = new URLSearchParams({ ...fields, Signature: signature }).toString();
     const secrets = [privateKey, publicKey, securityToken ?? '', channelKey ?? '', signature];
+    if (options.keys) secrets.push(options.privateKey, options.publicKey);
     const about = {
       call,
       region: fields.Region,
@@ -111,9 +131,12 @@ export function createClient(options: ClientOptions): Client {
     const code = parsed ? (integer(parsed.RetCode) ?? null) : null;
     const known = code === null ? undefined : RETURN_CODES[code];
     const success = status >= 200 && status <= 299;
-    if (parsed && success && code === 0) return { body: parsed, requestId };
+    const fault = parsed && success && code === 0 ? flaw?.(parsed) : undefined;
+    if (parsed && success && code === 0 && fault === undefined) return { body: parsed, requestId };
 
-    const words = parsed && code !== null ? text(parsed.Message) : packed ? '' : answer.body;
+    // The answer to AssumeRole holds keys, and half of it may not be recognised as an answer.
+    const page = packed || fault || call === ASSUME_ROLE ? '' : answer.body;
+    const words = parsed && code !== null ? text(parsed.Message) : page;
     const retryAfter =
       status === 429 || status === 503 ? pause(header('retry-after'), clock.now()) : undefined;
     const outcome = {
@@ -124,6 +147,15 @@ export function createClient(options: ClientOptions): Client {
       apiMessage: words ? quote(words, secrets) || null : null,
     };
     const unreadable = { kind: 'unreadable', verdict: call === COPY ? 'ambiguous' : 'retry' } as const;
+    if (fault !== undefined) {
+      throw new CloudError({
+        ...outcome,
+        ...unreadable,
+        blames: 'target',
+        meaning: fault,
+        advice: UNDOCUMENTED,
+      });
+    }
     if (success && packed && code === null) {
       throw new CloudError({
         ...outcome,
@@ -158,7 +190,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   return {
-    async call(action, params, { signal, patience = 0, persist = false, unsent = signal } = {}) {
+    async call(action, params, { signal, patience = 0, persist = false, unsent = signal, flaw } = {}) {
       const startedAt = clock.now();
       const deadline = ({ slow, kind, waitSeconds }: CloudError) =>
         startedAt +
@@ -166,6 +198,7 @@ export function createClient(options: ClientOptions): Client {
       let last: CloudError | undefined;
       for (let attempt = 0; ; attempt++) {
         await gate.pass(unsent);
+        const keys = options.keys ? await options.keys(unsent) : options;
         unsent?.throwIfAborted();
         if (last && clock.now() > deadline(last)) throw last;
         const sentAt = clock.now();
@@ -173,7 +206,10 @@ export function createClient(options: ClientOptions): Client {
         const tell = (code: string, requestId: string | undefined) =>
           onAnswer?.({ call: action, region, code, requestId, ms: Math.round(clock.now() - sentAt) });
         try {
-          const answer = await once(action, params, signal);
+          const answer = await once(action, params, keys, {
+            ...(signal && { signal }),
+            ...(flaw && { flaw }),
+          });
           tell('RetCode 0', answer.requestId);
           gate.succeeded(sentAt);
           told.clear();

@@ -61,7 +61,7 @@ function targets(emulator: Emulator, count: number): string[] {
 
 async function submitOurs(emulator: Emulator, regions: string[]): Promise<number> {
   const { url, keys, region, sourceImageId, projects } = emulator;
-  const cloud = createCloud({ url, ...keys, clock: systemClock, env: {}, userAgent: 'bench' });
+  const cloud = createCloud({ url, ...keys, clock: systemClock, env: {}, userAgent: 'bench', onSecret() {} });
   try {
     const start = performance.now();
     const promotion = await promote({

@@ -42,15 +42,15 @@ export function fakeClient(reply: Reply, options: Partial<ClientOptions> & { lat
     },
     close: async () => {},
   };
-  const client = createClient({
+  const used: ClientOptions = {
     url: 'https://api.test/',
     ...KEYS,
     transport,
     onRetry: ({ error, delay }) => retries.push({ code: error.code, kind: error.kind, delay }),
     ...options,
     clock,
-  });
-  return { client, clock, sent, retries };
+  };
+  return { client: createClient(used), options: used, clock, sent, retries };
 }
 
 /** What `promise` rejects with. */

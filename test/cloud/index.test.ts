@@ -7,7 +7,15 @@ import { createCloud } from '../../src/cloud/index.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { failure, KEYS } from './fake.ts';
 
+const ROLE = { urn: 'ucs:iam::1:role/r', duration: 3_600_000, sessionName: 's' };
+const Credentials = {
+  AccessKeyId: 'id-canary',
+  AccessKeySecret: 'secret-canary',
+  SecurityToken: 'session-canary',
+};
+
 const answers: Record<string, object> = {
+  AssumeRole: { Credentials },
   GetRegion: { Regions: [{ Region: 'hk' }] },
   GetProjectList: { ProjectSet: [{ ProjectId: 'org-1' }] },
   DescribeImage: { ImageSet: [{ ImageId: 'uimage-1' }] },
@@ -15,48 +23,70 @@ const answers: Record<string, object> = {
   TerminateCustomImage: {},
 };
 
-it('makes every call over HTTP, with nothing secret but in the body, and lets the process end', async () => {
-  const seen: string[] = [];
-  const server = http.createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
+it.each([
+  ['its keys', undefined],
+  ['a role', ROLE],
+])(
+  'makes every call over HTTP by %s, with nothing secret but in the body, and lets the process end',
+  async (_, role) => {
+    const seen: string[] = [];
+    const signers: (string | null)[] = [];
+    const secrets: string[] = [];
+    const server = http.createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        seen.push(JSON.stringify([request.url, request.headers]));
+        const form = new URLSearchParams(body);
+        const action = form.get('Action') ?? '';
+        signers.push(form.get('PublicKey'));
+        response.end(JSON.stringify({ RetCode: 0, Action: `${action}Response`, ...answers[action] }));
+      });
     });
-    request.on('end', () => {
-      seen.push(JSON.stringify([request.url, request.headers]));
-      const action = new URLSearchParams(body).get('Action') ?? '';
-      response.end(JSON.stringify({ RetCode: 0, Action: `${action}Response`, ...answers[action] }));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const cloud = createCloud({
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+      publicKey: KEYS.publicKey,
+      privateKey: KEYS.privateKey,
+      clock: systemClock,
+      userAgent: 'copy-custom-image/1.0.0',
+      role,
+      onSecret: (secret) => secrets.push(secret),
+      env: {},
     });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const cloud = createCloud({
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    ...KEYS,
-    clock: systemClock,
-    userAgent: 'copy-custom-image/1.0.0',
-    env: {},
-  });
-  try {
-    expect(await cloud.getRegions()).toEqual([{ Region: 'hk' }]);
-    expect(await cloud.getProjects()).toEqual([{ ProjectId: 'org-1' }]);
-    expect(await cloud.describeImages({ Region: 'hk' })).toEqual([{ ImageId: 'uimage-1' }]);
-    const request = { Region: 'hk', SourceImageId: 'uimage-1', TargetProjectId: 'org-2' };
-    expect(await cloud.copyCustomImage(request)).toEqual({ TargetImageId: 'uimage-2' });
-    await cloud.terminateCustomImage({ Region: 'hk', ImageId: 'uimage-1' });
-  } finally {
-    await cloud.close();
-    // Ends only when no connection is left.
-    await new Promise((resolve) => server.close(resolve));
-  }
-  expect(seen).toHaveLength(5);
-  expect(seen.join()).not.toContain('canary');
-});
+    try {
+      expect(await cloud.getRegions()).toEqual([{ Region: 'hk' }]);
+      expect(await cloud.getProjects()).toEqual([{ ProjectId: 'org-1' }]);
+      expect(await cloud.describeImages({ Region: 'hk' })).toEqual([{ ImageId: 'uimage-1' }]);
+      const request = { Region: 'hk', SourceImageId: 'uimage-1', TargetProjectId: 'org-2' };
+      expect(await cloud.copyCustomImage(request)).toEqual({ TargetImageId: 'uimage-2' });
+      await cloud.terminateCustomImage({ Region: 'hk', ImageId: 'uimage-1' });
+    } finally {
+      await cloud.close();
+      // Ends only when no connection is left.
+      await new Promise((resolve) => server.close(resolve));
+    }
+    const signer = role ? Credentials.AccessKeyId : KEYS.publicKey;
+    expect(signers).toEqual([...(role ? [KEYS.publicKey] : []), ...Array(5).fill(signer)]);
+    expect(secrets).toEqual(role ? Object.values(Credentials) : []);
+    expect(seen.join()).not.toContain('canary');
+  },
+);
 
 it('a cloud that is closed makes no call', async () => {
   const server = http.createServer((_, response) => response.end('{"RetCode":0}'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const cloud = createCloud({ url, ...KEYS, clock: new VirtualClock(), userAgent: 'test', env: {} });
+  const cloud = createCloud({
+    url,
+    ...KEYS,
+    clock: new VirtualClock(),
+    userAgent: 'test',
+    env: {},
+    onSecret() {},
+  });
   try {
     expect(await cloud.getRegions()).toEqual([]);
     await cloud.close();
