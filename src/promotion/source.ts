@@ -1,5 +1,6 @@
 import type { Image, ImageQuery } from '../cloud/cloud.ts';
 import { type Context, reading, Stopped, stopOnError } from './context.ts';
+import { isLike } from './glob.ts';
 import { byAge } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
@@ -63,33 +64,6 @@ function unavailable(image: Image, where: string): Problem {
     message: `The source image ${image.ImageId} in ${where} is Unavailable.`,
     advice: 'It failed to build or was damaged: build it again. It cannot be copied.',
   };
-}
-
-/**
- * Glob with `*` and `?` only: brackets are letters of an image name. Each star first takes nothing, then one letter
- * more whenever the rest does not fit; only the last star is taken back, so the time is bounded by the product of the
- * lengths.
- */
-function isLike(name: string, pattern: string): boolean {
-  const letters = [...name];
-  const signs = [...pattern];
-  let at = 0;
-  let sign = 0;
-  let star = -1;
-  let resume = 0;
-  while (at < letters.length) {
-    if (signs[sign] === '*') {
-      star = sign++;
-      resume = at;
-    } else if (sign < signs.length && (signs[sign] === '?' || signs[sign] === letters[at])) {
-      sign++;
-      at++;
-    } else if (star >= 0) {
-      sign = star + 1;
-      at = ++resume;
-    } else return false;
-  }
-  return signs.slice(sign).every((left) => left === '*');
 }
 
 /** An image that tells no State is taken for Available as a source: the copy itself will say so if it is not. */
