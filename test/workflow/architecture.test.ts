@@ -4,7 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { read } from './step.ts';
 
-const FOLDERS: Record<string, string> = { workflow: 'src', promotion: 'src/promotion', cloud: 'src/cloud' };
+const FOLDERS: Record<string, string> = {
+  workflow: 'src',
+  promotion: 'src/promotion',
+  prune: 'src/prune',
+  cloud: 'src/cloud',
+};
 /** Holds one number. */
 const LEFT_OUT = 'src/version.ts';
 

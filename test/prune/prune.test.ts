@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { PROJECT, type Seed, World } from './world.ts';
+
+const sound = (days: number): Seed => ({
+  kind: 'ours',
+  hours: days * 24,
+  state: 'Available',
+  guarded: false,
+});
+
+/** In hk and sg the same, of which the oldest two must go: uimage-hk1 and uimage-hk2, uimage-sg6 and uimage-sg7. */
+const SEEDS: Seed[] = [
+  sound(90),
+  sound(60),
+  sound(30),
+  sound(20),
+  { ...sound(10), kind: 'unmarked', state: 'Unavailable' },
+];
+
+function stage(some: Partial<PruneOrder> = {}) {
+  const clock = new VirtualClock();
+  const site = { page: 100, total: true, newestFirst: false, latency: 100 };
+  const world = new World(clock, site, { keep: 2, minAge: 168 }, { hk: SEEDS, sg: SEEDS });
+  const cancel = new AbortController();
+  const events: PruneEvent[] = [];
+  const order: PruneOrder = {
+    projectId: PROJECT,
+    regions: ['hk', 'sg'],
+    rules: { name: 'web-*', keep: 2, minAge: 168 * 3_600_000, protect: new Map() },
+    dryRun: false,
+    timeout: 1_800_000,
+    ...some,
+  };
+  const play = () =>
+    clock.run(
+      prune({
+        order,
+        clock,
+        cloud: world.cloudFor({ alive: true, cancelledAt: null }),
+        report: (event) => events.push(structuredClone(event)),
+        signal: cancel.signal,
+      }),
+    );
+  return { clock, world, cancel, events, play };
+}
+
+/** `hk uimage-hk1 deleted` of each image of the family, the newest first. */
+const fates = ({ regions }: Pruning) =>
+  regions.flatMap(({ region, items }) =>
+    (items ?? []).map(({ image, fate }) => `${region} ${image.ImageId} ${fate}`),
+  );
+const told = ({ regions }: Pruning) => regions.flatMap(({ problems }) => problems);
+
+describe('prune', () => {
+  it('deletes one by one, the oldest first, after the plan; regions go side by side', async () => {
+    const { world, events, play, clock } = stage();
+    const result = await play();
+    expect(result).toMatchObject({ ended: 'complete', problems: [] });
+    expect(fates(result)).toEqual([
+      'hk uimage-hk4 kept',
+      'hk uimage-hk3 kept',
+      'hk uimage-hk2 deleted',
+      'hk uimage-hk1 deleted',
+      'sg uimage-sg9 kept',
+      'sg uimage-sg8 kept',
+      'sg uimage-sg7 deleted',
+      'sg uimage-sg6 deleted',
+    ]);
+    expect(result.regions[0]).toMatchObject({ listed: 5, problems: [] });
+    expect([...world.deletedByUs]).toEqual(['uimage-hk1', 'uimage-sg6', 'uimage-hk2', 'uimage-sg7']);
+    expect(events.map(({ type }) => type)).toEqual(['plan', 'fate', 'fate', 'fate', 'fate']);
+    expect(events[0]).toMatchObject({ regions: [{ region: 'hk', listed: 5 }, { region: 'sg' }] });
+    // The list, and for each delete a look before it.
+    expect(clock.elapsed).toBe(500);
+    expect(world.violations).toEqual([]);
+  });
+
+  it('in a dry run only lists', async () => {
+    const { world, clock, play } = stage({ dryRun: true });
+    const result = await play();
+    expect(fates(result).filter((line) => line.endsWith(' due'))).toHaveLength(4);
+    expect(result.ended).toBe('complete');
+    expect([world.deletes, clock.elapsed]).toEqual([0, 100]);
+  });
+
+  it('leaves a region alone whose list cannot be read', async () => {
+    const { world, play } = stage();
+    world.effects = [
+      { on: 'DescribeImage', nth: 1, count: 1, effect: { kind: 'code', code: 299, executed: null } },
+    ];
+    const result = await play();
+    expect(result.regions[0]).toMatchObject({ region: 'hk', items: null });
+    expect(told(result)).toEqual([
+      {
+        message: expect.stringMatching(
+          /^The list of images in hk could not be read, so nothing is deleted there: DescribeImage in hk failed: .*RetCode 299/,
+        ),
+        advice: expect.stringContaining('DescribeImage'),
+      },
+    ]);
+    expect([...world.deletedByUs]).toEqual(['uimage-sg6', 'uimage-sg7']);
+  });
+
+  it('goes on with the next image after a delete that fails, and says that it is still there', async () => {
+    const { world, play } = stage({ regions: ['hk'] });
+    world.effects = [
+      {
+        on: 'TerminateCustomImage',
+        nth: 1,
+        count: 14,
+        effect: { kind: 'code', code: 8022, executed: null },
+      },
+    ];
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 deleted', 'hk uimage-hk1 failed']);
+    expect(told(result)).toEqual([
+      {
+        message: expect.stringMatching(
+          /^uimage-hk1 in hk was not deleted: TerminateCustomImage of uimage-hk1/,
+        ),
+        advice: expect.stringContaining('request id'),
+      },
+    ]);
+  });
+
+  it('ends a region at an error that the next delete would meet as well; the others go on', async () => {
+    const { world, play } = stage();
+    world.effects = [
+      {
+        on: 'TerminateCustomImage',
+        nth: 1,
+        count: 1,
+        effect: { kind: 'code', code: 299, executed: null },
+      },
+    ];
+    const result = await play();
+    expect(fates(result).filter((line) => /due|failed|deleted/.test(line))).toEqual([
+      'hk uimage-hk2 due',
+      'hk uimage-hk1 failed',
+      'sg uimage-sg7 deleted',
+      'sg uimage-sg6 deleted',
+    ]);
+    expect(told(result)[0]?.message).toContain('uimage-hk1 in hk was not deleted');
+  });
+
+  it('says why one stays that was changed after the plan', async () => {
+    const { world, play } = stage({ regions: ['hk'] });
+    world.onCall = (n) => n === 2 && world.edit('rename', 'hk', 0);
+    const result = await play();
+    expect(result.regions[0]?.items?.at(-1)).toMatchObject({
+      fate: 'kept',
+      why: 'renamed, or its marker was removed, since the plan',
+    });
+    expect(told(result)).toEqual([]);
+  });
+
+  it('leaves it to the next run what the timeout does not reach', async () => {
+    const { world, play } = stage({ regions: ['hk'], timeout: 250 });
+    const result = await play();
+    expect(result.ended).toBe('timeout');
+    expect([...world.deletedByUs]).toEqual(['uimage-hk1']);
+    expect(fates(result).at(-2)).toBe('hk uimage-hk2 due');
+  });
+
+  it('a cancel waits a moment for the answer of the delete that was sent, and no longer', async () => {
+    for (const hangs of [false, true]) {
+      const { world, clock, cancel, play } = stage({ regions: ['hk'] });
+      const effect = { kind: 'hang', executed: null } as const;
+      if (hangs) world.effects = [{ on: 'TerminateCustomImage', nth: 1, count: 1, effect }];
+      clock.after(250, () => cancel.abort(new Error('The step was cancelled.')));
+      const result = await play();
+      expect(result.ended).toBe('cancelled');
+      expect(clock.elapsed).toBe(hangs ? 3_250 : 300);
+      expect(fates(result).slice(2)).toEqual([
+        'hk uimage-hk2 due',
+        `hk uimage-hk1 ${hangs ? 'failed' : 'deleted'}`,
+      ]);
+      expect(told(result).map(({ message }) => message)).toEqual(
+        hangs
+          ? ['Whether uimage-hk1 in hk was deleted is not known: the step was ended before the API answered.']
+          : [],
+      );
+    }
+  });
+});
