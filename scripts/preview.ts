@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrowserContext, chromium } from 'playwright-core';
 import { logPage, summaryPage } from './preview/page.ts';
-import { demoRun, FACTOR } from './preview/run.ts';
+import { demoRun } from './preview/run.ts';
 
 const WIDTH = 1000;
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -103,7 +103,7 @@ async function preview(check: boolean): Promise<void> {
       return;
     }
     const log = await context.newPage();
-    await log.setContent(logPage(run.lines, (run.durationMs * FACTOR) / 1000));
+    await log.setContent(logPage(run.lines, run.durationMs / 1000));
     for (const [page, name] of [
       [summary, 'summary.png'],
       [log, 'log.png'],

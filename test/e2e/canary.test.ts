@@ -45,7 +45,7 @@ const temporary = ({ cloud: { temporaryKeys } }: Stage) => ({
 /** Signalled while its copies are under way. */
 const signalled = async (it: Stage, what: 'cancel' | 'SIGKILL', step: Step = {}): Promise<Result> => {
   it.cloud.settings.copySeconds = ALWAYS;
-  const { running, done } = await it.start({ debug: true, regions: BATCH, ...step });
+  const { running, done } = it.start({ debug: true, regions: BATCH, ...step });
   await running.waitFor(/Copies under way/);
   running.signal(what);
   return done;

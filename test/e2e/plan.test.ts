@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { COPY, type Stage, test, WARP } from './support.ts';
+import { COPY, type Stage, test } from './support.ts';
 
 describe('the source', () => {
   test.concurrent('250 images in source and target: the newest that matches is chosen, and its copy adopted', async ({
@@ -50,7 +50,7 @@ describe('the source', () => {
 
   test.concurrent('that is still being made is waited for', async ({ stage }) => {
     const it = await stage({ source: { state: 'Making' } });
-    const { running, done } = await it.start({ warp: WARP, regions: ['hk'] });
+    const { running, done } = it.start({ regions: ['hk'] });
     await running.waitFor(/is Making: waiting until it is Available/);
     it.cloud.setState(it.cloud.sourceImageId, 'Available');
     const run = await done;
@@ -233,7 +233,7 @@ describe('what is there already', () => {
 
   test.concurrent('that is under way is adopted and waited for', async ({ stage }) => {
     const it = await stage();
-    const { imageId } = it.earlierCopy('hk', { state: 'Making', settlesInSeconds: 0.5 });
+    const { imageId } = it.earlierCopy('hk', { state: 'Making', settlesInSeconds: 30 });
     const run = await it.run({ regions: ['hk'] });
     expect(run.outcome).toBe('success');
     expect(run.images).toMatchObject([{ imageId, outcome: 'adopted', state: 'Available' }]);

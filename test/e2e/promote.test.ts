@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { COPY, DELETE, OUTPUTS, test, WARP } from './support.ts';
+import { COPY, DELETE, OUTPUTS, test } from './support.ts';
 
 const EIGHT = ['hk', 'sg', 'jpn-tky', 'kr-seoul', 'us-ca', 'ge-fra', 'uk-london', 'uae-dubai'];
 const MARK = /\[copy of cn-bj2\/uimage-\w+ by 1296235120-1-\w{6}\]$/;
@@ -241,8 +241,7 @@ describe('keys', () => {
   }) => {
     const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
     const { temporaryKeys } = it.cloud;
-    const { running, done } = await it.start({
-      warp: WARP,
+    const { running, done } = it.start({
       regions: ['hk', 'sg'],
       env: {
         UCLOUD_PUBLIC_KEY: temporaryKeys.publicKey,

@@ -10,15 +10,11 @@ import {
   type RecordedRequest,
   startEmulator,
 } from '../emulator/emulator.ts';
+import { Clock } from '../runner/clock.ts';
 import { type Options, type Run, type Running, startAction } from '../runner/runner.ts';
 
-// Runs mostly wait, so many go on at once. But a start keeps a core busy, and what starts in a crowd is too slow for
-// its warped timeouts: few start at once.
-vi.setConfig({ maxConcurrency: 40 });
-const STARTS = 3;
-
-/** Makes a window of two minutes four seconds. The emulator's own times stay real: 0.05 s is 1.5 s to the action. */
-export const WARP = 30;
+// Each keeps a core busy: more at once would only be slower each.
+vi.setConfig({ maxConcurrency: 4 });
 
 /** Takes a fifth off a start; it is kept by content, so a new dist/ is never taken for an old one. */
 const NODE_COMPILE_CACHE = join(tmpdir(), 'e2e-compile-cache');
@@ -43,7 +39,7 @@ export const REQUEST_ID = /request id [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/
 export interface Step extends Options {
   /** The target regions; default hk. */
   regions?: string[];
-  /** Without warp. */
+  /** By the real clock. */
   realTime?: boolean;
 }
 
@@ -73,35 +69,31 @@ export interface Started {
   done: Promise<Result>;
 }
 
-const waiting: (() => void)[] = [];
-let under = 0;
-
-/** Resolves when another step may start; call what it gives once that step is up. */
-async function starting(): Promise<() => void> {
-  if (under < STARTS) under++;
-  else await new Promise<void>((resolve) => waiting.push(resolve));
-  return () => {
-    const next = waiting.shift();
-    if (next) next();
-    else under--;
-  };
-}
-
 /** An API of its own, and steps that run on it. Every run is searched for its keys. */
 export class Stage {
   readonly cloud: Emulator;
+  /** The API's time, and that of the steps. */
+  readonly clock: Clock;
   /** What no run may show, beside the keys and signatures of this API. */
   readonly secrets: string[] = [];
   /** Called at the end of the test. */
   readonly closers: (() => unknown)[] = [];
 
-  constructor(cloud: Emulator) {
+  constructor(cloud: Emulator, clock: Clock) {
     this.cloud = cloud;
+    this.clock = clock;
+  }
+
+  static async start(options: EmulatorOptions = {}): Promise<Stage> {
+    const clock = new Clock();
+    const cloud = await startEmulator({ now: clock.now, copySeconds: 20, ...options });
+    clock.unanswered = cloud.hanging;
+    return new Stage(cloud, clock);
   }
 
   step({ regions = ['hk'], realTime = false, inputs = {}, env = {}, ...options }: Step): Options {
     return {
-      ...(realTime ? {} : { warp: WARP }),
+      ...(realTime ? {} : { clock: this.clock }),
       ...options,
       env: { ...(realTime ? {} : { NODE_COMPILE_CACHE }), ...this.cloud.env, ...env },
       inputs: {
@@ -113,22 +105,14 @@ export class Stage {
     };
   }
 
-  async run(step: Step = {}): Promise<Result> {
-    return (await this.#start(this.step(step))).done;
+  run(step: Step = {}): Promise<Result> {
+    return this.start(step).done;
   }
 
-  /** For what happens to a step on its way: in real time, unless told otherwise. */
-  start(step: Step = {}): Promise<Started> {
-    return this.#start(this.step({ realTime: step.warp === undefined, ...step }));
-  }
-
-  async #start(options: Options): Promise<Started> {
-    const leave = await starting();
-    const earlier = this.cloud.requests.length;
-    const running = startAction(options);
+  /** For what happens to a step on its way. */
+  start(step: Step = {}): Started {
+    const running = startAction(this.step(step));
     const done = running.done.then((run) => this.judge(run));
-    const isUp = until(() => this.cloud.requests.length > earlier, 2000);
-    Promise.race([isUp, done]).then(leave, leave);
     done.catch(() => {});
     return { running, done };
   }
@@ -198,7 +182,7 @@ export const test = plain.extend<{ stage: (options?: EmulatorOptions) => Promise
   stage: async ({}, use) => {
     const stages: Stage[] = [];
     await use(async (options) => {
-      const it = new Stage(await startEmulator(options));
+      const it = await Stage.start(options);
       stages.push(it);
       return it;
     });

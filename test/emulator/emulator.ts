@@ -59,6 +59,8 @@ export interface Emulator {
   settings: Settings;
   faults: Faults;
   requests: RecordedRequest[];
+  /** The ports of the requests that wait for an answer that will never come. */
+  hanging: ReadonlySet<number>;
   /** Every custom image that exists, listed or not. */
   images(region?: string, projectId?: string): Image[];
   addImage(image: NewImage): Image;
@@ -104,6 +106,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const keys = newKeys();
   const temporaryKeys = newTemporaryKeys(settings.now() + 900_000);
   world.sessions.push(temporaryKeys);
+  const hanging = new Set<number>();
   let acceptedAt: number[] = [];
 
   function authenticate(call: Call, channelKey: unknown): void {
@@ -214,8 +217,12 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       case 'empty':
         send(response, 200, JSON_TYPE, '');
         break;
-      case 'hang':
+      case 'hang': {
+        const port = response.socket?.remotePort ?? 0;
+        hanging.add(port);
+        response.once('close', () => hanging.delete(port));
         break;
+      }
       case 'reset':
         response.socket?.resetAndDestroy();
         break;
@@ -336,6 +343,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     settings,
     faults,
     requests,
+    hanging,
     images: (region, projectId) => world.customImages(region, projectId),
     addImage: (image) => world.add(image),
     deleteImage: (imageId) => world.delete(imageId),

@@ -1,8 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { Clock } from './clock.ts';
 import { Lines } from './commands.ts';
 import { parsePairs } from './files.ts';
 import { evaluateCondition } from './manifest.ts';
@@ -404,9 +407,10 @@ test('waiting for what never comes ends with the step, or in time', async () => 
   await expect(slow.done).rejects.toThrow(/took longer than 600 ms/);
 });
 
-test('time can be warped', async () => {
-  const main = `
-    import { setTimeout as wait, setInterval as every, scheduler } from 'node:timers/promises';
+describe('a clock', () => {
+  test('of its own jumps while a step sleeps, and every timer agrees with it', async () => {
+    const main = `
+    import { setTimeout as wait, scheduler } from 'node:timers/promises';
     import { setTimeout as later } from 'node:timers';
     import { promisify } from 'node:util';
     import { performance as perf } from 'node:perf_hooks';
@@ -418,13 +422,13 @@ test('time can be warped', async () => {
     const first = Date.now();
     await Promise.all([
       report('promises', 60_000, () => wait(60_000, 'value')),
-      report('global', 60_000, () => new Promise((done) => setTimeout(done, 60_000, 'value'))),
-      report('module', 60_000, () => new Promise((done) => later(done, 60_000, 'value'))),
-      report('promisified', 60_000, () => promisify(setTimeout)(60_000, 'value')),
-      report('scheduler', 60_000, () => scheduler.wait(60_000)),
-      report('signal', 60_000, () => new Promise((done) => AbortSignal.timeout(60_000).addEventListener('abort', (event) => done(event.target.reason.name)))),
-      report('interval', 60_000, async () => { for await (const _ of every(20_000, 'value')) if (Date.now() - first >= 60_000) return 'value'; }),
-      report('plain interval', 60_000, () => new Promise((done) => { let n = 0; const timer = setInterval(() => { if (++n === 3) { clearInterval(timer); done('value'); } }, 20_000); })),
+      report('global', 50_000, () => new Promise((done) => setTimeout(done, 50_000, 'value'))),
+      report('module', 40_000, () => new Promise((done) => later(done, 40_000, 'value'))),
+      report('promisified', 30_000, () => promisify(setTimeout)(30_000, 'value')),
+      report('scheduler', 20_000, () => scheduler.wait(20_000)),
+      report('signal', 10_000, () => new Promise((done) => AbortSignal.timeout(10_000).addEventListener('abort', (event) => done(event.target.reason.name)))),
+      report('refreshed', 45_000, () => new Promise((done) => { const timer = setTimeout(done, 30_000, 'value'); setTimeout(() => timer.refresh(), 15_000); })),
+      report('interval', 60_000, () => new Promise((done) => { let n = 0; const timer = setInterval(() => { if (++n === 3) { clearInterval(timer); done('value'); } }, 20_000); })),
       report('aborted', 0, () => wait(600_000, 'value', { signal: AbortSignal.abort() }).catch((error) => error.name)),
     ]);
     setTimeout(() => console.log('never'), 3_600_000).unref();
@@ -432,27 +436,53 @@ test('time can be warped', async () => {
     AbortSignal.timeout(3_600_000);
     write('GITHUB_OUTPUT', 'dates=' + JSON.stringify([first, new Date(0).toISOString(), new Date() instanceof Date, new Date().constructor === Date, typeof Date(), Date.UTC(2026, 0)]));
   `;
-  const result = await run(main, { warp: 60 });
-  expect(result).toMatchObject({ outcome: 'success', log: '' });
-  const { dates, ...reports } = Object.fromEntries(
-    Object.entries(result.outputs).map(([name, text]) => [name, JSON.parse(text)]),
-  );
-  expect(Object.keys(reports)).toHaveLength(9);
-  for (const [name, { ms, date, now, ticks }] of Object.entries(reports)) {
-    for (const clock of [date, now, ticks]) {
-      expect(clock, name).toBeGreaterThanOrEqual(ms - 100);
-      expect(clock, name).toBeLessThan(ms + 400_000);
+    const clock = new Clock();
+    const result = await run(main, { clock });
+    expect(result).toMatchObject({ outcome: 'success', log: '' });
+    const { dates, ...reports } = Object.fromEntries(
+      Object.entries(result.outputs).map(([name, text]) => [name, JSON.parse(text)]),
+    );
+    expect(Object.keys(reports)).toHaveLength(9);
+    for (const [name, { ms, date, now, ticks }] of Object.entries(reports)) {
+      for (const time of [date, now, ticks]) {
+        expect(time, name).toBeGreaterThanOrEqual(ms - 2);
+        // Real time runs on beside the jumps.
+        expect(time, name).toBeLessThan(ms + 5000);
+      }
     }
-  }
-  expect(reports.promises.value).toBe('value');
-  expect(reports.module.value).toBe('value');
-  expect(reports.promisified.value).toBe('value');
-  expect(reports.signal.value).toBe('TimeoutError');
-  expect(reports.aborted.value).toBe('AbortError');
-  expect(dates.slice(1)).toEqual(['1970-01-01T00:00:00.000Z', true, true, 'string', Date.UTC(2026, 0)]);
-  // It starts at the real time: at most the process's start late, times the factor.
-  expect(dates[0] - result.startedAt).toBeGreaterThanOrEqual(-5);
-  expect(dates[0] - result.startedAt).toBeLessThan(400_000);
-  expect(result.durationMs).toBeGreaterThan(950);
-  expect(result.durationMs).toBeLessThan(8000);
+    for (const name of ['promises', 'global', 'module', 'promisified', 'refreshed', 'interval'])
+      expect(reports[name].value, name).toBe('value');
+    expect(reports.signal.value).toBe('TimeoutError');
+    expect(reports.aborted.value).toBe('AbortError');
+    expect(dates.slice(1)).toEqual(['1970-01-01T00:00:00.000Z', true, true, 'string', Date.UTC(2026, 0)]);
+    expect(dates[0]).toBeGreaterThanOrEqual(Math.floor(result.startedAt));
+    // The next step goes on where this one ended.
+    expect(clock.now() - Date.now()).toBeGreaterThan(40_000);
+    const next = await run("write('GITHUB_OUTPUT', 'now=' + Date.now())", { clock });
+    expect(Number(next.outputs.now)).toBeGreaterThan(dates[0] + 60_000);
+  });
+
+  test('stands by while anybody waits for an answer, unless none will come', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/slow') setTimeout(() => response.end(), 300);
+      else clock.unanswered = new Set([request.socket.remotePort ?? 0]);
+    });
+    const clock = new Clock();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const main = (path: string) => `
+      import http from 'node:http';
+      const start = Date.now();
+      const request = http.get('http://127.0.0.1:${(server.address() as AddressInfo).port}${path}');
+      request.on('error', () => {});
+      const timer = setTimeout(() => { console.log('timeout'); request.destroy(); }, 30_000);
+      request.on('response', (response) => { clearTimeout(timer); console.log(Date.now() - start < 10_000); });
+    `;
+    // One that sleeps all the while does not make the other's time run.
+    const sleeper = run("setTimeout(() => console.log('up'), 3_600_000);", { clock });
+    expect((await run(main('/slow'), { clock })).log).toBe('true');
+    expect((await run(main('/never'), { clock })).log).toBe('timeout');
+    expect((await sleeper).log).toBe('up');
+    server.closeAllConnections();
+    server.close();
+  });
 });

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Clock } from './clock.ts';
 import { type Annotation, Lines, type LogLine, StepConsole } from './commands.ts';
 import { FileCommands } from './files.ts';
 import { evaluateCondition, evaluateDefault, type Manifest, readManifest, type Status } from './manifest.ts';
@@ -26,8 +27,8 @@ export interface Options {
   /** A later step of the job fails, or the job is cancelled during it, after this step succeeded. */
   laterStepFails?: boolean;
   jobCancelledLater?: boolean;
-  /** Time runs so many times as fast inside the steps; see warp.ts. */
-  warp?: number;
+  /** The time that the steps live by; without it, the real one. */
+  clock?: Clock;
   /** How long a cancelled step gets after SIGINT, and then after SIGTERM, in ms. */
   cancelWaits?: { sigint: number; sigterm: number };
   /** A step that takes longer, in ms, is killed and the run rejected. */
@@ -54,7 +55,7 @@ interface Step {
   deprecated: string[];
   /** Unix time in ms. */
   startedAt: number;
-  /** From the start of the process to its exit, in real time. */
+  /** From the start of the process to its exit. */
   durationMs: number;
 }
 
@@ -87,7 +88,6 @@ export interface Running {
 }
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
-const warpModule = new URL('warp.ts', import.meta.url);
 const defaultToken = 'token-of-the-job';
 // Windows programs cannot start without these.
 const inherited = ['PATH', ...(process.platform === 'win32' ? ['SYSTEMROOT', 'COMSPEC', 'PATHEXT'] : [])];
@@ -266,6 +266,7 @@ class StepProcess {
   readonly console: StepConsole;
   readonly done: Promise<Step & { env: Record<string, string>; path: string[] }>;
   stdout = '';
+  readonly #clock: Clock | undefined;
   #raw = '';
   #cancelled = false;
   #ended = false;
@@ -283,14 +284,16 @@ class StepProcess {
   ) {
     this.console = console;
     this.#waits = options.cancelWaits ?? { sigint: 7500, sigterm: 2500 };
-    const warp = options.warp === undefined ? [] : ['--import', `${warpModule.href}?factor=${options.warp}`];
-    const startedAt = Date.now();
-    const start = performance.now();
-    this.child = spawn(process.execPath, [...warp, script], {
+    const { clock } = options;
+    this.#clock = clock;
+    const now = clock?.now ?? (() => performance.timeOrigin + performance.now());
+    const startedAt = now();
+    this.child = spawn(process.execPath, [...(clock?.nodeOptions ?? []), script], {
       cwd: env.GITHUB_WORKSPACE as string,
       env,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', ...(clock ? (['ipc'] as const) : [])],
     });
+    clock?.join(this.child);
     children.add(this.child);
     const streams = [this.child.stdout, this.child.stderr].map((stream) => {
       const lines = new Lines((line) => console.print(line));
@@ -313,7 +316,7 @@ class StepProcess {
       });
       this.child.once('error', reject);
       this.child.once('exit', () => {
-        durationMs = performance.now() - start;
+        durationMs = now() - startedAt;
         // A process left behind may hold the streams; the runner does not wait for it either.
         this.#after(5000, () => {
           for (const { stream } of streams) stream?.destroy();
@@ -353,6 +356,7 @@ class StepProcess {
 
   signal(what: 'cancel' | NodeJS.Signals): void {
     if (this.#ended) return;
+    this.#clock?.wake(this.child);
     if (what !== 'cancel') {
       this.child.kill(what);
       return;
