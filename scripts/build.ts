@@ -1,12 +1,34 @@
 /**
  * Builds dist/ (or the folder given) from src/: compiled by tsc, bundled by ncc, each file minified by terser (ncc
  * would minify the first alone). ncc's own TypeScript loader needs an older compiler, so it is given JavaScript.
+ * The files that manifests name are small: each starts the one bundle as its own entry.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { minify } from 'terser';
 import { licences } from './licences.ts';
+
+/** The keys of ENTRIES in src/index.ts. */
+export const ENTRIES = ['index', 'post'];
+
+/**
+ * A runner may start it with a Node that could not even parse the bundle: no syntax newer than Node 12's. In the post
+ * step there is nothing to add: main has said it, and did nothing.
+ */
+const starter = (entry: string) => `\
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > 22 || (major === 22 && minor >= 19)) {
+  import('./bundle.js').then(({ run }) => run('${entry}'));
+}${entry === 'post' ? '' : REFUSAL}
+`;
+const REFUSAL = ` else {
+  console.log(
+    '::error::This action needs Node 24; this runner started it with ' + process.versions.node +
+    '. Update the runner (2.327.1 or newer), or, where the runner takes node from PATH, that Node.'
+  );
+  process.exitCode = 1;
+}`;
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -25,6 +47,7 @@ export async function build(folder: string, out: string): Promise<void> {
   const stats = join(compiled, 'stats.json');
   run(ncc, 'build', join(compiled, 'index.js'), '-o', out, '--no-cache', '--stats-out', stats);
   writeFileSync(join(out, 'licenses.txt'), licences(stats));
+  renameSync(join(out, 'index.js'), join(out, 'bundle.js'));
   for (const name of readdirSync(out).filter((file) => file.endsWith('.js'))) {
     const path = join(out, name);
     // Names are kept: they make the stack of a defect readable.
@@ -32,6 +55,7 @@ export async function build(folder: string, out: string): Promise<void> {
     const { code } = await minify(readFileSync(path, 'utf8'), options);
     writeFileSync(path, `${code}\n`);
   }
+  for (const entry of ENTRIES) writeFileSync(join(out, `${entry}.js`), starter(entry));
 }
 
 /**

@@ -1,27 +1,28 @@
 import * as core from '@actions/core';
 import { systemClock } from './cloud/clock.ts';
 import { main } from './main.ts';
-import { post } from './post.ts';
+import type { Workflow } from './step.ts';
 import { oneLine } from './text.ts';
 
-const cancel = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  process.on(name, () => cancel.abort(new Error('The step was cancelled.')));
-}
+/** The work of each file of dist/ that a manifest names. */
+const ENTRIES = {
+  index: async (workflow: Workflow) => main(workflow),
+  post: async (workflow: Workflow) => (await import('./post.ts')).post(workflow),
+};
 
-const workflow = { core, env: process.env, clock: systemClock, signal: cancel.signal };
-const isPost = core.getState('begun') === 'true';
-try {
-  if (isPost) {
-    await post(workflow);
-  } else {
-    core.saveState('begun', 'true');
-    await main(workflow);
+/** What a step does is decided by the file that the runner started, never by what was saved. */
+export async function run(entry: keyof typeof ENTRIES): Promise<void> {
+  const cancel = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => cancel.abort(new Error('The step was cancelled.')));
   }
-} catch (error) {
-  // A defect of ours: one line for the reader, no stack.
-  const reason = oneLine(error instanceof Error ? error.message : String(error));
-  const message = `The action itself failed: ${reason}. Please report it.`;
-  if (isPost) core.warning(message);
-  else core.setFailed(message);
+  try {
+    await ENTRIES[entry]({ core, env: process.env, clock: systemClock, signal: cancel.signal });
+  } catch (error) {
+    // A defect of ours: one line for the reader, no stack.
+    const reason = oneLine(error instanceof Error ? error.message : String(error));
+    const message = `The action itself failed: ${reason}. Please report it.`;
+    if (entry === 'post') core.warning(message);
+    else core.setFailed(message);
+  }
 }

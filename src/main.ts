@@ -1,27 +1,13 @@
 import type * as core from '@actions/core';
-import type { Clock } from './cloud/clock.ts';
-import type { Cloud } from './cloud/cloud.ts';
-import type { CloudOptions } from './cloud/index.ts';
-import { type Environment, type Inputs, readInputs } from './inputs.ts';
+import { type Inputs, readInputs } from './inputs/promote.ts';
 import { createLog, failureMessage } from './log.ts';
 import { outputsOf } from './outputs.ts';
-import type { Event, Problem, Promotion, Report } from './promotion/model.ts';
+import type { Event, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback, withoutDeleted } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
-import { logLine, oneLine } from './text.ts';
-import { VERSION } from './version.ts';
-
-/** What the action uses of the workflow that it runs in. */
-export interface Workflow {
-  core: typeof core;
-  env: Environment;
-  clock: Clock;
-  /** Aborted by SIGINT or SIGTERM. */
-  signal: AbortSignal;
-  /** Stands in for the API over HTTP. */
-  createCloud?: (options: CloudOptions) => Cloud & { close(): Promise<void> };
-}
+import { connect, mask, refuse, type Workflow } from './step.ts';
+import { oneLine } from './text.ts';
 
 const UNWRITTEN =
   'The outputs could not be written, so the steps that follow would not have the image ids. The ids are in the log above.';
@@ -31,21 +17,17 @@ const NOTHING: Promotion = { status: 'failed', source: null, copies: [], problem
 /** Reads, promotes, reports. Whatever happens, the outputs are set and a failure is one annotation. */
 export async function main(workflow: Workflow): Promise<void> {
   const { core, env } = workflow;
-  const { secrets, mistakes, notices, inputs } = readInputs(env);
-  for (const secret of secrets) core.setSecret(secret);
-  for (const notice of notices) core.notice(logLine(notice));
+  const { inputs, ...reading } = readInputs(env);
+  mask(workflow, reading);
   if (!inputs) {
     setOutputs(core, NOTHING);
-    const count = mistakes.length === 1 ? 'an input is wrong' : `${mistakes.length} inputs are wrong`;
-    core.setFailed(
-      `Nothing was sent: ${count}.\n${mistakes.map((mistake) => logLine(`- ${mistake}`)).join('\n')}`,
-    );
+    refuse(workflow, reading.mistakes);
     return;
   }
   const log = createLog({ sink: core, region: inputs.order.source.region });
   const files = onlyChanges(core);
   const warnings: Problem[] = [];
-  const state: State = { submitted: false, succeeded: false, published: false, rollback: inputs.rollback };
+  const state: State = { submitted: false, succeeded: false, published: null, rollback: inputs.rollback };
   const known: Promotion = { ...NOTHING, status: 'copying' };
   let unwritten: string | null = null;
   const write = (work: () => void): void => {
@@ -67,7 +49,7 @@ export async function main(workflow: Workflow): Promise<void> {
     }
     log.report(event);
   };
-  const cloud = await connect(inputs, workflow, report);
+  const cloud = await connect(inputs.connection, workflow, report);
   try {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
@@ -76,7 +58,7 @@ export async function main(workflow: Workflow): Promise<void> {
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;
-    state.published = release !== undefined;
+    state.published = release?.tag ?? null;
     unwritten = null;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     write(() => setOutputs(files, promotion));
@@ -92,35 +74,6 @@ export async function main(workflow: Workflow): Promise<void> {
   } finally {
     await cloud.close();
   }
-}
-
-/** The API over HTTP: loaded when the inputs are known to be good. */
-export async function connect(
-  inputs: Inputs,
-  { core, env, clock, ...workflow }: Workflow,
-  report: Report,
-): Promise<Cloud & { close(): Promise<void> }> {
-  const createCloud = workflow.createCloud ?? (await import('./cloud/index.ts')).createCloud;
-  const told = new Set<string>();
-  return createCloud({
-    ...inputs.api,
-    clock,
-    env,
-    userAgent: `copy-custom-image/${VERSION}`,
-    onSecret: core.setSecret,
-    onAnswer({ call, region, code, requestId, ms }) {
-      const where = region ? ` in ${region}` : '';
-      core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));
-    },
-    onRetry({ error, delay }) {
-      if (told.has(error.meaning)) return;
-      told.add(error.meaning);
-      report({
-        type: 'notice',
-        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
-      });
-    },
-  });
 }
 
 type Files = Pick<typeof core, 'setOutput' | 'saveState'>;

@@ -1,5 +1,5 @@
 import type * as core from '@actions/core';
-import type { Inputs } from './inputs.ts';
+import type { Inputs } from './inputs/promote.ts';
 import type { Copy, Order } from './promotion/model.ts';
 import type { Traces } from './promotion/rollback.ts';
 
@@ -9,8 +9,8 @@ export interface State {
   submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
   succeeded: boolean;
-  /** The ids are on a release, or may be. */
-  published: boolean;
+  /** The tag of the release that the ids are on, or may be. */
+  published: string | null;
   rollback: Inputs['rollback'];
   traces?: Traces;
 }

@@ -13,6 +13,8 @@ export interface Order {
     tag?: string;
   };
   extraParameters: Record<string, string>;
+  /** Signs the mark of every copy; only images whose mark it verifies are ours. */
+  markSecret?: string;
   ifExists: 'adopt' | 'copy' | 'fail';
   wait: boolean;
   timeout: number;

@@ -2,8 +2,9 @@ import { getProjects, getRegions } from '../../src/cloud/account.ts';
 import { createClient } from '../../src/cloud/client.ts';
 import type { Clock } from '../../src/cloud/clock.ts';
 import { copyCustomImage, describeImages, terminateCustomImage } from '../../src/cloud/images.ts';
-import { main, type Workflow } from '../../src/main.ts';
+import { main } from '../../src/main.ts';
 import { post } from '../../src/post.ts';
+import type { Workflow } from '../../src/step.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import type { Run, Scenario } from './scenario.ts';
 import {

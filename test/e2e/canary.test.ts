@@ -109,7 +109,7 @@ const PATHS: Record<string, Path> = {
       env: { UCLOUD_PRIVATE_KEY: `${cloud.keys.privateKey}é` },
     }),
   ),
-  'wrong inputs': red(/3 inputs are wrong/, { inputs: { timeout: 'x', wait: 'y', rollback: 'z' } }),
+  'wrong inputs': red(/3 invalid inputs/, { inputs: { timeout: 'x', wait: 'y', rollback: 'z' } }),
   'an api-url with a password': red(/plain base URL/, (it) => {
     it.secrets.push('url-canary-9f8e7d6c');
     return { inputs: { 'api-url': 'https://user:url-canary-9f8e7d6c@example.com/' } };

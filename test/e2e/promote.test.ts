@@ -315,7 +315,7 @@ test.concurrent('six wrong inputs are one report that names all six, and no requ
     env: { UCLOUD_PRIVATE_KEY: '' },
     inputs: {
       'target-project-id': '',
-      'target-regions': 'hk, s g',
+      'target-regions': 'hk, s;g',
       'target-image-name': 'two words',
       timeout: 'soon',
       rollback: 'maybe',
@@ -331,7 +331,7 @@ test.concurrent('six wrong inputs are one report that names all six, and no requ
     'timeout',
     'rollback',
   ]) {
-    expect(run.errors[0]).toMatch(new RegExp(`^- ${input} `, 'm'));
+    expect(run.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
   }
   expect(run.errors[0]?.match(/^- /gm)).toHaveLength(6);
   expect(run.outputs).toMatchObject({ status: 'failed', 'image-ids': '{}', images: '[]' });

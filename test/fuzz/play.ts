@@ -10,7 +10,7 @@ import { createClient } from '../../src/cloud/client.ts';
 import { copyCustomImage, describeImages, terminateCustomImage } from '../../src/cloud/images.ts';
 import type { CloudOptions } from '../../src/cloud/index.ts';
 import { createTransport, type Transport, TransportError } from '../../src/cloud/transport.ts';
-import { readInputs } from '../../src/inputs.ts';
+import { readInputs } from '../../src/inputs/promote.ts';
 import { main } from '../../src/main.ts';
 import { post } from '../../src/post.ts';
 import { Lines, StepConsole } from '../runner/commands.ts';
@@ -320,10 +320,10 @@ function mistakesOf(printed: string, mistakes: string[], site: Site): string[] {
   if (mistakes.length === 0) wrong.push('no inputs, and no mistake');
   if (site.signatures.length > 0) wrong.push('something was sent');
   for (const mistake of mistakes) {
-    if (!INPUTS.some((name) => mistake.startsWith(`${name} `)))
+    if (!INPUTS.some((name) => mistake.startsWith(`${name}: `) || mistake.startsWith(`${name} `)))
       wrong.push(`a mistake without its input: ${mistake}`);
     if (/[\r\n]/.test(mistake)) wrong.push(`a mistake of many lines: ${mistake}`);
   }
-  if (!printed.includes('::error::Nothing was sent: ')) wrong.push('no word that nothing was sent');
+  if (!printed.includes('; no request was sent.')) wrong.push('no word that nothing was sent');
   return wrong;
 }

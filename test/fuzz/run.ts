@@ -1,6 +1,6 @@
 /**
  * `node test/fuzz/run.ts [count] [seed]`: so many changed answers and so many sets of inputs through the action; any crash,
- * stack or hang fails it. Tells how much of src/cloud and src/inputs.ts they reached. Exit code 0 or 1.
+ * stack or hang fails it. Tells how much of src/cloud and src/inputs they reached. Exit code 0 or 1.
  */
 import { fork } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -112,7 +112,7 @@ function reached(folder: string): string[] {
   for (const { url, functions } of scripts) {
     if (!url.startsWith('file:')) continue;
     const name = relative(root, fileURLToPath(url)).replaceAll('\\', '/');
-    if (!/^src\/(cloud\/.*|inputs)\.ts$/.test(name)) continue;
+    if (!/^src\/(cloud|inputs)\/.*\.ts$/.test(name)) continue;
     const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'));
     const idle = new Uint8Array(source.length);
     // The outer ranges come first, and those inside them say it more exactly.

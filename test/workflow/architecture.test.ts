@@ -61,7 +61,7 @@ describe('the picture of the architecture', () => {
   it('has arrows from every box but those at the end', () => {
     const starts = new Set(arrows.map(([from]) => from));
     expect([...boxes.keys()].filter((box) => !starts.has(box))).toEqual([
-      'inputs',
+      'spelling',
       'state',
       'text',
       'errors',

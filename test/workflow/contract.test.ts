@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { readInputs } from '../../src/inputs.ts';
+import { readInputs } from '../../src/inputs/promote.ts';
 import { outputsOf } from '../../src/outputs.ts';
 import { VERSION } from '../../src/version.ts';
 import { aPromotion } from '../words/promotions.ts';
@@ -84,6 +84,7 @@ describe('the inputs', () => {
       region: 'hk',
       'source-image-id': 'uimage-1',
       'target-project-id': 'org-1',
+      'target-regions': 'sg',
     };
     const given = Object.fromEntries(
       [...defaults].flatMap(([name, value]) =>
@@ -107,16 +108,20 @@ describe('the inputs', () => {
       region: 'hk',
       'source-image-id': 'u',
       'target-project-id': 'p',
+      'target-regions': 'sg',
     };
-    const url = readInputs(inputs(least)).inputs?.api.url ?? 'none';
+    const url = readInputs(inputs(least)).inputs?.connection.url ?? 'none';
     expect(action.inputs['api-url']?.description).toContain(url);
     expect(table('input', 'default', 'meaning').find(([name]) => name === 'api-url')?.[1]).toContain(url);
   });
 
-  it('each say what they are; none claims to be required, which GitHub does not enforce', () => {
+  it('each say what they are; those that have no other source are required, in all three', () => {
+    const { mistakes } = readInputs({});
     for (const [name, { description, required }] of Object.entries(action.inputs)) {
       expect(description.length, name).toBeGreaterThan(20);
-      expect(required, name).toBeUndefined();
+      const row = table('input', 'default', 'meaning').find(([cell]) => cell?.split(', ').includes(name));
+      expect(row?.[2]?.startsWith('**Required.**'), name).toBe(required === true);
+      if (required) expect(mistakes.join('\n')).toContain(`${name} is missing. `);
     }
   });
 });

@@ -13,50 +13,53 @@ afterEach(() => {
   });
 });
 
-/** Starts the entry as the runner does: a fresh module, its environment in process.env. */
+/** Starts an entry as the runner does: a fresh module, its environment in process.env. */
 async function start(
+  entry: 'index' | 'post',
   env: Record<string, string>,
   state: Record<string, string> = {},
-  step = new Step(),
 ): Promise<Result> {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   vi.resetModules();
-  return step.capture(async () => {
-    await import('../../src/index.ts');
+  return new Step().capture(async () => {
+    const { run } = await import('../../src/index.ts');
+    await run(entry);
   }, state);
 }
 
-it('runs main first, and leaves word for the post step that it has begun', async () => {
-  const result = await start(inputs({ timeout: 'x' }));
+it('index is main, whatever was saved', async () => {
+  const result = await start('index', inputs({ timeout: 'x' }), { begun: 'true' });
   expect(result.failed).toBe(true);
   expect(result.errors[0]).toMatch(/timeout/);
-  expect(result.state.begun).toBe('true');
 });
 
-it('runs post when main has begun', async () => {
-  const result = await start(inputs({ timeout: 'x' }), { begun: 'true' });
-  expect([result.failed, result.errors, result.outputs]).toEqual([false, [], {}]);
+it('post is post, also when main has saved nothing: it never promotes', async () => {
+  const emulator = await startEmulator();
+  try {
+    const given = {
+      'source-image-id': emulator.sourceImageId,
+      'target-project-id': emulator.projects.target,
+      'target-regions': 'hk, sg',
+    };
+    const result = await start('post', { ...emulator.env, ...inputs(given) });
+    expect(emulator.requests).toEqual([]);
+    expect([result.failed, result.errors, result.outputs]).toEqual([false, [], {}]);
+  } finally {
+    await emulator.close();
+  }
 });
 
 it('a defect of ours is one error without a stack, in the post step one warning', async () => {
-  const broken = { GITHUB_OUTPUT: '/nowhere/output' };
-  const entry = (state: Record<string, string>, work: string) =>
-    new Step().capture(async () => {
-      for (const [name, value] of Object.entries({ ...broken, ...inputs({ timeout: 'x' }) }))
-        vi.stubEnv(name, value);
-      vi.resetModules();
-      vi.doMock('../../src/post.ts', () => ({ post: () => Promise.reject(new TypeError(work)) }));
-      await import('../../src/index.ts');
-    }, state);
-  const first = await entry({}, 'unused');
-  expect(first.failed).toBe(true);
-  expect(first.errors).toHaveLength(1);
-  expect(first.errors[0]).toContain('/nowhere/output');
-  expect(first.errors[0]).not.toMatch(/\n\s+at /);
-  const second = await entry({ begun: 'true' }, 'defect in post');
-  vi.doUnmock('../../src/post.ts');
-  expect([second.failed, second.errors]).toEqual([false, []]);
-  expect(second.warnings[0]).toContain('defect in post');
+  const defect = () => Promise.reject(new TypeError('defect'));
+  vi.doMock('../../src/main.ts', () => ({ main: defect }));
+  vi.doMock('../../src/post.ts', () => ({ post: defect }));
+  const first = await start('index', {});
+  const second = await start('post', {});
+  for (const module of ['main', 'post']) vi.doUnmock(`../../src/${module}.ts`);
+  expect([first.failed, first.errors.length, first.warnings]).toEqual([true, 1, []]);
+  expect(first.errors[0]).toMatch(/defect[^\n]*$/);
+  expect([second.failed, second.errors, second.warnings.length]).toEqual([false, [], 1]);
+  expect(second.warnings[0]).toContain('defect');
 });
 
 it.each(SIGNALS)('%s ends the wait at once, with the ids in the outputs', async (signal) => {
@@ -78,7 +81,7 @@ it.each(SIGNALS)('%s ends the wait at once, with the ids in the outputs', async 
           if (!known.has(listener)) (listener as () => void)();
       }, 200);
     }, 10);
-    const result = await start({ ...emulator.env, ...inputs(given) });
+    const result = await start('index', { ...emulator.env, ...inputs(given) });
     clearInterval(watch);
     expect(Date.now() - since).toBeLessThan(5_000);
     expect(result.failed).toBe(true);

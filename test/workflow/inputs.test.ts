@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Inputs, type Read, readInputs } from '../../src/inputs.ts';
-import { inputs } from './step.ts';
+import { parse } from 'yaml';
+import { type Inputs, type Read, readInputs } from '../../src/inputs/promote.ts';
+import { inputs, read } from './step.ts';
 
 const GOOD = {
   'public-key': 'public-canary',
@@ -9,13 +10,10 @@ const GOOD = {
   region: 'cn-bj2',
   'source-image-id': 'uimage-abc123',
   'target-project-id': 'org-prod',
+  'target-regions': 'hk',
 };
 
-const NAMES = [
-  'public-key private-key security-token api-url allow-http region zone project-id source-image-id source-image-name',
-  'target-project-id target-regions target-image-name target-image-description target-image-tag extra-parameters',
-  'wait timeout poll-interval if-exists rollback dry-run summary release-tag github-token',
-].flatMap((line) => line.split(' '));
+const NAMES = Object.keys((parse(read('action.yml')) as { inputs: object }).inputs);
 
 function reading(given: Record<string, string | undefined>, env: Record<string, string> = {}): Read {
   const some = Object.entries({ ...GOOD, ...given }).filter(
@@ -41,10 +39,14 @@ describe('the least that is needed', () => {
   it('gives the defaults', () => {
     const read = good({});
     expect(read).toEqual({
-      api: { url: 'https://api.scloudsg.com/', publicKey: 'public-canary', privateKey: 'private-canary' },
+      connection: {
+        url: 'https://api.scloudsg.com/',
+        publicKey: 'public-canary',
+        privateKey: 'private-canary',
+      },
       order: {
         source: { region: 'cn-bj2', imageId: 'uimage-abc123' },
-        target: { projectId: 'org-prod', regions: ['cn-bj2'] },
+        target: { projectId: 'org-prod', regions: ['hk'] },
         extraParameters: {},
         ifExists: 'adopt',
         wait: true,
@@ -65,26 +67,27 @@ describe('the least that is needed', () => {
       UCLOUD_API_BASE_URL: 'https://api.ucloud.cn',
       UCLOUD_REGION: 'hk',
       UCLOUD_PROJECT_ID: 'org-env',
-      ...inputs({ 'source-image-name': 'web-*', 'target-project-id': 'org-prod' }),
+      ...inputs({ 'source-image-name': 'web-*', 'target-project-id': 'org-prod', 'target-regions': 'sg' }),
     });
-    expect(read?.api).toEqual({
+    expect(read?.connection).toEqual({
       url: 'https://api.ucloud.cn/',
       publicKey: 'public-env',
       privateKey: 'private-env',
       securityToken: 'token-env',
     });
     expect(read?.order.source).toEqual({ region: 'hk', projectId: 'org-env', name: 'web-*' });
-    expect(read?.order.target.regions).toEqual(['hk']);
+    expect(read?.order.target.regions).toEqual(['sg']);
   });
 
   it('is told as missing, each by its input and its variable', () => {
     const { mistakes: told } = readInputs({});
-    expect(told.map((text) => text.split(' ')[0])).toEqual([
+    expect(told.map((text) => text.split(/[: ]/)[0])).toEqual([
       'public-key',
       'private-key',
       'region',
       'source-image-id',
       'target-project-id',
+      'target-regions',
     ]);
     for (const variable of ['UCLOUD_PUBLIC_KEY', 'UCLOUD_PRIVATE_KEY', 'UCLOUD_REGION'])
       expect(told.join('\n')).toContain(variable);
@@ -93,12 +96,13 @@ describe('the least that is needed', () => {
 
 describe('an input and its environment variable', () => {
   const PAIRS = [
-    ['public-key', 'UCLOUD_PUBLIC_KEY', (read: Inputs) => read.api.publicKey],
-    ['private-key', 'UCLOUD_PRIVATE_KEY', (read: Inputs) => read.api.privateKey],
-    ['security-token', 'UCLOUD_SECURITY_TOKEN', (read: Inputs) => read.api.securityToken],
+    ['public-key', 'UCLOUD_PUBLIC_KEY', (read: Inputs) => read.connection.publicKey],
+    ['private-key', 'UCLOUD_PRIVATE_KEY', (read: Inputs) => read.connection.privateKey],
+    ['security-token', 'UCLOUD_SECURITY_TOKEN', (read: Inputs) => read.connection.securityToken],
+    ['channel-key', 'UCLOUD_CHANNEL_KEY', (read: Inputs) => read.connection.channelKey],
     ['region', 'UCLOUD_REGION', (read: Inputs) => read.order.source.region],
     ['project-id', 'UCLOUD_PROJECT_ID', (read: Inputs) => read.order.source.projectId],
-    ['api-url', 'UCLOUD_API_BASE_URL', (read: Inputs) => read.api.url],
+    ['api-url', 'UCLOUD_API_BASE_URL', (read: Inputs) => read.connection.url],
   ] as const;
 
   it.each(PAIRS)('%s: the input wins, an empty one counts as not given', (input, variable, value) => {
@@ -110,7 +114,7 @@ describe('an input and its environment variable', () => {
   });
 
   it('a blank variable counts as not given, too', () => {
-    expect(good({}, { UCLOUD_API_BASE_URL: ' ' }).api.url).toBe('https://api.scloudsg.com/');
+    expect(good({}, { UCLOUD_API_BASE_URL: ' ' }).connection.url).toBe('https://api.scloudsg.com/');
     expect(mistakes({ region: '' }, { UCLOUD_REGION: ' ' })).toHaveLength(1);
   });
 
@@ -131,7 +135,7 @@ it('six wrong at once are six mistakes, in the order of action.yml, each beginni
     timeout: '90',
     rollback: 'always',
   });
-  expect(told.map((text) => text.split(' ')[0])).toEqual([
+  expect(told.map((text) => text.split(/[: ]/)[0])).toEqual([
     'private-key',
     'region',
     'target-project-id',
@@ -142,20 +146,21 @@ it('six wrong at once are six mistakes, in the order of action.yml, each beginni
   expect(told.every((text) => !text.includes('\n'))).toBe(true);
 });
 
-it('everything wrong at once is told in the order of action.yml, allow-http before the api-url it permits', () => {
-  const free = ['source-image-name', 'target-image-description', 'target-image-tag', 'release-tag'];
+it('everything wrong at once is told in the order of action.yml', () => {
+  const free = ['source-image-name', 'packer-manifest', 'target-image-description', 'release-tag'];
   const wrong = NAMES.filter((name) => !free.includes(name));
   const told = mistakes({
-    ...Object.fromEntries(wrong.map((name) => [name, 'not good'])),
+    ...Object.fromEntries(wrong.map((name) => [name, 'not; good'])),
     region: '',
     'source-image-id': '',
     'target-project-id': '',
     'release-tag': 'v1',
     'github-token': '',
   });
-  const order = wrong.filter((name) => name !== 'allow-http');
-  order.splice(order.indexOf('api-url'), 0, 'allow-http');
-  expect(told.map((text) => text.split(' ')[0])).toEqual(order);
+  const first = (text: string) => text.split(/[: ]/)[0] ?? '';
+  expect([...new Set(told.map(first))].filter((name) => name !== 'source-image-id')).toEqual(
+    wrong.filter((name) => name !== 'source-image-id'),
+  );
 });
 
 describe('the words of a mistake', () => {
@@ -163,35 +168,35 @@ describe('the words of a mistake', () => {
     [
       'public-key',
       '',
-      'is missing (UCLOUD_PUBLIC_KEY is not set either): pass it from a secret. Secrets are empty in a pull request from a fork, and when the name is mistyped.',
+      'is missing, and UCLOUD_PUBLIC_KEY is not set. Pass it from a secret. Secrets are empty in a pull request from a fork, and when the name is mistyped.',
     ],
-    ['public-key', 'a b', 'has white space or a line break inside: store the secret again, in one line.'],
-    ['private-key', 'ké', 'has characters that no key has: store the secret again.'],
+    ['public-key', 'a b', 'has white space or a line break inside. Store the secret again, in one line.'],
+    ['private-key', 'ké', 'has characters that no key has. Store the secret again.'],
     [
       'region',
       '',
-      'is missing (UCLOUD_REGION is not set either): give the region of the source image, for example cn-bj2.',
+      'is missing, and UCLOUD_REGION is not set. Give the region of the source image, for example cn-bj2.',
     ],
-    ['region', '中', 'is no id: "中". It takes letters, digits and - . _ : only.'],
-    ['target-project-id', ' ', 'is missing: give the project to copy to, for example org-abc123.'],
+    ['region', '中', '"中" is not an id. Ids have letters, digits and - . _ : only.'],
+    ['target-project-id', ' ', 'is missing. Give the project to copy to, for example org-abc123.'],
     [
       'target-regions',
-      'h k,,s;g',
-      'has what is no region: "h k", "s;g". Give one a line, or separate them by commas.',
+      'h_k,,s;g',
+      '"h_k", "s;g" are not region ids. Use one per line, commas, or a JSON array such as ["hk","sg"].',
     ],
-    ['target-regions', ' , ,', 'names no region: leave it out for the source region.'],
+    ['target-regions', '', 'is missing. Give the regions to copy to, one per line or with commas.'],
     [
       'target-image-name',
       'a b',
-      'is no image name: "a b". It takes 1 to 63 letters, digits and - _ , . : [ ] without spaces.',
+      '"a b" is not an image name. Image names have 1 to 63 letters, digits and - _ , . : [ ], without spaces.',
     ],
     ['wait', 'xtrue', 'must be true or false, not "xtrue".'],
     ['wait', 'falsex', 'must be true or false, not "falsex".'],
     ['if-exists', 'Copy', 'must be one of adopt, copy, fail, not "Copy".'],
-    ['timeout', '90', 'is no duration: "90". Write it as 90s, 45m or 1h30m.'],
+    ['timeout', '90', '"90" has no unit. Add a unit: 90s, 90m or 90h.'],
     ['timeout', '0h0s', 'must be at least 1s.'],
     ['timeout', '120h1s', 'must be at most 120h.'],
-    ['api-url', 'xhttps://api.test/', 'is no URL: write it like https://api.scloudsg.com/'],
+    ['api-url', 'xhttps://api.test/', 'is not a URL. Write it like https://api.scloudsg.com/'],
     [
       'api-url',
       'https://a@api.test/',
@@ -205,21 +210,24 @@ describe('the words of a mistake', () => {
     [
       'release-tag',
       'v1',
-      'github-token is empty, and release-tag needs it: leave it out to use the token of the job.',
+      'github-token is empty, and release-tag needs it. Leave it out to use the token of the job.',
     ],
     ['zone', 'a'.repeat(60).concat(' '), ''],
     [
       'zone',
       `${'a'.repeat(59)}!`,
-      `is no id: "${'a'.repeat(59)}!". It takes letters, digits and - . _ : only.`,
+      `"${'a'.repeat(59)}!" is not an id. Ids have letters, digits and - . _ : only.`,
     ],
     [
       'zone',
       `${'a'.repeat(60)}!`,
-      `is no id: "${'a'.repeat(60)}…". It takes letters, digits and - . _ : only.`,
+      `"${'a'.repeat(60)}…" is not an id. Ids have letters, digits and - . _ : only.`,
     ],
   ])('%s: %j is told so', (name, value, words) => {
-    const expected = words === '' ? [] : [words.startsWith('github-token') ? words : `${name} ${words}`];
+    const told = words.startsWith('github-token')
+      ? words
+      : `${name}${words.startsWith('"') ? ':' : ''} ${words}`;
+    const expected = words === '' ? [] : [told];
     expect(reading({ [name]: value }).mistakes).toEqual(expected);
   });
 });
@@ -227,7 +235,10 @@ describe('the words of a mistake', () => {
 describe('keys', () => {
   it('lose white space and line breaks around them, with a notice that does not show them', () => {
     const read = reading({ 'public-key': ' public-canary\n', 'private-key': 'private-canary\r\n' });
-    expect(read.inputs?.api).toMatchObject({ publicKey: 'public-canary', privateKey: 'private-canary' });
+    expect(read.inputs?.connection).toMatchObject({
+      publicKey: 'public-canary',
+      privateKey: 'private-canary',
+    });
     expect(read.notices).toHaveLength(2);
     expect(read.notices[0]).toMatch(/^public-key\b/);
     expect(read.notices.join()).not.toContain('canary');
@@ -275,13 +286,13 @@ describe('keys', () => {
   });
 
   it('may hold every sign of Base64, and the token may be absent', () => {
-    expect(good({ 'public-key': '4E+/abc==' }).api.publicKey).toBe('4E+/abc==');
-    expect(good({ 'security-token': '' }).api).not.toHaveProperty('securityToken');
+    expect(good({ 'public-key': '4E+/abc==' }).connection.publicKey).toBe('4E+/abc==');
+    expect(good({ 'security-token': '' }).connection).not.toHaveProperty('securityToken');
   });
 });
 
 it('the passwords of proxies are secrets, as they are written and as they are meant', () => {
-  const secrets = (env: Record<string, string>) => reading({}, env).secrets.slice(2);
+  const secrets = (env: Record<string, string>) => reading({}, env).secrets.slice(0, -2);
   expect(secrets({ https_proxy: 'http://user:p%40ssword@proxy:3128' })).toEqual(['p%40ssword', 'p@ssword']);
   for (const name of ['HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'])
     expect(secrets({ [name]: 'http://user:secret@proxy' })).toContain('secret');
@@ -302,7 +313,7 @@ describe('api-url', () => {
     ['http://localhost:1', 'http://localhost:1/'],
     ['http://[::1]:8080/', 'http://[::1]:8080/'],
   ])('takes %s', (given, url) => {
-    expect(good({ 'api-url': given }).api.url).toBe(url);
+    expect(good({ 'api-url': given }).connection.url).toBe(url);
   });
 
   it.each([
@@ -327,7 +338,7 @@ describe('api-url', () => {
 
   it('may be plain http anywhere with allow-http, and in no other way', () => {
     const url = 'http://api-vpc.ucloud.cn/';
-    expect(good({ 'api-url': url, 'allow-http': 'true' }).api.url).toBe(url);
+    expect(good({ 'api-url': url, 'allow-http': 'true' }).connection.url).toBe(url);
     expect(mistakes({ 'api-url': url, 'allow-http': 'false' })[0]).toMatch(/^api-url.*allow-http/);
     expect(mistakes({ 'api-url': '' }, { UCLOUD_API_BASE_URL: url })[0]).toMatch(
       /^api-url.*UCLOUD_API_BASE_URL/,
@@ -386,23 +397,18 @@ describe('the target', () => {
     ['hk, sg,us-ca', ['hk', 'sg', 'us-ca']],
     ['\n  hk  \n\n, sg ,\r\n', ['hk', 'sg']],
     ['sg, hk, sg, hk', ['sg', 'hk']],
-    ['', ['cn-bj2']],
   ])('regions of %j', (given, regions) => {
     expect(good({ 'target-regions': given }).order.target.regions).toEqual(regions);
   });
 
-  it.each(['hk sg', 'hk;sg', '["hk","sg"]', 'hk/sg', 'hk, -sg', 'hk.sg'])(
-    'refuses regions of %j',
-    (given) => {
-      expect(mistakes({ 'target-regions': given })[0]).toMatch(/^target-regions\b/);
-    },
-  );
+  it.each(['hk;sg', 'hk/sg', 'hk, -sg', 'hk.sg'])('refuses regions of %j', (given) => {
+    expect(mistakes({ 'target-regions': given })[0]).toMatch(/^target-regions\b/);
+  });
 
   it('names all wrong regions in one mistake', () => {
-    const told = mistakes({ 'target-regions': 'a b\nhk\nc/d' });
+    const told = mistakes({ 'target-regions': 'a_b\nhk\nc/d' });
     expect(told).toHaveLength(1);
-    expect(told[0]).toMatch(/"a b".*"c\/d"/);
-    expect(told[0]).not.toContain('"hk"');
+    expect(told[0]).toMatch(/^target-regions: "a_b", "c\/d" are not region ids\./);
   });
 
   it.each(['web-1.4.2', '夜间构建', 'a', 'x'.repeat(63), 'web[1]:prod,x_y'])('takes the name %s', (name) => {
@@ -483,27 +489,16 @@ describe('durations', () => {
     expect(good({ timeout: given }).order.timeout).toBe(ms);
   });
 
-  it.each([
-    '90',
-    '1.5h',
-    '0s',
-    '0h',
-    '121h',
-    '-1h',
-    '1h 30m',
-    '1d',
-    '30m1h',
-    'h',
-    'forever',
-    '99999999s',
-    '1H',
-  ])('timeout and poll-interval refuse %s', (given) => {
-    for (const input of ['timeout', 'poll-interval']) {
-      const told = mistakes({ [input]: given });
-      expect(told).toHaveLength(1);
-      expect(told[0]).toMatch(new RegExp(`^${input}\\b`));
-    }
-  });
+  it.each(['90', '0s', '0h', '121h', '-1h', '6d', '30m1h', 'h', 'forever', '99999999s'])(
+    'timeout and poll-interval refuse %s',
+    (given) => {
+      for (const input of ['timeout', 'poll-interval']) {
+        const told = mistakes({ [input]: given });
+        expect(told).toHaveLength(1);
+        expect(told[0]).toMatch(new RegExp(`^${input}\\b`));
+      }
+    },
+  );
 
   it('poll-interval is adaptive unless it is given', () => {
     expect(good({}).order).not.toHaveProperty('pollInterval');
@@ -612,7 +607,7 @@ describe('whatever comes', () => {
         const read = readInputs(complete ? { ...inputs(GOOD), ...env } : env);
         expect(read.inputs === undefined).toBe(read.mistakes.length > 0);
         for (const text of read.mistakes) {
-          expect(NAMES).toContain(text.split(' ')[0]);
+          expect(NAMES).toContain(text.split(/[: ]/)[0]);
           expect(text.length).toBeLessThan(2_000);
         }
       }),

@@ -101,7 +101,7 @@ describe('over real HTTP', () => {
       expect(result.errors).toHaveLength(1);
       for (const input of Object.keys(wrong))
         expect(result.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
-      expect(result.errors[0]).toContain('6 inputs');
+      expect(result.errors[0]).toContain('6 invalid inputs');
       expect(result.errors[0]).not.toMatch(/\n\s+at /);
       expect(emulator.requests).toEqual([]);
       expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
@@ -431,7 +431,7 @@ describe('the release', () => {
     });
     const result = await run({ ...RELEASE, rollback: 'step' });
     const { succeeded, published, rollback, traces } = JSON.parse(result.state.promotion ?? 'none');
-    expect([succeeded, published, rollback]).toEqual([false, true, 'step']);
+    expect([succeeded, published, rollback]).toEqual([false, 'v1.4.2', 'step']);
     expect(traces.created).toHaveLength(2);
   });
 

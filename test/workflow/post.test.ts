@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { post } from '../../src/post.ts';
 import { startEmulator } from '../emulator/emulator.ts';
 import { doneBut, FakeCloud, fails, PROD } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { inputs, KEYS, ORDER, Step } from './step.ts';
+import { inputs, KEYS, ORDER, read, Step } from './step.ts';
 
 const COPY = 'CopyCustomImage';
 
@@ -145,25 +146,38 @@ describe('without a state that can be read', () => {
     expect(result.log).toBe('');
   });
 
-  it('or with inputs that can no longer be read, it deletes nothing, and names what is left', async () => {
+  it('or without keys, it deletes nothing, and names what is left', async () => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
     const made = { region: 'hk', projectId: 'p', imageId: 'uimage-left' };
     const traces = { run: 'r', created: [made], places: [], unclear: false };
     const saved = { submitted: true, succeeded: false, rollback: 'job', traces };
     const state = { promotion: JSON.stringify(saved) };
-    const result = await new Step().play(
-      'post',
-      cloud,
-      clock,
-      { ...ORDER, rollback: 'job', timeout: 'x' },
-      state,
-    );
+    const result = await new Step().play('post', cloud, clock, { ...ORDER, 'private-key': '' }, state);
     expect(cloud.sent).toEqual([]);
     expect(result.failed).toBe(false);
     expect(result.warnings).toHaveLength(1);
-    expect(result.warnings[0]).toMatch(/timeout.*uimage-left in hk/);
+    expect(result.warnings[0]).toMatch(/private-key is missing.*uimage-left in hk/);
   });
+});
+
+it('needs the connection alone: every other input may be missing, or wrong', async () => {
+  const names = Object.keys((parse(read('action.yml')) as { inputs: object }).inputs);
+  const connection = ['security-token', 'role-urn', 'role-duration', 'allow-http', 'api-url', 'channel-key'];
+  const others = names.filter((name) => !(name in KEYS) && !connection.includes(name));
+  expect(others.length).toBeGreaterThan(20);
+  const wrong = Object.fromEntries(others.map((name) => [name, 'x; y']));
+  for (const given of [KEYS, { ...KEYS, ...wrong, timeout: '30', dry_run: 'true' }]) {
+    const { cloud, first } = await job({ rollback: 'step' }, { before: cancelled });
+    expect(cloud.ids()).toHaveLength(0);
+    const clock = new VirtualClock();
+    const left = new FakeCloud(clock);
+    const { created } = JSON.parse(first.state.promotion ?? 'none').traces;
+    for (const { region, imageId } of created) left.addCopy(region, { ImageId: imageId });
+    const result = await new Step().play('post', left, clock, given, first.state);
+    expect(left.ids()).toEqual([]);
+    expect(result.warnings).toEqual([]);
+  }
 });
 
 it.each([
@@ -175,11 +189,9 @@ it.each([
   cloud.addCopy('hk', { ImageId: 'uimage-1' });
   const created = [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }];
   const traces = { run: 'r', created, places: [], unclear: false };
-  const saved = { submitted: true, succeeded: false, published: true, rollback: 'job', traces };
-  const release = tag === undefined ? {} : { 'release-tag': tag, 'github-token': 'ghs_canary' };
-  const given = { ...ORDER, ...release, rollback: 'job' };
+  const saved = { submitted: true, succeeded: false, published: tag ?? null, rollback: 'job', traces };
   const state = { promotion: JSON.stringify(saved) };
-  const result = await new Step().play('post', cloud, clock, given, state);
+  const result = await new Step().play('post', cloud, clock, ORDER, state);
   expect(cloud.ids()).toEqual([]);
   expect(result.warnings).toHaveLength(warnings);
   for (const warning of result.warnings) expect(warning).toMatch(/release v1\.2\.3 .*deleted/);

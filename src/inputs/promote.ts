@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import type { Order } from '../promotion/model.ts';
+import { type Connection, readConnection, readMarkSecret } from './connection.ts';
+import { readPackerManifest } from './packer-manifest.ts';
+import { type Environment, Reader, type Reading } from './reader.ts';
+import { packerId, shown } from './spelling.ts';
+
+/** The inputs of the root action. */
+export interface Inputs {
+  connection: Connection;
+  order: Order;
+  rollback: 'never' | 'step' | 'job';
+  summary: boolean;
+  release?: { tag: string; token: string };
+  /** The path as it was given. */
+  outputFile?: string;
+}
+
+export interface Read extends Reading {
+  /** Absent when there are mistakes. */
+  inputs?: Inputs;
+}
+
+/** Reads every input and tells all mistakes at once. Sends nothing, prints nothing. */
+export function readInputs(env: Environment): Read {
+  const reader = new Reader(env);
+  const connection = readConnection(reader);
+  const source = readSource(reader);
+  const projectId = reader.word(
+    'target-project-id',
+    null,
+    'Give the project to copy to, for example org-abc123.',
+  );
+  const required = reader.regions(
+    'target-regions',
+    'Give the regions to copy to, one per line or with commas.',
+  );
+  const optional = reader.regions('optional-regions');
+  const name = reader.imageName('target-image-name');
+  const description = reader.text('target-image-description');
+  const tag = reader.tag('target-image-tag');
+  const markSecret = readMarkSecret(reader);
+  const extraParameters = reader.parameters('extra-parameters');
+  const wait = reader.boolean('wait', true);
+  const timeout = reader.duration('timeout', 2 * 3_600_000);
+  const pollInterval = reader.duration('poll-interval', null);
+  if (pollInterval !== null && pollInterval > timeout)
+    reader.mistake('poll-interval', 'is longer than timeout, so no copy would ever be looked at.');
+  const ifExists = reader.choice('if-exists', ['adopt', 'copy', 'fail']);
+  const rollback = reader.choice('rollback', ['never', 'step', 'job']);
+  const dryRun = reader.boolean('dry-run', false);
+  const summary = reader.boolean('summary', true);
+  const outputFile = readOutputFile(reader);
+  const release = readRelease(reader);
+  const reading = reader.reading();
+  if (reading.mistakes.length > 0) return reading;
+  return {
+    ...reading,
+    inputs: {
+      connection,
+      order: {
+        source,
+        target: {
+          projectId,
+          regions: [...new Set([...required, ...optional])],
+          ...(optional.length > 0 ? { optionalRegions: optional } : {}),
+          ...(name ? { name } : {}),
+          ...(description ? { description } : {}),
+          ...(tag ? { tag } : {}),
+        },
+        extraParameters,
+        ...(markSecret ? { markSecret } : {}),
+        ifExists,
+        wait,
+        timeout,
+        ...(pollInterval === null ? {} : { pollInterval }),
+        dryRun,
+        run: runName(env),
+      },
+      rollback,
+      summary,
+      ...(release ? { release } : {}),
+      ...(outputFile ? { outputFile } : {}),
+    },
+  };
+}
+
+/** Region and project may come with the image: `project:region:id`, or Packer's manifest. */
+export function readSource(reader: Reader): Order['source'] {
+  const imageId = reader.word('source-image-id', null);
+  const name = readName(reader);
+  const path = reader.text('packer-manifest');
+  const packer = packerId(imageId);
+  const region = reader.word(
+    'region',
+    'UCLOUD_REGION',
+    packer || path ? undefined : 'Give the region of the source image, for example cn-bj2.',
+  );
+  const zone = reader.word('zone', null);
+  const projectId = reader.word('project-id', 'UCLOUD_PROJECT_ID');
+  const given = Object.entries({
+    'source-image-id': imageId,
+    'source-image-name': name,
+    'packer-manifest': path,
+  }).flatMap(([input, value]) => (value ? [input] : []));
+  if (given.length > 1) {
+    reader.mistake(given[0] ?? '', `Set ${given.join(' or ')}, not ${given.length > 2 ? 'all' : 'both'}.`);
+  } else if (given.length === 0) {
+    const remedy = 'Give it, or source-image-name, or packer-manifest, for the image to copy.';
+    reader.missing('source-image-id', null, remedy);
+  }
+  let image = packer;
+  if (path) {
+    const read = readPackerManifest(path, reader.env, { region, projectId });
+    if (read.mistake !== undefined) reader.mistake('packer-manifest', read.mistake);
+    image = read.value ?? null;
+  } else if (packer) {
+    for (const [input, value, named] of [
+      ['region', region, packer.region],
+      ['project-id', projectId, packer.projectId],
+    ] as const) {
+      if (value !== '' && value !== named)
+        reader.mistake('source-image-id', `names ${shown(named)}, but ${input} is ${shown(value)}.`);
+    }
+  }
+  const project = image?.projectId ?? projectId;
+  return {
+    region: image?.region ?? region,
+    ...(zone ? { zone } : {}),
+    ...(project ? { projectId: project } : {}),
+    ...(name ? { name } : { imageId: image?.imageId ?? imageId }),
+  };
+}
+
+/** No letter of it can tell a name from a glob, but some tell a regular expression. */
+function readName(reader: Reader): string {
+  const name = reader.text('source-image-name');
+  if (/^\^|\$$|\\|^\/.*\/$|[\])][+*?]|\(.*\|/.test(name)) {
+    const how = 'It takes a glob: * for any text and ? for one character, such as web-*.';
+    reader.mistake('source-image-name', `${shown(name)} looks like a regular expression. ${how}`);
+  }
+  return name;
+}
+
+function readOutputFile(reader: Reader): string {
+  const path = reader.text('output-file');
+  if (path !== '' && !/[^/\\](\.json|\.env)$/.test(path)) {
+    reader.mistake('output-file', `${shown(path)} must end in .tfvars.json, .env or .json.`);
+  }
+  return path;
+}
+
+function readRelease(reader: Reader): Inputs['release'] {
+  const given = reader.text('release-tag');
+  const tag = given.replace(/^refs\/tags\//, '');
+  const token = reader.key('github-token', null, false);
+  if (tag.startsWith('refs/')) {
+    reader.mistake('release-tag', `${shown(tag)} is not a tag. Give the name of a tag, such as v1.4.2.`);
+  } else if (tag !== '' && token === '') {
+    reader.mistake(
+      'github-token',
+      'is empty, and release-tag needs it. Leave it out to use the token of the job.',
+    );
+  }
+  return tag === '' ? undefined : { tag, token };
+}
+
+/** Names the run for whoever reads the mark, and this one step of it by six random letters. */
+function runName(env: Environment): string {
+  const run = /^\d+$/.test(env.GITHUB_RUN_ID ?? '')
+    ? `${env.GITHUB_RUN_ID}-${env.GITHUB_RUN_ATTEMPT ?? '1'}`
+    : 'local';
+  return `${run}-${randomBytes(4).readUInt32LE().toString(36).padStart(7, '0').slice(-6)}`;
+}

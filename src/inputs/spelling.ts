@@ -1,0 +1,100 @@
+/**
+ * How people write lists, durations and Packer's name of an image. Pure: text in; its value, or one sentence that says
+ * how it is to be written, out.
+ */
+export type Spelled<T> = { value: T; mistake?: undefined } | { value?: undefined; mistake: string };
+
+const HOW_TO_LIST = 'Use one per line, commas, or a JSON array such as ["hk","sg"].';
+
+/** Lines (also `- hk`, and `hk  # a comment`), commas, blanks between, or a JSON array; in quotes or not. */
+export function listOf(text: string, item: RegExp, what: string): Spelled<string[]> {
+  const trimmed = text.trim();
+  if (trimmed.startsWith('{'))
+    return { mistake: `is a JSON object, not a list. Give its keys as a list: ${HOW_TO_LIST}` };
+  const words = trimmed.startsWith('[') ? wordsOfArray(trimmed) : wordsOfLines(trimmed);
+  if (words === null)
+    return { mistake: `${shown(trimmed)} is not a whole JSON array of texts. ${HOW_TO_LIST}` };
+  const wrong = words.filter((word) => !item.test(word));
+  if (wrong.length > 0) {
+    const is = wrong.length === 1 ? `is not ${what}` : `are not ${what}s`.replace(/ (a|an) /, ' ');
+    return { mistake: `${wrong.map(shown).join(', ')} ${is}. ${HOW_TO_LIST}` };
+  }
+  if (words.length === 0 && trimmed !== '')
+    return { mistake: `${shown(trimmed)} is an empty list. ${HOW_TO_LIST}` };
+  return { value: [...new Set(words)] };
+}
+
+function wordsOfArray(text: string): string[] | null {
+  try {
+    const items: unknown = JSON.parse(text);
+    const isList = Array.isArray(items) && items.every((item) => typeof item === 'string');
+    return isList ? items.map((item: string) => item.trim()) : null;
+  } catch {
+    // As YAML allows it: [hk, sg].
+    const [, inner] = /^\[([^[\]{}]*)\]$/.exec(text) ?? [];
+    return inner === undefined ? null : wordsOfLines(inner);
+  }
+}
+
+function wordsOfLines(text: string): string[] {
+  return text
+    .split('\n')
+    .flatMap((line) => line.replace(/(?:^|\s)#.*$/, '').split(/[\s,]+/))
+    .filter((word) => word !== '' && word !== '-')
+    .map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+}
+
+/** Milliseconds. Each unit as the field writes it, in any case of letters. */
+const UNITS: [RegExp, number][] = [
+  [/^d(ays?)?$/, 24 * 3_600_000],
+  [/^h((ou)?rs?)?$/, 3_600_000],
+  [/^m(in(ute)?s?)?$/, 60_000],
+  [/^s(ec(ond)?s?)?$/, 1_000],
+];
+
+const HOW_TO_TIME = 'Write it as 90s, 45m or 1h30m.';
+
+/** Milliseconds: `90s`, `1h 30m`, `2 hours`, `1.5h`; the larger unit first, each once. */
+export function durationOf(text: string, most: number): Spelled<number> {
+  const spelled = text.trim().toLowerCase();
+  if (/^\d+(\.\d+)?$/.test(spelled))
+    return { mistake: `${shown(text)} has no unit. Add a unit: ${spelled}s, ${spelled}m or ${spelled}h.` };
+  if (!/^(\d{1,8}(\.\d{1,6})?\s*[a-z]+\s*)+$/.test(spelled))
+    return { mistake: `${shown(text)} is not a duration. ${HOW_TO_TIME}` };
+  let ms = 0;
+  let last = -1;
+  for (const [, amount = '', unit = ''] of spelled.matchAll(/([\d.]+)\s*([a-z]+)/g)) {
+    const index = UNITS.findIndex(([pattern]) => pattern.test(unit));
+    if (index < 0)
+      return { mistake: `${shown(unit)} in ${shown(text)} is not a unit of time. ${HOW_TO_TIME}` };
+    if (index <= last)
+      return {
+        mistake: `${shown(text)} is not a duration: give each unit once, the largest first. ${HOW_TO_TIME}`,
+      };
+    last = index;
+    ms += Number(amount) * (UNITS[index]?.[1] ?? 0);
+  }
+  ms = Math.round(ms);
+  if (ms < 1000) return { mistake: 'must be at least 1s.' };
+  if (ms > most) return { mistake: `must be at most ${most / 3_600_000}h.` };
+  return { value: ms };
+}
+
+export interface PackerImage {
+  projectId: string;
+  region: string;
+  imageId: string;
+}
+
+/** An image as Packer's manifest and log name it: `project:region:id`. */
+export function packerId(text: string): PackerImage | null {
+  const parts = text.split(':');
+  const [projectId, region, imageId] = parts;
+  const areIds = parts.length === 3 && parts.every((part) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/.test(part));
+  return areIds && projectId && region && imageId ? { projectId, region, imageId } : null;
+}
+
+/** A wrong value as it is told: short, on one line. */
+export function shown(value: string): string {
+  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+}

@@ -1,0 +1,63 @@
+import type * as core from '@actions/core';
+import type { Clock } from './cloud/clock.ts';
+import type { Cloud } from './cloud/cloud.ts';
+import type { CloudOptions } from './cloud/index.ts';
+import type { Connection } from './inputs/connection.ts';
+import type { Environment, Reading } from './inputs/reader.ts';
+import type { Report } from './promotion/model.ts';
+import { logLine } from './text.ts';
+import { VERSION } from './version.ts';
+
+/** What an action uses of the workflow that it runs in. */
+export interface Workflow {
+  core: typeof core;
+  env: Environment;
+  clock: Clock;
+  /** Aborted by SIGINT or SIGTERM. */
+  signal: AbortSignal;
+  /** Stands in for the API over HTTP. */
+  createCloud?: (options: CloudOptions) => Cloud & { close(): Promise<void> };
+}
+
+/** Before anything else is printed. */
+export function mask({ core }: Workflow, { secrets, notices }: Reading): void {
+  for (const secret of secrets) core.setSecret(secret);
+  for (const notice of notices) core.notice(logLine(notice));
+}
+
+/** The one failure of a step whose inputs are wrong. */
+export function refuse({ core }: Workflow, mistakes: readonly string[]): void {
+  const count = mistakes.length === 1 ? '1 invalid input' : `${mistakes.length} invalid inputs`;
+  const list = mistakes.map((mistake) => logLine(`- ${mistake}`)).join('\n');
+  core.setFailed(`${count}; no request was sent.\n${list}`);
+}
+
+/** The API over HTTP: loaded when the inputs are known to be good. */
+export async function connect(
+  connection: Connection,
+  { core, env, clock, ...workflow }: Workflow,
+  report: Report,
+): Promise<Cloud & { close(): Promise<void> }> {
+  const createCloud = workflow.createCloud ?? (await import('./cloud/index.ts')).createCloud;
+  const told = new Set<string>();
+  return createCloud({
+    ...connection,
+    clock,
+    env,
+    userAgent: `copy-custom-image/${VERSION}`,
+    onSecret: core.setSecret,
+    onAnswer({ call, region, code, requestId, ms }) {
+      const where = region ? ` in ${region}` : '';
+      core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));
+    },
+    onRetry({ error, delay }) {
+      // One outage is one line, however many calls it fails.
+      if (told.has(error.meaning)) return;
+      told.add(error.meaning);
+      report({
+        type: 'notice',
+        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
+      });
+    },
+  });
+}
