@@ -3,6 +3,7 @@
 export interface Image {
   ImageId: string;
   ImageName?: string;
+  /** One of the four known ones is spelled as documented: Available, Making, Copying, Unavailable. */
   State?: string;
   ImageDescription?: string;
   OsType?: string;
@@ -47,7 +48,7 @@ export interface CopyInfo {
   TaskId?: string;
 }
 
-/** Empty strings arrive as absent fields. `Infos` is absent when the site did not answer as to a batch. */
+/** Empty strings arrive as absent fields. `Infos` is absent when the answer is not that to a batch. */
 export interface CopyAnswer {
   TargetImageId?: string;
   TaskId?: string;
@@ -64,6 +65,12 @@ export interface Project {
   ProjectId: string;
   ProjectName?: string;
   IsDefault?: boolean;
+}
+
+export interface ProjectList {
+  projects: Project[];
+  /** False when there are more, or may be: that a project is not in the list says nothing then. */
+  whole: boolean;
 }
 
 export interface CallOptions {
@@ -85,7 +92,7 @@ export interface CopyOptions {
 
 /** Every method throws CloudError, or the reason of a signal that is aborted. */
 export interface Cloud {
-  /** All pages, each image once. A missing image is an empty list. */
+  /** All pages, each image once; a list that is not whole is a CloudError. A missing image is an empty list. */
   describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]>;
   /** One attempt, never repeated: it may have been executed even when it fails. */
   copyCustomImage(request: CopyRequest, options?: CopyOptions): Promise<CopyAnswer>;
@@ -96,5 +103,5 @@ export interface Cloud {
   ): Promise<boolean>;
   /** One entry a region: the API's rows are one a zone. */
   getRegions(options?: CallOptions): Promise<Region[]>;
-  getProjects(options?: CallOptions): Promise<Project[]>;
+  getProjects(options?: CallOptions): Promise<ProjectList>;
 }

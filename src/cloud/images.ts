@@ -8,18 +8,27 @@ import type {
   Image,
   ImageQuery,
 } from './cloud.ts';
-import { CloudError, COPY } from './errors.ts';
+import { CloudError, COPY, DELETE } from './errors.ts';
 import { compact, id, number, record, records, text, texts } from './parse.ts';
 
+const LIST = 'DescribeImage';
+
 const PAGE = 100;
-/** The API's default, and the least that a site caps pages at. */
+/** The API's default, and the least that an endpoint caps pages at. */
 const SMALLEST_FULL_PAGE = 20;
 const MOST_PAGES = 1_000;
+const MOST_ROWS = 20_000;
 /** Of a list that changes between two pages: in a busy account each read of it may. */
 const MOST_READS = 3;
 
 /** No such image. */
 const NO_IMAGE = 8956;
+/** A parameter is not valid. */
+const INVALID = 230;
+
+const STATES = new Map(
+  ['Available', 'Making', 'Copying', 'Unavailable'].map((state) => [state.toLowerCase(), state]),
+);
 
 /** Parameters of CopyCustomImage that the action sets itself, so that extra parameters may not. */
 export const OWN_PARAMETERS: readonly string[] = [
@@ -39,7 +48,7 @@ export const OWN_PARAMETERS: readonly string[] = [
   'TargetImageTag',
 ];
 
-/** In any case of letters and with any index: a server may be lenient about both. */
+/** In any case of letters and with any index: the API may be lenient about both. */
 export function isOwnParameter(name: string): boolean {
   const plain = name.trim().replace(/\..*$/s, '').toLowerCase();
   return OWN_PARAMETERS.some((own) => own.toLowerCase() === plain);
@@ -66,59 +75,83 @@ async function readList(
   query: ImageQuery,
   options: CallOptions | undefined,
 ): Promise<{ images: Map<string, Image>; changed: boolean }> {
-  const call = 'DescribeImage';
-  const wanted = query.ImageIds ?? [];
-  const params = {
-    Region: query.Region,
-    ProjectId: query.ProjectId,
-    ImageType: query.ImageType,
-    ...(wanted.length === 1 ? { ImageId: wanted[0] } : { ImageIds: wanted }),
-    Limit: PAGE,
-  };
+  const wanted = new Set(query.ImageIds);
   const images = new Map<string, Image>();
+  const seen = new Set<string>();
+  let limit = wanted.size === 1 ? SMALLEST_FULL_PAGE : PAGE;
   let offset = 0;
-  let firstTotal: number | undefined;
+  /** As the last page that has one tells it. */
+  let total: number | undefined;
   let changed = false;
   let stale = 0;
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const { body } = await client.call(call, { ...params, Offset: offset }, options).catch((error) => {
-      // Some sites answer so where others answer with an empty list.
-      if (wanted.length > 0 && isNoImage(error)) return { body: {} as Record<string, unknown> };
-      throw error;
+  for (let page = 0; page < MOST_PAGES && offset < MOST_ROWS; page++) {
+    const body = await readPage(client, query, { limit, offset, total }, options).catch((error) => {
+      // Some endpoints answer so where others answer with an empty list.
+      if (wanted.size > 0 && isNoImage(error)) return {} as Record<string, unknown>;
+      if (limit === SMALLEST_FULL_PAGE || !refusesLimit(error)) throw error;
+      limit = SMALLEST_FULL_PAGE;
+      return readPage(client, query, { limit, offset, total }, options);
     });
-    const total = number(body.TotalCount);
-    firstTotal ??= total;
-    if (total !== undefined && total !== firstTotal) changed = true;
+    const told = number(body.TotalCount) ?? total;
+    if (told !== (total ?? told)) changed = true;
+    total = told;
     const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
     if (rows.length === 0) return { images, changed };
     offset += rows.length;
-    const before = images.size;
+    const before = seen.size;
     for (const row of rows) {
       const image = readImage(row);
       if (!image) continue;
-      // A site that ignores the ids must not hand out images nobody asked for.
-      if (wanted.length > 0 && !wanted.includes(image.ImageId)) continue;
-      images.set(image.ImageId, image);
+      seen.add(image.ImageId);
+      // An endpoint that ignores the ids must not hand out images nobody asked for.
+      if (wanted.size === 0 || wanted.has(image.ImageId)) images.set(image.ImageId, image);
     }
-    if (wanted.length > 0 && images.size === new Set(wanted).size) return { images, changed: false };
+    if (wanted.size > 0 && images.size === wanted.size) return { images, changed: false };
     // A total below what has arrived already is no total.
-    const sane = total !== undefined && total >= offset;
-    if (sane ? total <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
-    // Nothing new: the site ignores Offset. Without a total that is the whole list, else some of it is missing.
-    stale = images.size === before ? stale + 1 : 0;
-    if (stale > (changed ? 2 : 0) && wanted.length === 0) {
+    const sane = told !== undefined && told >= offset;
+    if (sane ? told <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
+    // Nothing new: the endpoint ignores Offset. Without a total that is the whole list, else some of it is missing.
+    stale = seen.size === before ? stale + 1 : 0;
+    if (stale > (changed ? 2 : 0)) {
       if (!sane && !changed) return { images, changed };
       break;
     }
   }
   throw new CloudError({
-    call,
+    call: LIST,
     region: query.Region,
     kind: 'unreadable',
     verdict: 'retry',
-    meaning: `the list of images does not come to an end (${images.size} images after ${offset} rows)`,
-    advice: "The site does not page its list as documented; the vendor's support should know.",
+    blames: 'target',
+    meaning: `the list of images does not come to an end (${seen.size} images after ${offset} rows)`,
+    advice: "The API endpoint does not page its list as documented; the vendor's support should know.",
   });
+}
+
+async function readPage(
+  client: Client,
+  query: ImageQuery,
+  { limit, ...read }: { limit: number; offset: number; total: number | undefined },
+  options: CallOptions | undefined,
+): Promise<Record<string, unknown>> {
+  const { Region, ProjectId, ImageType, ImageIds = [] } = query;
+  const ids = ImageIds.length === 1 ? { ImageId: ImageIds[0] } : { ImageIds };
+  const params = { Region, ProjectId, ImageType, ...ids, Limit: limit, Offset: read.offset };
+  const flaw = (body: Record<string, unknown>) => flawOf(body, read);
+  return (await client.call(LIST, params, { ...options, flaw })).body;
+}
+
+/** A page that ends a list is a fact only when the total, if any, agrees: else an image that exists is denied. */
+function flawOf(
+  { ImageSet, TotalCount }: Record<string, unknown>,
+  { offset, total: before }: { offset: number; total: number | undefined },
+): string | undefined {
+  const total = number(TotalCount) ?? before;
+  if (!Array.isArray(ImageSet)) {
+    return total !== undefined && total <= offset ? undefined : 'the answer has no list of images';
+  }
+  if (ImageSet.length > 0 || total === undefined || total <= offset) return undefined;
+  return `the list of images is cut: ${total} in all, and none after ${offset}`;
 }
 
 export async function copyCustomImage(
@@ -150,12 +183,17 @@ export async function terminateCustomImage(
 ): Promise<boolean> {
   const { Region, ProjectId, ImageId } = image;
   try {
-    await client.call('TerminateCustomImage', { Region, ProjectId, ImageId }, options);
+    await client.call(DELETE, { Region, ProjectId, ImageId }, options);
     return true;
   } catch (error) {
     if (isNoImage(error)) return false;
     throw error;
   }
+}
+
+/** The code's only decisive form. */
+function refusesLimit(error: unknown): boolean {
+  return error instanceof CloudError && error.code === INVALID && error.decisive;
 }
 
 function isNoImage(error: unknown): boolean {
@@ -165,16 +203,18 @@ function isNoImage(error: unknown): boolean {
 function readImage(value: unknown): Image | undefined {
   const row = record(value);
   const imageId = id(row?.ImageId);
+  const state = text(row?.State);
+  const size = number(row?.ImageSize);
   if (!row || imageId === undefined) return undefined;
   return compact<Image>({
     ImageId: imageId,
     ImageName: text(row.ImageName),
-    State: text(row.State),
+    State: STATES.get(state?.toLowerCase() ?? '') ?? state,
     ImageDescription: text(row.ImageDescription),
     OsType: text(row.OsType),
     OsName: text(row.OsName),
     ImageType: text(row.ImageType),
-    ImageSize: number(row.ImageSize),
+    ImageSize: size !== undefined && size > 0 ? size : undefined,
     Features: texts(row.Features),
     CreateTime: number(row.CreateTime),
     DataSnapshotIds: texts(row.DataSnapshotIds),

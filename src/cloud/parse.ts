@@ -6,18 +6,25 @@ export function record(value: unknown): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** Not empty: the API writes '' for what it does not have. Some sites write ids as numbers. */
+/** Characters of a text, and items of a list. The API's own are far shorter, and a long list of images must fit into memory. */
+const LONGEST = 2_000;
+const MOST_ITEMS = 100;
+
+/** Not empty: the API writes '' for what it does not have. Some endpoints write ids as numbers. */
 export function text(value: unknown): string | undefined {
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-  return typeof value === 'string' && value !== '' ? value : undefined;
+  if (typeof value !== 'string' || value === '') return undefined;
+  // By way of JSON: a slice alone would keep the whole text in memory.
+  return value.length > LONGEST ? JSON.parse(JSON.stringify(value.slice(0, LONGEST))) : value;
 }
 
 /**
- * An id: it goes into outputs, and from there into the shells of users, so one with any other sign counts as absent.
+ * An id: it goes into outputs, and from there into the shells of users. With any other sign, or beginning as an option or
+ * a path does, it counts as absent.
  */
 export function id(value: unknown): string | undefined {
   const given = text(value);
-  return given !== undefined && /^[\w.:+/=-]{1,128}$/.test(given) ? given : undefined;
+  return given !== undefined && /^[A-Za-z0-9][\w.-]{0,127}$/.test(given) ? given : undefined;
 }
 
 export function number(value: unknown): number | undefined {
@@ -31,7 +38,11 @@ export function boolean(value: unknown): boolean | undefined {
 }
 
 export function texts(value: unknown): string[] | undefined {
-  return Array.isArray(value) ? value.map(text).filter((item) => item !== undefined) : undefined;
+  if (!Array.isArray(value)) return undefined;
+  return value
+    .slice(0, MOST_ITEMS)
+    .map(text)
+    .filter((item) => item !== undefined);
 }
 
 export function records(value: unknown): Record<string, unknown>[] | undefined {

@@ -1,4 +1,4 @@
-import type { Image, Project, Region } from '../cloud/cloud.ts';
+import type { Image, ProjectList, Region } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem, type Context, reading, Stopped, stopOnError } from './context.ts';
 import { customImages } from './images.ts';
@@ -73,7 +73,7 @@ export async function check(context: Context): Promise<Findings> {
     );
   }
   const defaultProject = projects.ok
-    ? projects.value.find((project) => project.IsDefault)?.ProjectId
+    ? projects.value.projects.find((project) => project.IsDefault)?.ProjectId
     : undefined;
   return { source: settled, sourceProject: source.projectId ?? defaultProject ?? null, held: heldByRegion };
 }
@@ -117,9 +117,12 @@ function unknownRegions({ order: { source, target } }: Context, regions: Region[
   return wrong;
 }
 
-function unknownProjects({ order: { source, target } }: Context, projects: Project[]): Map<string, Problem> {
+function unknownProjects(
+  { order: { source, target } }: Context,
+  { projects, whole }: ProjectList,
+): Map<string, Problem> {
   const wrong = new Map<string, Problem>();
-  if (projects.length === 0) return wrong;
+  if (!whole) return wrong;
   const there = projects.map(({ ProjectId, ProjectName }) =>
     ProjectName ? `${ProjectId} (${ProjectName})` : ProjectId,
   );

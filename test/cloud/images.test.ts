@@ -64,7 +64,6 @@ describe('describeImages', () => {
     ['250 images and a total of 0', 250, { total: () => 0 }, 4],
     ['250 images and a negative total', 250, { total: () => -1 }, 4],
     ['250 images and a total that is no number', 250, { total: () => ({ n: 1 }) }, 4],
-    ['250 images and a total that is too high', 250, { total: () => 1e9 }, 4],
     ['50 images of a site that ignores Offset', 50, { ignoreOffset: true }, 1],
     ['50 images of a site that ignores Offset and has no total', 50, { ignoreOffset: true, total: none }, 2],
   ])('reads %s', async (_, count, options, calls) => {
@@ -131,7 +130,7 @@ describe('describeImages', () => {
       pages({ ImageSet: rows(0), TotalCount: 150 }, { ImageSet: rows(100).slice(0, 50) }),
     );
     expect(first.images).toEqual(ids(150));
-    expect(first.sent.map(({ params }) => params.Offset)).toEqual(['0', '100', '150']);
+    expect(first.sent.map(({ params }) => params.Offset)).toEqual(['0', '100']);
     const held = ids(25);
     const wanted = await list(
       changing(held, (now) => now === 1 && held.shift()),
@@ -158,10 +157,82 @@ describe('describeImages', () => {
     expect(error.advice).toContain("the vendor's support should know");
   });
 
-  it('is empty without a set, whatever the total says', async () => {
-    const { images, sent } = await list(pages({ TotalCount: 5 }));
-    expect(images).toEqual([]);
-    expect(sent).toHaveLength(1);
+  /** How often a page that is not a fact was asked for. */
+  async function unreadable(reply: Reply, query: Partial<ImageQuery> = {}) {
+    const { client, clock, sent } = fakeClient(reply);
+    const options = { patience: 60_000 };
+    const read = clock.run(describeImages(client, { Region: 'hk', ...query }, options));
+    const error = await failure(read, CloudError);
+    expect(error).toMatchObject({ kind: 'unreadable', verdict: 'retry', blames: 'target', decisive: false });
+    return { error, offsets: sent.map(({ params }) => params.Offset) };
+  }
+
+  it.each<[string, Reply]>([
+    ['without a set', () => ({ RetCode: 0 })],
+    ['without a set, though there are images', () => ({ RetCode: 0, TotalCount: 5 })],
+    ...[null, {}, 'x', 7].map((ImageSet): [string, Reply] => [
+      `with the set ${JSON.stringify(ImageSet)}`,
+      () => ({ RetCode: 0, ImageSet }),
+    ]),
+    [
+      'whose only page is empty, though there are images',
+      () => ({ RetCode: 0, TotalCount: 1, ImageSet: [] }),
+    ],
+  ])('is no fact %s', async (_, reply) => {
+    expect((await unreadable(reply)).offsets.length).toBeGreaterThan(2);
+    expect((await unreadable(reply, { ImageIds: ['uimage-1'] })).offsets.length).toBeGreaterThan(2);
+  });
+
+  it.each<[string, unknown]>([
+    ['told by each page', 150],
+    ['told by the first page alone', undefined],
+  ])('is no fact when its second page is empty, though there are more by a total %s', async (_, later) => {
+    const { error, offsets } = await unreadable(({ params }) =>
+      params.Offset === '0'
+        ? { RetCode: 0, TotalCount: 150, ImageSet: rows(0) }
+        : { RetCode: 0, TotalCount: later, ImageSet: [] },
+    );
+    expect(error.message).toContain('the list of images is cut: 150 in all, and none after 100');
+    expect(offsets[0]).toBe('0');
+    expect(new Set(offsets.slice(1))).toEqual(new Set(['100']));
+  });
+
+  it('is read again where a page was no fact, and is whole then', async () => {
+    const { client, clock, sent } = fakeClient((sent, index) =>
+      index % 2 === 0 ? { RetCode: 0, TotalCount: 150, ImageSet: [] } : site(150)(sent, index),
+    );
+    const images = await clock.run(describeImages(client, { Region: 'hk' }, { patience: 60_000 }));
+    expect(images).toHaveLength(150);
+    expect(sent).toHaveLength(4);
+  });
+
+  it.each([
+    [{ TotalCount: 0, ImageSet: [] }],
+    [{ ImageSet: [] }],
+    [{ TotalCount: 0 }],
+    [{ TotalCount: 0, ImageSet: null }],
+  ])('is empty by %j, with an id and without', async (body) => {
+    for (const query of [{}, { ImageIds: ['uimage-1'] }]) {
+      const { images, sent } = await list(() => ({ RetCode: 0, ...body }), query);
+      expect(images).toEqual([]);
+      expect(sent).toHaveLength(1);
+    }
+  });
+
+  it('is read by 20 where the API refuses a Limit of 100, also while a known copy is watched', async () => {
+    const { client, clock, sent } = fakeClient((sent, index) =>
+      Number(sent.params.Limit) > 20
+        ? { RetCode: 230, Message: 'Params [Limit] not available' }
+        : site(45)(sent, index),
+    );
+    const images = await clock.run(
+      describeImages(client, { Region: 'hk' }, { patience: 60_000, persist: true }),
+    );
+    expect(images).toHaveLength(45);
+    expect(sent.map(({ params }) => params.Limit)).toEqual(['100', '20', '20', '20']);
+    expect(clock.elapsed).toBe(0);
+    const { client: other, clock: time } = fakeClient(() => ({ RetCode: 230, Message: 'Params [Limit]' }));
+    expect((await failure(time.run(describeImages(other, { Region: 'hk' })), CloudError)).code).toBe(230);
   });
 
   it('ends with the last of the images that were asked for', async () => {
@@ -193,13 +264,17 @@ describe('describeImages', () => {
     expect(error.kind).toBe('unreadable');
   });
 
-  it('stops at 1000 pages of a list without end', async () => {
+  it.each([
+    [20, 1_000],
+    [100, 200],
+    [5_000, 4],
+  ])('stops at 20,000 rows of a list without end, in pages of %d', async (length, pages) => {
     const { client, clock, sent } = fakeClient(({ params }) => ({
       RetCode: 0,
-      ImageSet: Array.from({ length: 20 }, (_, index) => ({ ImageId: `x-${Number(params.Offset) + index}` })),
+      ImageSet: Array.from({ length }, (_, index) => ({ ImageId: `x-${Number(params.Offset) + index}` })),
     }));
     await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
-    expect(sent).toHaveLength(1_000);
+    expect(sent).toHaveLength(pages);
   });
 
   it('asks for one id as ImageId, for several as a list, and takes no other image', async () => {
@@ -255,8 +330,47 @@ describe('describeImages', () => {
     expect(Object.keys(images[1] ?? {})).toHaveLength(3);
   });
 
-  it.each([undefined, null, {}, 'x', 7])('takes ImageSet %j for an empty list', async (ImageSet) => {
-    expect((await list(() => ({ RetCode: 0, ImageSet }))).images).toEqual([]);
+  it.each([
+    ['available', 'Available'],
+    ['MAKING', 'Making'],
+    ['copying', 'Copying'],
+    ['UnAvailable', 'Unavailable'],
+    ['Moving', 'Moving'],
+    ['', undefined],
+  ])('spells the state %j as %j', async (State, spelled) => {
+    const { client, clock } = fakeClient(() => ({ RetCode: 0, ImageSet: [{ ImageId: 'uimage-1', State }] }));
+    expect((await clock.run(describeImages(client, { Region: 'hk' })))[0]?.State).toBe(spelled);
+  });
+
+  it.each([0, -1, '0', undefined])('takes the size %j for none', async (ImageSize) => {
+    const { client, clock } = fakeClient(() => ({ RetCode: 0, ImageSet: [{ ImageId: 'a', ImageSize }] }));
+    expect(await clock.run(describeImages(client, { Region: 'hk' }))).toEqual([{ ImageId: 'a' }]);
+  });
+
+  it('has no image whose id an output must not hold', async () => {
+    const bad = [
+      '-rf',
+      '--help',
+      '::stop-commands::x',
+      '../../etc',
+      'a/b',
+      'a b',
+      '.x',
+      '_x',
+      `u${'x'.repeat(128)}`,
+    ];
+    const { images } = await list(pages({ ImageSet: ['uimage-1', ...bad].map((ImageId) => ({ ImageId })) }));
+    expect(images).toEqual(['uimage-1']);
+  });
+
+  it('asks an endpoint that ignores Offset and ids twice for an id that is on no page it gives', async () => {
+    const { offsets } = await (async () => {
+      const { client, clock, sent } = fakeClient(site(250, { ignoreOffset: true }));
+      const read = describeImages(client, { Region: 'hk', ImageIds: ['uimage-200'] });
+      await failure(clock.run(read), CloudError);
+      return { offsets: sent.map(({ params }) => params.Offset) };
+    })();
+    expect(offsets).toEqual(['0', '20']);
   });
 });
 
@@ -411,16 +525,30 @@ describe('the account', () => {
         'y',
       ],
     }));
-    expect(await clock.run(getProjects(client))).toStrictEqual([
-      { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
-      { ProjectId: 'org-2', IsDefault: false },
-    ]);
+    expect(await clock.run(getProjects(client))).toStrictEqual({
+      projects: [
+        { ProjectId: 'org-1', ProjectName: 'Default', IsDefault: true },
+        { ProjectId: 'org-2', IsDefault: false },
+      ],
+      whole: true,
+    });
+  });
+
+  it.each([
+    [{ ProjectCount: 1 }, true],
+    [{ ProjectCount: 2 }, false],
+    [{ TotalCount: 2 }, false],
+    [{ TotalCount: 1, ProjectCount: '2' }, false],
+    [{ TotalCount: 'many' }, true],
+  ])('knows from %j that one project of a list is whole: %s', async (counts, whole) => {
+    const { client, clock } = fakeClient(() => ({ RetCode: 0, ...counts, ProjectSet: [{ ProjectId: 'a' }] }));
+    expect((await clock.run(getProjects(client))).whole).toBe(whole);
   });
 
   it.each([undefined, null, {}, 'x'])('is empty when the list is %j', async (value) => {
     const { client, clock } = fakeClient(() => ({ RetCode: 0, Regions: value, ProjectSet: value }));
     expect(await clock.run(getRegions(client))).toEqual([]);
-    expect(await clock.run(getProjects(client))).toEqual([]);
+    expect(await clock.run(getProjects(client))).toEqual({ projects: [], whole: false });
   });
 });
 

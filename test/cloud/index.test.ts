@@ -58,7 +58,7 @@ it.each([
     });
     try {
       expect(await cloud.getRegions()).toEqual([{ Region: 'hk' }]);
-      expect(await cloud.getProjects()).toEqual([{ ProjectId: 'org-1' }]);
+      expect(await cloud.getProjects()).toEqual({ projects: [{ ProjectId: 'org-1' }], whole: true });
       expect(await cloud.describeImages({ Region: 'hk' })).toEqual([{ ImageId: 'uimage-1' }]);
       const request = { Region: 'hk', SourceImageId: 'uimage-1', TargetProjectId: 'org-2' };
       expect(await cloud.copyCustomImage(request)).toEqual({ TargetImageId: 'uimage-2' });

@@ -71,6 +71,15 @@ it('reads objects and lists, and nothing else as one', () => {
   }
 });
 
+it('cuts what is longer than anything of the API, and is quick with it', () => {
+  expect(text('x'.repeat(2_000))).toHaveLength(2_000);
+  expect(text(` ${'x'.repeat(1e6)}`)).toBe(` ${'x'.repeat(1_999)}`);
+  expect(text('\ud83d\ude00'.repeat(1_001))).toHaveLength(2_000);
+  expect(id('x'.repeat(1e6))).toBeUndefined();
+  expect(number('1'.repeat(1e6))).toBeUndefined();
+  expect(texts(Array(1_000).fill('a'))).toHaveLength(100);
+});
+
 it('leaves out what is undefined, and only that', () => {
   const found = compact<{ a?: unknown; b?: unknown; c?: unknown; d?: unknown }>({
     a: undefined,
@@ -83,7 +92,13 @@ it('leaves out what is undefined, and only that', () => {
 
 it.each<[unknown, string | undefined]>([
   ['uimage-abc123', 'uimage-abc123'],
-  ['Task_1.2:3/4+5==', 'Task_1.2:3/4+5=='],
+  ['Task_1.2-3', 'Task_1.2-3'],
+  ['7f.x', '7f.x'],
+  ['-rf', undefined],
+  ['.hidden', undefined],
+  ['_x', undefined],
+  ['../../etc', undefined],
+  ['::stop-commands::x', undefined],
   [42, '42'],
   ['x'.repeat(128), 'x'.repeat(128)],
   ['x'.repeat(129), undefined],

@@ -207,6 +207,12 @@ describe('a site that does not list its regions or projects', () => {
     expect(scenario.warnings).toEqual([]);
   });
 
+  it('or lists a part of its projects: none is refused', async () => {
+    const scenario = new Scenario({ target: { projectId: 'org-unlisted' } });
+    scenario.cloud.projectsAreAll = false;
+    expect((await findings(scenario)).sourceProject).toBe(BUILD);
+  });
+
   it('or tells no names and no default: the ids do', async () => {
     const scenario = new Scenario({ target: { projectId: 'org-prot' } });
     scenario.cloud.projects = [{ ProjectId: BUILD }, { ProjectId: PROD }];

@@ -8,6 +8,7 @@ import type {
   Image,
   ImageQuery,
   Project,
+  ProjectList,
   Region,
 } from '../../src/cloud/cloud.ts';
 import { CloudError, COPY, judge } from '../../src/cloud/errors.ts';
@@ -131,6 +132,7 @@ export class FakeCloud implements Cloud {
     { ProjectId: BUILD, ProjectName: 'build', IsDefault: true },
     { ProjectId: PROD, ProjectName: 'production', IsDefault: false },
   ];
+  projectsAreAll = true;
   /** By region, in seconds. */
   copySeconds: Record<string, number> = {};
   listingSeconds: Record<string, number> = {};
@@ -210,8 +212,11 @@ export class FakeCloud implements Cloud {
     return this.#call({ action: 'GetRegion', region: '' }, options, () => this.regions);
   }
 
-  async getProjects(options?: CallOptions): Promise<Project[]> {
-    return this.#call({ action: 'GetProjectList', region: '' }, options, () => this.projects);
+  async getProjects(options?: CallOptions): Promise<ProjectList> {
+    return this.#call({ action: 'GetProjectList', region: '' }, options, () => ({
+      projects: this.projects,
+      whole: this.projects.length > 0 && this.projectsAreAll,
+    }));
   }
 
   async describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]> {
