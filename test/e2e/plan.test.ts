@@ -159,7 +159,7 @@ describe('every reason to fail, in one report, before the first copy', () => {
       inputs: { 'private-key': '0123456789abcdef0123456789abcdef01234567' },
     });
     expect(error.match(/RetCode 171/g)).toHaveLength(1);
-    expect(error).toContain('a secret may hold a line break');
+    expect(error).toContain('without a line break or a space at the end');
   });
 
   test.concurrent('an address of the runner that is not allowed', async ({ stage }) => {
