@@ -1,11 +1,12 @@
 import type { Clock } from './clock.ts';
 import type { CallOptions, CopyOptions } from './cloud.ts';
 import { ASSUME_ROLE, CloudError, COPY, judge, judgeStatus, quote } from './errors.ts';
+import { TransportError } from './explain.ts';
 import { createGate } from './gate.ts';
 import { number, record, text } from './parse.ts';
 import { RETURN_CODES, UNKNOWN_CODE } from './return-codes.ts';
 import { encode, sign } from './signature.ts';
-import { type Transport, TransportError } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** Milliseconds. The gateway itself answers a copy within 60 s, so giving up earlier would lose the answer. */
 const COPY_TIMEOUT = 90_000;
@@ -108,18 +109,18 @@ export function createClient(options: ClientOptions): Client {
 
     let answer: Awaited<ReturnType<Transport['send']>>;
     try {
-      const timeout = call === COPY ? COPY_TIMEOUT : TIMEOUT;
-      answer = await transport.send({ url, headers, body, timeout, signal });
+      const how = call === COPY ? { timeout: COPY_TIMEOUT, once: true } : { timeout: TIMEOUT };
+      answer = await transport.send({ url, headers, body, ...how, signal });
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      const lost = call === COPY ? 'ambiguous' : 'retry';
+      const { reached, final } = error;
       throw new CloudError({
         ...about,
-        kind: error.reached ? 'lost' : 'connection',
-        verdict: error.final ? 'final' : error.reached ? lost : 'retry',
+        kind: reached ? 'lost' : 'connection',
+        verdict: reached && call === COPY ? 'ambiguous' : final ? 'final' : 'retry',
         meaning: quote(error.message, secrets),
         advice: error.advice,
-        decisive: error.final,
+        decisive: final && !reached,
       });
     }
 

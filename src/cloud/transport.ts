@@ -1,7 +1,8 @@
-import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Dispatcher } from 'undici';
+import { explain, LOST, TransportError, unreachable } from './explain.ts';
+import { createDispatcher, createLogin, proxyFor } from './proxy.ts';
 
-/** Milliseconds until a connection must stand, TLS included. */
-const CONNECT_TIMEOUT = 10_000;
 /** Bytes. A page of 100 images is well under 1 MiB. */
 const LARGEST_BODY = 8 * 1024 * 1024;
 
@@ -13,6 +14,11 @@ export interface TransportRequest {
   body: string;
   /** Milliseconds, for all of it: connecting, sending, reading the answer to its end. */
   timeout: number;
+  /**
+   * It must not be executed twice. So it goes out on a connection of its own: one that was kept may be closed by the
+   * other side just as it is used, and nobody could say then whether the request had been read.
+   */
+  once?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -30,28 +36,13 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-interface Trouble {
-  /** Goes after "failed: ", so it has no full stop. */
-  message: string;
-  advice: string;
-  /** No repetition can help. */
-  final?: boolean;
+/** What became of a connection: had it served another request, and did anything come back over it? */
+interface Line {
+  reused: boolean;
+  answered: boolean;
 }
 
-export class TransportError extends Error {
-  override readonly name = 'TransportError';
-  readonly advice: string;
-  /** False only when not one byte of the request was sent to the API. */
-  readonly reached: boolean;
-  readonly final: boolean;
-
-  constructor({ message, advice, final = false }: Trouble, reached: boolean) {
-    super(message);
-    this.advice = advice;
-    this.reached = reached;
-    this.final = final;
-  }
-}
+const HEADERS_SENT = 'undici:client:sendHeaders';
 
 /** The only effects of src/cloud: HTTP/1.1, so that a request is written at most once and never moved to another stream. */
 export function createTransport({
@@ -61,208 +52,136 @@ export function createTransport({
   userAgent: string;
   env: Record<string, string | undefined>;
 }): Transport {
-  const dispatchers = new Map<string, Dispatcher>();
+  const login = createLogin();
+  let kept: Dispatcher | undefined;
+  let fresh: Dispatcher | undefined;
+  let closed = false;
 
-  function dispatcherFor(protocol: string): Dispatcher {
-    let dispatcher = dispatchers.get(protocol);
-    if (!dispatcher) {
-      dispatcher = createDispatcher(protocol, env);
-      dispatchers.set(protocol, dispatcher);
+  // The library tells of a socket only here, right after it has called onRequestStart.
+  const used = new WeakSet<object>();
+  let starting: Line | undefined;
+  const onHeaders = (message: unknown) => {
+    const { socket } = message as { socket: object };
+    if (starting) starting.reused = used.has(socket);
+    starting = undefined;
+    used.add(socket);
+  };
+  subscribe(HEADERS_SENT, onHeaders);
+
+  function attempt(request: TransportRequest, line: Line | null): Promise<TransportAnswer> {
+    const { url, headers: more, body, timeout, signal } = request;
+    const target = new URL(url);
+    const proxy = proxyFor(target, env);
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(signal.reason);
+      const chunks: Buffer[] = [];
+      let size = 0;
+      let status = 0;
+      let headers: TransportAnswer['headers'] = {};
+      let controller: Dispatcher.DispatchController | undefined;
+      let settled = false;
+
+      const settle = (action: () => void) => {
+        if (settled) return;
+        settled = true;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+        action();
+      };
+      // Before the request has started there is no controller: it is then stopped in onRequestStart.
+      const stop = (reason: unknown) => {
+        settle(() => reject(reason));
+        if (controller && !controller.aborted) controller.abort(new Error('stopped'));
+      };
+      const abort = () => stop(signal?.reason);
+      const timer = setTimeout(() => {
+        const [what, advice] = controller ? ['answer from', LOST] : ['connection to', unreachable(proxy)];
+        const message = `no ${what} ${target.host} within ${request.timeout / 1_000} s`;
+        stop(new TransportError({ message, advice }, controller !== undefined));
+      }, timeout);
+      signal?.addEventListener('abort', abort, { once: true });
+
+      if (line) kept ??= createDispatcher(target, env);
+      else fresh ??= createDispatcher(target, env);
+      const dispatcher = (line ? kept : fresh) as Dispatcher;
+      dispatcher.dispatch(
+        {
+          origin: target.origin,
+          path: target.pathname + target.search,
+          method: 'POST',
+          headers: {
+            'content-type': 'application/x-www-form-urlencoded',
+            accept: 'application/json',
+            'accept-encoding': 'identity',
+            'user-agent': userAgent,
+            ...more,
+          },
+          body,
+          ...(line ? {} : { reset: true }),
+        },
+        {
+          // Called right before the first byte is written: what fails earlier was never sent.
+          onRequestStart(started) {
+            controller = started;
+            starting = line ?? undefined;
+            if (settled) started.abort(new Error('stopped'));
+          },
+          onResponseStart(_, code, fields) {
+            if (line) line.answered = true;
+            if (code < 200) return;
+            status = code;
+            headers = fields;
+          },
+          onResponseData(_, chunk) {
+            size += chunk.length;
+            if (size > LARGEST_BODY) {
+              const message = `the answer of ${target.host} is larger than ${LARGEST_BODY / 2 ** 20} MiB`;
+              const advice = 'Check api-url: this is not what the API sends.';
+              stop(new TransportError({ message, advice }, true));
+              return;
+            }
+            chunks.push(chunk);
+          },
+          // One turn later: the library frees the connection only then, and the next call should find it.
+          onResponseEnd() {
+            const answer = { status, headers, body: new TextDecoder().decode(Buffer.concat(chunks)) };
+            settle(() => queueMicrotask(() => setImmediate(resolve, answer)));
+          },
+          onResponseError(_, error) {
+            const started = controller !== undefined;
+            settle(() => reject(explain(error, { target, started, proxy })));
+          },
+        },
+      );
+    });
+  }
+
+  /** On a kept connection. One that the other side had closed by then says nothing: the request goes out once more. */
+  async function onKept(request: TransportRequest): Promise<TransportAnswer> {
+    const line: Line = { reused: false, answered: false };
+    const start = performance.now();
+    try {
+      const answer = await attempt(request, line);
+      // HTTP 408: it had waited for a request for too long, and missed that one was coming.
+      if (!line.reused || answer.status !== 408) return answer;
+    } catch (error) {
+      const broke = error instanceof TransportError && error.reached && !line.answered;
+      const goesOn = !closed && performance.now() - start < request.timeout;
+      if (!broke || !line.reused || !goesOn) throw error;
     }
-    return dispatcher;
+    return await attempt({ ...request, timeout: request.timeout - (performance.now() - start) }, null);
   }
 
   return {
-    send({ url, headers: more, body, timeout, signal }) {
-      return new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason);
-        const target = new URL(url);
-        const dispatcher = dispatcherFor(target.protocol);
-        const chunks: Buffer[] = [];
-        let size = 0;
-        let status = 0;
-        let headers: TransportAnswer['headers'] = {};
-        let controller: Dispatcher.DispatchController | undefined;
-        let settled = false;
-
-        const settle = (action: () => void) => {
-          if (settled) return;
-          settled = true;
-          clearTimeout(timer);
-          signal?.removeEventListener('abort', abort);
-          action();
-        };
-        // Before the request has started there is no controller: it is then stopped in onRequestStart.
-        const stop = (reason: unknown) => {
-          settle(() => reject(reason));
-          if (controller && !controller.aborted) controller.abort(new Error('stopped'));
-        };
-        const abort = () => stop(signal?.reason);
-        const timer = setTimeout(() => {
-          const seconds = `${timeout / 1_000} s`;
-          stop(
-            controller
-              ? new TransportError(
-                  { message: `no answer from ${target.host} within ${seconds}`, advice: LOST },
-                  true,
-                )
-              : new TransportError(
-                  { message: `no connection to ${target.host} within ${seconds}`, advice: UNREACHABLE },
-                  false,
-                ),
-          );
-        }, timeout);
-        signal?.addEventListener('abort', abort, { once: true });
-
-        dispatcher.dispatch(
-          {
-            origin: target.origin,
-            path: target.pathname + target.search,
-            method: 'POST',
-            headers: {
-              'content-type': 'application/x-www-form-urlencoded',
-              accept: 'application/json',
-              'accept-encoding': 'identity',
-              'user-agent': userAgent,
-              ...more,
-            },
-            body,
-          },
-          {
-            // Called right before the first byte is written: what fails earlier was never sent.
-            onRequestStart(started) {
-              controller = started;
-              if (settled) started.abort(new Error('stopped'));
-            },
-            onResponseStart(_, code, fields) {
-              if (code < 200) return;
-              status = code;
-              headers = fields;
-            },
-            onResponseData(_, chunk) {
-              size += chunk.length;
-              if (size > LARGEST_BODY) {
-                const message = `the answer of ${target.host} is larger than ${LARGEST_BODY / 2 ** 20} MiB`;
-                stop(
-                  new TransportError(
-                    { message, advice: 'Check api-url: this is not what the API sends.' },
-                    true,
-                  ),
-                );
-                return;
-              }
-              chunks.push(chunk);
-            },
-            // One turn later: the library frees the connection only then, and the next call should find it.
-            onResponseEnd() {
-              const answer = { status, headers, body: new TextDecoder().decode(Buffer.concat(chunks)) };
-              settle(() => queueMicrotask(() => setImmediate(resolve, answer)));
-            },
-            onResponseError(_, error) {
-              settle(() => {
-                const { reached, ...trouble } = explain(error, target, controller !== undefined);
-                reject(new TransportError(trouble, reached));
-              });
-            },
-          },
-        );
-      });
+    async send(request) {
+      request.signal?.throwIfAborted();
+      const go = () => (request.once ? attempt(request, null) : onKept(request));
+      return proxyFor(new URL(request.url), env) ? await login(go, request.signal) : await go();
     },
     async close() {
-      await Promise.all([...dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
+      closed = true;
+      unsubscribe(HEADERS_SENT, onHeaders);
+      await Promise.all([kept?.destroy(), fresh?.destroy()]);
     },
   };
-}
-
-/**
- * HTTP/1.1 through the proxy for the protocol, as curl and the runner choose it: HTTPS_PROXY is not HTTP_PROXY's
- * fallback, nor the reverse. Throws TransportError when that is no URL.
- */
-export function createDispatcher(protocol: string, env: Record<string, string | undefined>): Dispatcher {
-  const name = protocol === 'https:' ? 'https_proxy' : 'http_proxy';
-  const proxy = proxyUrl(name, env);
-  // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 does not hand signed requests or a token to anybody.
-  const tls = { rejectUnauthorized: true };
-  return new EnvHttpProxyAgent({
-    httpProxy: proxy,
-    httpsProxy: proxy,
-    noProxy: env.no_proxy || env.NO_PROXY || '',
-    allowH2: false,
-    connect: { ...tls, timeout: CONNECT_TIMEOUT },
-    connectTimeout: CONNECT_TIMEOUT,
-    requestTls: tls,
-    proxyTls: tls,
-  });
-}
-
-/** Empty without a proxy. */
-function proxyUrl(name: string, env: Record<string, string | undefined>): string {
-  const value = (env[name] || env[name.toUpperCase()] || '').trim();
-  if (value === '') return '';
-  try {
-    const url = new URL(value.includes('://') ? value : `http://${value}`);
-    decodeURIComponent(url.username + url.password);
-    if (/^(https?|socks5):$/.test(url.protocol)) return url.href;
-  } catch {
-    // Told below: the value may hold a password, and so may the error.
-  }
-  const message = `the proxy in ${name.toUpperCase()} is not a URL`;
-  const advice = `Write ${name.toUpperCase()} as http://host:port or http://user:password@host:port, with special characters percent-encoded.`;
-  throw new TransportError({ message, advice, final: true }, false);
-}
-
-const UNREACHABLE =
-  'Check api-url and that the runner may reach it; behind a proxy, check HTTPS_PROXY and NO_PROXY.';
-const LOST = 'The network or the API broke off; run the workflow again if it does not recover.';
-const UNTRUSTED =
-  'If a proxy or a private authority signs it, save the certificate of that authority to a file and name the file in the environment variable NODE_EXTRA_CA_CERTS of this step; verification is never turned off.';
-const PROXY =
-  'Check the user and password in HTTPS_PROXY, that the proxy lets this host through, and NO_PROXY.';
-
-/** Only codes, hosts and ports are taken from an error of the library: its own words may hold a proxy's URL. */
-function explain(error: Error, target: URL, started: boolean): Trouble & { reached: boolean } {
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  const { code = error.name, hostname, address, port } = first as Record<string, unknown> & Error;
-  const label = String(code);
-  const where = hostname ?? (address ? `${address}:${port}` : target.host);
-
-  if (error.message.includes('Proxy Authentication Required')) {
-    return { message: 'the proxy refused its credentials (HTTP 407)', advice: PROXY, reached: false };
-  }
-  if (started && label === 'HTTPParserError') {
-    const message = `what ${target.host} answers is not HTTP`;
-    return { message, advice: 'Check scheme, host and port in api-url.', reached: true };
-  }
-  if (started) {
-    return {
-      message: `the connection to ${target.host} broke before the answer was complete (${label})`,
-      advice: LOST,
-      reached: true,
-    };
-  }
-  const refusal = /^Proxy response \((\d+)\)/.exec(error.message)?.[1];
-  if (refusal) {
-    const message = `the proxy refused to connect to ${target.host} (HTTP ${refusal})`;
-    return { message, advice: PROXY, reached: false };
-  }
-  if (label === 'ENOTFOUND' || label === 'EAI_AGAIN') {
-    return {
-      message: `the name ${where} cannot be resolved (${label})`,
-      advice: 'Check the spelling of the host in api-url, or in HTTPS_PROXY, and the DNS of the runner.',
-      reached: false,
-    };
-  }
-  if (label === 'ERR_TLS_CERT_ALTNAME_INVALID' || label === 'UND_ERR_PRX_TLS') {
-    const message = `the certificate presented for ${target.host} belongs to another host (${label})`;
-    return { message, advice: 'Check the host in api-url, or in HTTPS_PROXY.', reached: false };
-  }
-  if (/CERT|SELF_SIGNED|UNABLE_TO_/.test(label)) {
-    const message = `the certificate of ${target.host} is not trusted (${label})`;
-    return { message, advice: UNTRUSTED, reached: false };
-  }
-  if (label === 'EPROTO' || label.startsWith('ERR_SSL_')) {
-    const message = `${target.host} does not speak TLS as it should (${label})`;
-    return { message, advice: 'Check scheme, host and port in api-url.', reached: false };
-  }
-  return { message: `no connection to ${where} (${label})`, advice: UNREACHABLE, reached: false };
 }

@@ -1,7 +1,8 @@
 import type { getOctokit } from '@actions/github';
 import { type Dispatcher, fetch } from 'undici';
 import type { Clock } from '../cloud/clock.ts';
-import { createDispatcher, TransportError } from '../cloud/transport.ts';
+import { TransportError } from '../cloud/explain.ts';
+import { createDispatcher } from '../cloud/proxy.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
 import { oneLine } from '../text.ts';
 import { isPublishable, renderSection, withSection } from './notes.ts';
@@ -67,7 +68,7 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
   let dispatcher: Dispatcher | undefined;
   let failing = `The image ids were not published on release ${tag} of ${options.repository}`;
   try {
-    dispatcher = createDispatcher(new URL(options.apiUrl).protocol, options.env);
+    dispatcher = createDispatcher(new URL(options.apiUrl), options.env);
     const octokit = await connect(options, dispatcher);
     const patiently = createPatience(options);
     // Both again: what somebody wrote into the notes during the wait would be lost.

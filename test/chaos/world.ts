@@ -1,4 +1,5 @@
-import { type Transport, type TransportAnswer, TransportError } from '../../src/cloud/transport.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
+import type { Transport, TransportAnswer } from '../../src/cloud/transport.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { Effect, Fate, Fault, Scenario } from './scenario.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Attempt, createClient } from '../../src/cloud/client.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
-import { TransportError } from '../../src/cloud/transport.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
 

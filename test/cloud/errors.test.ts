@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CloudError, judgeStatus, quote } from '../../src/cloud/errors.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
 import { RETURN_CODES } from '../../src/cloud/return-codes.ts';
-import { TransportError } from '../../src/cloud/transport.ts';
 import { failure, fakeClient, KEYS } from './fake.ts';
 
 /** The documented table once more, by hand: class for reads and deletes, class for CopyCustomImage, whom it blames. */

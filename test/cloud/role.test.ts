@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/cloud/client.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
 import { assumeRole } from '../../src/cloud/role.ts';
-import { TransportError } from '../../src/cloud/transport.ts';
 import { failure, fakeClient, KEYS, type Reply } from './fake.ts';
 
 const MINUTE = 60_000;

@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createTransport, type Transport, TransportError } from '../../src/cloud/transport.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
+import { createTransport, type Transport } from '../../src/cloud/transport.ts';
 import { failure } from './fake.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -99,6 +100,54 @@ describe('over HTTP', () => {
     await over.close();
     expect((await hanging).reached).toBe(true);
     expect(performance.now() - start).toBeLessThan(100);
+  });
+
+  /** Answers the first request of a connection, and then does something else to each later one. */
+  async function once(later: (socket: net.Socket) => void) {
+    const seen: string[] = [];
+    let connections = 0;
+    const port = await listen(
+      net.createServer((socket) => {
+        const name = `connection ${++connections}`;
+        let requests = 0;
+        socket.on('data', (data) => {
+          if (!data.includes('POST')) return;
+          seen.push(name);
+          if (++requests > 1) later(socket);
+          else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}');
+        });
+      }),
+    );
+    return { url: `http://127.0.0.1:${port}/`, seen };
+  }
+
+  const LATE = 'HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+  it.each<[string, (socket: net.Socket) => void]>([
+    ['closes', (socket) => socket.end()],
+    ['resets', (socket) => socket.resetAndDestroy()],
+    ['answers 408 on', (socket) => socket.end(LATE)],
+  ])('a server that %s every connection that is used again loses no request', async (_, later) => {
+    const { url, seen } = await once(later);
+    const over = transport();
+    for (let index = 0; index < 4; index++) expect(await send(over, url)).toMatchObject({ status: 200 });
+    expect(new Set(seen).size).toBeGreaterThanOrEqual(3);
+    const before = seen.length;
+    for (let index = 0; index < 3; index++) {
+      expect(await over.send({ url, body: '', timeout: 5_000, once: true })).toMatchObject({ status: 200 });
+    }
+    // What must not be sent twice was not: each on a connection of its own.
+    expect(seen).toHaveLength(before + 3);
+    expect(new Set(seen.slice(before)).size).toBe(3);
+  });
+
+  it('a connection that breaks in mid-answer, or was new, is not asked again', async () => {
+    const { url, seen } = await once((socket) =>
+      socket.write('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{', () => socket.end()),
+    );
+    const over = transport();
+    await send(over, url);
+    expect((await fail(send(over, url))).reached).toBe(true);
+    expect(seen).toEqual(['connection 1', 'connection 1']);
   });
 
   it('does not follow a redirect', async () => {
@@ -415,7 +464,7 @@ describe('over TLS', () => {
       const error = await fail(send(transport({ HTTPS_PROXY: url }), `https://api.test:${port}/`));
       expect(error).toMatchObject({
         reached: false,
-        message: `the proxy refused to connect to api.test:${port} (HTTP 407)`,
+        message: 'the proxy in HTTPS_PROXY refused the user or the password (HTTP 407)',
         advice: expect.stringContaining('HTTPS_PROXY'),
       });
       expect(`${error.stack}${JSON.stringify(error)}`).not.toContain('canary');
@@ -440,9 +489,12 @@ describe('over TLS', () => {
 /** Demands `user:proxy-canary`, and connects everything to `port` of 127.0.0.1, whatever the host's name. */
 async function startProxy(port: number, tls?: { key: string; cert: string }) {
   const seen: string[] = [];
+  let refused = 0;
+  let accepts = true;
   const allowed = `Basic ${Buffer.from('user:proxy-canary+/').toString('base64')}`;
   const forward: http.RequestListener = (request, response) => {
-    if (request.headers['proxy-authorization'] !== allowed) {
+    if (!accepts || request.headers['proxy-authorization'] !== allowed) {
+      refused++;
       response.writeHead(407).end('who?');
       return;
     }
@@ -471,7 +523,10 @@ async function startProxy(port: number, tls?: { key: string; cert: string }) {
     socket.pipe(onward).pipe(socket);
   });
   const origin = `${tls ? 'https' : 'http'}://user:proxy-canary%2B%2F@${tls ? 'localhost' : '127.0.0.1'}`;
-  return { seen, url: `${origin}:${await listen(server)}` };
+  const accept = (value: boolean) => {
+    accepts = value;
+  };
+  return { seen, accept, refused: () => refused, url: `${origin}:${await listen(server)}` };
 }
 
 describe('through a proxy for http', () => {
@@ -521,23 +576,64 @@ describe('through a proxy for http', () => {
     const { seen, port, proxy } = await site();
     const env = { HTTP_PROXY: proxy.url.replace('canary', 'wrong-canary') };
     const error = await fail(send(transport(env), `http://api.test:${port}/`));
-    expect(error).toMatchObject({ reached: false, message: 'the proxy refused its credentials (HTTP 407)' });
+    expect(error).toMatchObject({ reached: false, message: expect.stringContaining('(HTTP 407)') });
     expect(`${error.stack}${JSON.stringify(error)}`).not.toContain('canary');
     expect(seen).toEqual([]);
   });
 
-  it.each([
-    'http://user:proxy-canary%@127.0.0.1:1',
-    'http://user:proxy-canary@:x',
-    'ftp://user:proxy-canary@h/',
-  ])('says so when the variable is no proxy, without its value (%#)', async (HTTP_PROXY) => {
-    const error = await fail(send(transport({ HTTP_PROXY }), 'http://127.0.0.1:9/'));
-    expect(error).toMatchObject({
-      reached: false,
-      final: true,
-      message: 'the proxy in HTTP_PROXY is not a URL',
-    });
-    expect(`${error.stack}${JSON.stringify(error)}`).not.toContain('canary');
+  it('is asked with wrong credentials twice at most, however many calls there are', async () => {
+    const { seen, port, proxy } = await site();
+    const over = transport({ HTTP_PROXY: proxy.url.replace('canary', 'wrong') });
+    const url = `http://api.test:${port}/`;
+    const errors = await Promise.all(Array.from({ length: 20 }, () => fail(send(over, url))));
+    expect(new Set(errors.map(({ final }) => final))).toEqual(new Set([false]));
+    expect(proxy.refused()).toBe(1);
+    const again = await Promise.all(Array.from({ length: 20 }, () => fail(send(over, url))));
+    expect(new Set(again.map(({ final, reached }) => `${final} ${reached}`))).toEqual(
+      new Set(['true false']),
+    );
+    expect(proxy.refused()).toBe(2);
+    expect(seen).toEqual([]);
+  });
+
+  it('that comes to accept the credentials is used by all, and one who gives up does not hold up the others', async () => {
+    const { seen, port, proxy } = await site();
+    const over = transport({ HTTP_PROXY: proxy.url });
+    const url = `http://api.test:${port}/`;
+    proxy.accept(false);
+    await Promise.all(Array.from({ length: 5 }, () => fail(send(over, url))));
+    proxy.accept(true);
+    const cancel = new AbortController();
+    const given = send(over, url, 5_000, cancel.signal);
+    const others = Array.from({ length: 5 }, () => send(over, url));
+    cancel.abort('enough');
+    await expect(given).rejects.toBe('enough');
+    expect((await Promise.all(others)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(proxy.refused()).toBe(1);
+    expect(seen.length).toBeGreaterThanOrEqual(5);
+    proxy.accept(false);
+    expect((await fail(send(over, url))).final).toBe(false);
+  });
+
+  it('may be a SOCKS5 proxy, which is given the name and not an address', async () => {
+    const { port } = await site();
+    const asked: string[] = [];
+    const socks = await listen(
+      net.createServer((socket) => {
+        socket.once('data', () => {
+          socket.write(Buffer.from([5, 0]));
+          socket.once('data', (data: Buffer) => {
+            asked.push(data.subarray(5, 5 + (data[4] ?? 0)).toString());
+            const onward = net.connect(port, '127.0.0.1');
+            socket.write(Buffer.from([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]));
+            socket.pipe(onward).pipe(socket);
+          });
+        });
+      }),
+    );
+    const over = transport({ HTTP_PROXY: `socks5h://127.0.0.1:${socks}` });
+    expect(await send(over, 'http://api.test/')).toMatchObject({ status: 200 });
+    expect(asked).toEqual(['api.test']);
   });
 
   it('reads no proxy from anywhere but its argument', async () => {

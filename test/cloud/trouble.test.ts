@@ -2,25 +2,38 @@
 import { getEventListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createTransport, TransportError } from '../../src/cloud/transport.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
+import { createTransport } from '../../src/cloud/transport.ts';
 import { failure } from './fake.ts';
 
 type Handler = Required<Dispatcher.DispatchHandler>;
 type Act = (handler: Handler, controller: { abort: (error: Error) => void; aborted: boolean }) => void;
 
 const played = vi.hoisted(() => ({
-  agents: [] as object[],
+  pools: [] as object[],
   requests: [] as Record<string, unknown>[],
   act: (() => {}) as unknown as Act,
   aborts: [] as string[],
 }));
 
 vi.mock('undici', () => ({
-  EnvHttpProxyAgent: class {
+  Pool: class {
+    constructor(origin: string, options: object) {
+      played.pools.push({ origin, ...options });
+    }
+  },
+  ProxyAgent: class {
     constructor(options: object) {
-      played.agents.push(options);
+      played.pools.push(options);
+    }
+  },
+  Agent: class {
+    factory: (origin: string) => unknown;
+    constructor({ factory }: { factory: (origin: string) => unknown }) {
+      this.factory = factory;
     }
     dispatch(request: Record<string, unknown>, handler: Handler) {
+      this.factory(String(request.origin));
       played.requests.push(request);
       const controller = {
         aborted: false,
@@ -37,7 +50,7 @@ vi.mock('undici', () => ({
 }));
 
 afterEach(() => {
-  played.agents = [];
+  played.pools = [];
   played.requests = [];
   played.aborts = [];
 });
@@ -68,19 +81,8 @@ const coded = (code: string, some: object = {}, message = 'words of the library,
 describe('the library', () => {
   it('is asked for verified TLS, HTTP/1.1, 10 s to connect, and no proxy of its own choice', async () => {
     await failure(send(fails(coded('ECONNREFUSED'))), TransportError);
-    const tls = { rejectUnauthorized: true };
-    expect(played.agents).toEqual([
-      {
-        httpProxy: '',
-        httpsProxy: '',
-        noProxy: '',
-        allowH2: false,
-        connect: { ...tls, timeout: 10_000 },
-        connectTimeout: 10_000,
-        requestTls: tls,
-        proxyTls: tls,
-      },
-    ]);
+    const connect = { rejectUnauthorized: true, timeout: 10_000 };
+    expect(played.pools).toEqual([{ origin: 'https://api.test', allowH2: false, connect }]);
     expect(played.requests).toEqual([
       {
         origin: 'https://api.test',
@@ -97,30 +99,82 @@ describe('the library', () => {
     ]);
   });
 
-  it.each([
+  it('is asked for a connection of its own for what must not be sent twice', async () => {
+    played.act = fails(coded('ECONNREFUSED'));
+    const over = createTransport({ userAgent: 'agent', env: {} });
+    await failure(over.send({ url: URL_, body: '', timeout: 5_000, once: true }), TransportError);
+    expect(played.requests).toMatchObject([{ reset: true }]);
+  });
+
+  it.each<[Record<string, string>, string | null]>([
     [{ HTTPS_PROXY: ' proxy:3128 ' }, 'http://proxy:3128/'],
     [{ https_proxy: 'https://proxy', HTTPS_PROXY: 'http://other' }, 'https://proxy/'],
     [{ HTTPS_PROXY: 'socks5://proxy:1080', NO_PROXY: 'x' }, 'socks5://proxy:1080'],
-    [{ HTTP_PROXY: 'http://proxy' }, ''],
-  ])('is given the proxy of %j', async (env, proxy) => {
+    [{ HTTPS_PROXY: 'socks5h://proxy:1080' }, 'socks5://proxy:1080'],
+    [{ HTTPS_PROXY: 'http://CORP%5Cuser:canary@proxy' }, 'http://CORP%5Cuser:canary@proxy/'],
+    [{ HTTP_PROXY: 'http://proxy' }, null],
+  ])('is given the proxy of %j', async (env, uri) => {
     await failure(send(fails(coded('ECONNREFUSED')), { env }), TransportError);
-    expect(played.agents).toMatchObject([{ httpProxy: proxy, httpsProxy: proxy }]);
+    const tls = { rejectUnauthorized: true };
+    if (uri === null) return expect(played.pools).toMatchObject([{ origin: 'https://api.test' }]);
+    const proxyTls = uri.startsWith('socks5') ? {} : { proxyTls: tls };
+    expect(played.pools).toEqual([
+      { uri, allowH2: false, connectTimeout: 10_000, requestTls: tls, ...proxyTls },
+    ]);
   });
 
-  it.each(['ftp://user:canary@proxy', 'xhttp://proxy', 'http://user:%zz@proxy', 'http://'])(
-    'is not given %s',
-    async (proxy) => {
-      const error = await failure(send(start, { env: { HTTPS_PROXY: proxy } }), TransportError);
-      expect(error).toMatchObject({
-        name: 'TransportError',
-        final: true,
-        reached: false,
-        message: 'the proxy in HTTPS_PROXY is not a URL',
-        advice:
-          'Write HTTPS_PROXY as http://host:port or http://user:password@host:port, with special characters percent-encoded.',
-      });
-    },
-  );
+  it.each([
+    ['https://api.test', 'api.test', true],
+    ['https://API.test.', 'Api.Test.', true],
+    ['https://v1.api.test', 'api.test', true],
+    ['https://v1.api.test', '.api.test', true],
+    ['https://v1.api.test', 'x, *.api.test', true],
+    ['https://api.test', '.api.test', true],
+    ['https://api.test', '*.api.test', false],
+    ['https://myapi.test', 'api.test', false],
+    ['https://api.test', '*', true],
+    ['https://api.test', '*:80', false],
+    ['https://api.test', 'api.test:443', true],
+    ['http://api.test', 'a b api.test:443', false],
+    ['https://api.test:8443', 'api.test:443,api.test:8443', true],
+    ['https://[::1]:8443', '::1', true],
+    ['https://[::1]:8443', '[::1]', true],
+    ['https://[::1]:8443', '[::1]:8443', true],
+    ['https://[::1]:8443', '[::1]:443', false],
+    ['https://api.test', ',,', false],
+  ])('reaches %s without a proxy when NO_PROXY is %j: %s', async (url, NO_PROXY, direct) => {
+    const env = { HTTPS_PROXY: 'http://proxy', HTTP_PROXY: 'http://proxy', NO_PROXY };
+    await failure(send(fails(coded('ECONNREFUSED')), { url, env }), TransportError);
+    expect('uri' in (played.pools[0] ?? {})).toBe(!direct);
+  });
+
+  const FORM = 'Write HTTPS_PROXY as http://host:port or http://user:password@host:port';
+  const KINDS = 'Use a proxy of http://, https:// or socks5:// (socks5h:// is the same here).';
+  const PATH = 'In a user or a password, write / as %2F, ? as %3F and # as %23.';
+  it.each([
+    ['ftp://user:canary@proxy', 'is of a kind that is not supported (ftp://)', `${KINDS} ${FORM}.`],
+    ['socks4://proxy', 'is of a kind that is not supported (socks4://)', `${KINDS} ${FORM}.`],
+    ['http://user:%zz@proxy', 'is not a URL', `${FORM}, with special characters percent-encoded.`],
+    ['http://user:can#ary@proxy', 'is not a URL', `${FORM}, with special characters percent-encoded.`],
+    ['http://', 'is not a URL', `${FORM}, with special characters percent-encoded.`],
+    [
+      'http://CORP\\user:canary@proxy',
+      'holds a backslash, and that ends the host in a URL',
+      'Write the backslash as %5C: http://DOMAIN%5Cuser:password@host:port.',
+    ],
+    [
+      'http://proxy:3128/canary',
+      'has a path, and a proxy has none',
+      `${FORM}, and nothing after it. ${PATH}`,
+    ],
+    ['http://u:1/canary@proxy', 'has a path, and a proxy has none', `${FORM}, and nothing after it. ${PATH}`],
+    ['proxy:3128?canary', 'has a path, and a proxy has none', `${FORM}, and nothing after it. ${PATH}`],
+  ])('is not given %s', async (proxy, what, advice) => {
+    const error = await failure(send(start, { env: { HTTPS_PROXY: proxy } }), TransportError);
+    const message = `the proxy in HTTPS_PROXY ${what}`;
+    expect(error).toMatchObject({ name: 'TransportError', final: true, reached: false, message, advice });
+    expect(played.requests).toEqual([]);
+  });
 
   it('may send words on the way before its answer, and more after it', async () => {
     const { status, headers, body } = await send((handler, controller) => {
@@ -143,122 +197,119 @@ describe('the library', () => {
 
 describe('a trouble', () => {
   const UNREACHABLE =
-    'Check api-url and that the runner may reach it; behind a proxy, check HTTPS_PROXY and NO_PROXY.';
+    'Check api-url and that the runner may reach it. If it must go through a proxy, set HTTPS_PROXY for this step (HTTP_PROXY for an address of http).';
+  const BY_PROXY =
+    'Check api-url, and that the proxy in https_proxy runs and lets this host through; a host in NO_PROXY is reached without it.';
   const LOST = 'The network or the API broke off; run the workflow again if it does not recover.';
-  const PROXY =
-    'Check the user and password in HTTPS_PROXY, that the proxy lets this host through, and NO_PROXY.';
-  const SCHEME = 'Check scheme, host and port in api-url.';
-  const DNS = 'Check the spelling of the host in api-url, or in HTTPS_PROXY, and the DNS of the runner.';
   const UNTRUSTED =
     'If a proxy or a private authority signs it, save the certificate of that authority to a file and name the file in the environment variable NODE_EXTRA_CA_CERTS of this step; verification is never turned off.';
-  const HOST = 'Check the host in api-url, or in HTTPS_PROXY.';
+  const at = (host: string) => ({ address: host, port: 443 });
+  const api = 'api-url';
 
-  it.each<[string, Error, boolean, string, string]>([
+  // What happened, whether the request was begun, the message, the advice, and what it is behind a proxy.
+  it.each<[Error, boolean, string, string, string, boolean?]>([
     [
-      'a refusal',
-      coded('ECONNREFUSED', { address: '10.0.0.1', port: 443 }),
+      coded('ECONNREFUSED', at('10.0.0.1')),
       false,
       'no connection to 10.0.0.1:443 (ECONNREFUSED)',
       UNREACHABLE,
+      BY_PROXY,
     ],
     [
-      'many refusals',
-      new AggregateError([coded('ECONNREFUSED', { address: '::1', port: 1 }), coded('X')]),
+      new AggregateError([coded('ECONNREFUSED', at('::1')), coded('X')]),
       false,
-      'no connection to ::1:1 (ECONNREFUSED)',
+      'no connection to ::1:443 (ECONNREFUSED)',
       UNREACHABLE,
+      BY_PROXY,
     ],
-    ['a nameless one', new TypeError('secret'), false, 'no connection to api.test (TypeError)', UNREACHABLE],
-    [
-      'a name',
-      coded('ENOTFOUND', { hostname: 'proxy.test' }),
+    [new TypeError('secret'), false, 'no connection to api.test (TypeError)', UNREACHABLE, BY_PROXY],
+    ...['ENOTFOUND', 'EAI_AGAIN'].map((code): [Error, boolean, string, string, string] => [
+      coded(code, { hostname: 'x.test' }),
       false,
-      'the name proxy.test cannot be resolved (ENOTFOUND)',
-      DNS,
-    ],
+      `the name x.test cannot be resolved (${code})`,
+      `Check the spelling of the host in ${api}, and the DNS of the runner.`,
+      `Check the spelling of the host in ${api} and in https_proxy, and the DNS of the runner.`,
+    ]),
+    ...['ERR_TLS_CERT_ALTNAME_INVALID', 'UND_ERR_PRX_TLS'].map(
+      (code): [Error, boolean, string, string, string, boolean] => [
+        coded(code),
+        false,
+        `the certificate presented for api.test belongs to another host (${code})`,
+        `Check the host in ${api}.`,
+        `Check the host in ${api} and in https_proxy.`,
+        true,
+      ],
+    ),
+    ...['CERT_HAS_EXPIRED', 'DEPTH_ZERO_SELF_SIGNED', 'UNABLE_TO_VERIFY_LEAF'].map(
+      (code): [Error, boolean, string, string, string, boolean] => [
+        coded(code),
+        false,
+        `the certificate of api.test is not trusted (${code})`,
+        UNTRUSTED,
+        UNTRUSTED,
+        true,
+      ],
+    ),
+    ...['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER'].map(
+      (code): [Error, boolean, string, string, string, boolean] => [
+        coded(code),
+        false,
+        `api.test does not speak TLS as it should (${code})`,
+        `Check scheme, host and port in ${api}.`,
+        `Check scheme, host and port in ${api} and in https_proxy.`,
+        true,
+      ],
+    ),
     [
-      'a name for now',
-      coded('EAI_AGAIN', { hostname: 'api.test' }),
-      false,
-      'the name api.test cannot be resolved (EAI_AGAIN)',
-      DNS,
-    ],
-    [
-      'a certificate of another',
-      coded('ERR_TLS_CERT_ALTNAME_INVALID'),
-      false,
-      'the certificate presented for api.test belongs to another host (ERR_TLS_CERT_ALTNAME_INVALID)',
-      HOST,
-    ],
-    [
-      'a proxy of another',
-      coded('UND_ERR_PRX_TLS'),
-      false,
-      'the certificate presented for api.test belongs to another host (UND_ERR_PRX_TLS)',
-      HOST,
-    ],
-    [
-      'an expired certificate',
-      coded('CERT_HAS_EXPIRED'),
-      false,
-      'the certificate of api.test is not trusted (CERT_HAS_EXPIRED)',
-      UNTRUSTED,
-    ],
-    [
-      'a certificate of its own',
-      coded('DEPTH_ZERO_SELF_SIGNED'),
-      false,
-      'the certificate of api.test is not trusted (DEPTH_ZERO_SELF_SIGNED)',
-      UNTRUSTED,
-    ],
-    [
-      'a certificate of nobody',
-      coded('UNABLE_TO_VERIFY_LEAF'),
-      false,
-      'the certificate of api.test is not trusted (UNABLE_TO_VERIFY_LEAF)',
-      UNTRUSTED,
-    ],
-    ['no TLS', coded('EPROTO'), false, 'api.test does not speak TLS as it should (EPROTO)', SCHEME],
-    [
-      'other TLS',
-      coded('ERR_SSL_WRONG_VERSION_NUMBER'),
-      false,
-      'api.test does not speak TLS as it should (ERR_SSL_WRONG_VERSION_NUMBER)',
-      SCHEME,
-    ],
-    [
-      'a proxy that refuses',
-      coded('X', {}, 'Proxy response (403) !== 200 when HTTP Tunneling'),
-      false,
-      'the proxy refused to connect to api.test (HTTP 403)',
-      PROXY,
-    ],
-    [
-      'words like a proxy’s',
       coded('X', {}, 'not a Proxy response (403)'),
       false,
       'no connection to api.test (X)',
       UNREACHABLE,
+      BY_PROXY,
     ],
     [
-      'a proxy that wants a password',
-      coded('X', {}, 'Proxy Authentication Required (407)'),
+      coded('HTTPParserError'),
       true,
-      'the proxy refused its credentials (HTTP 407)',
-      PROXY,
+      'what api.test answers is not HTTP',
+      'Check scheme, host and port in api-url.',
+      'Check scheme, host and port in api-url.',
+      true,
     ],
-    ['what is not HTTP', coded('HTTPParserError'), true, 'what api.test answers is not HTTP', SCHEME],
     [
-      'a line that broke',
       coded('ECONNRESET'),
       true,
       'the connection to api.test broke before the answer was complete (ECONNRESET)',
       LOST,
+      LOST,
     ],
-  ])('%s is told', async (_, cause, started, message, advice) => {
+  ])('%s (begun: %s) is told: %s', async (cause, started, message, advice, behind, final = false) => {
     const error = await failure(send(fails(cause, started)), TransportError);
-    expect(error).toMatchObject({ name: 'TransportError', message, advice, final: false });
-    expect(error.reached).toBe(started && !message.includes('407'));
+    expect(error).toMatchObject({ name: 'TransportError', message, advice, final, reached: started });
+    const env = { https_proxy: 'http://user:canary@proxy' };
+    const proxied = await failure(send(fails(cause, started), { env }), TransportError);
+    expect(proxied).toMatchObject({ message, advice: behind, final, reached: started });
+  });
+
+  it.each([
+    ['Proxy response (403) !== 200 when HTTP Tunneling', false, 'refused to connect to api.test (HTTP 403)'],
+    [
+      'Proxy response (407) !== 200 when HTTP Tunneling',
+      false,
+      'refused the user or the password (HTTP 407)',
+    ],
+    ['Proxy Authentication Required (407)', true, 'refused the user or the password (HTTP 407)'],
+  ])('of a proxy, "%s", names the variable', async (words, started, what) => {
+    const env = { https_proxy: 'http://user:canary@proxy' };
+    const error = await failure(send(fails(coded('X', {}, words), started), { env }), TransportError);
+    expect(error).toMatchObject({
+      message: `the proxy in https_proxy ${what}`,
+      advice: expect.stringContaining(
+        started || what.includes('407') ? ' in https_proxy, ' : 'let api.test through',
+      ),
+      final: false,
+      reached: false,
+      login: what.includes('407'),
+    });
   });
 
   it('that a parser of HTTP has before anything was sent is a connection that failed', async () => {

@@ -37,11 +37,18 @@ function pass(request: IncomingMessage, response: ServerResponse, url: URL): voi
 }
 
 /** A forward proxy that wants a user and a password: `url` has the right ones. */
-export async function startProxy(it: Stage): Promise<{ url: string; seen: string[] }> {
+export async function startProxy(it: Stage): Promise<{
+  url: string;
+  seen: string[];
+  /** Requests with a wrong password, or none. */
+  refused(): number;
+}> {
   const seen: string[] = [];
+  let refused = 0;
   const right = `Basic ${Buffer.from(`user:${PROXY_PASSWORD}`).toString('base64')}`;
   const server = http.createServer((request, response) => {
     if (request.headers['proxy-authorization'] !== right) {
+      refused += 1;
       response.writeHead(407).end();
       return;
     }
@@ -50,6 +57,7 @@ export async function startProxy(it: Stage): Promise<{ url: string; seen: string
   });
   server.on('connect', (request, socket: net.Socket, head: Buffer) => {
     if (request.headers['proxy-authorization'] !== right) {
+      refused += 1;
       socket.end('HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n');
       return;
     }
@@ -64,7 +72,11 @@ export async function startProxy(it: Stage): Promise<{ url: string; seen: string
     socket.on('close', () => onward.destroy());
   });
   const port = await listen(it, server);
-  return { url: `http://user:${encodeURIComponent(PROXY_PASSWORD)}@127.0.0.1:${port}`, seen };
+  return {
+    url: `http://user:${encodeURIComponent(PROXY_PASSWORD)}@127.0.0.1:${port}`,
+    seen,
+    refused: () => refused,
+  };
 }
 
 let made: { folder: string; key: string; cert: string } | undefined;

@@ -48,12 +48,13 @@ describe('a proxy', () => {
     stage,
   }) => {
     const it = await stage();
-    const { url } = await startProxy(it);
+    const { url, refused } = await startProxy(it);
     it.secrets.push('wrong-canary-81Jk2Lm3', PROXY_PASSWORD);
     const HTTP_PROXY = url.replace(/user:[^@]*@/, 'user:wrong-canary-81Jk2Lm3@');
     const run = await it.run({ env: { HTTP_PROXY } });
     expect(run.outcome).toBe('failure');
-    expect(run.errors[0]).toContain('the proxy refused its credentials (HTTP 407)');
+    expect(run.errors[0]).toContain('the proxy in HTTP_PROXY refused the user or the password (HTTP 407)');
+    expect(refused()).toBe(2);
     expect(it.cloud.requests).toEqual([]);
   });
 
@@ -105,6 +106,7 @@ describe('TLS', () => {
     expect(run.outcome).toBe('failure');
     expect(run.errors[0]).toContain(`the certificate of ${host} is not trusted`);
     expect(run.errors[0]).toContain('NODE_EXTRA_CA_CERTS');
+    expect(run.log).not.toContain('Trying again');
     expect(it.cloud.requests).toEqual([]);
   });
 

@@ -1,7 +1,8 @@
 import { createClient } from '../../src/cloud/client.ts';
 import type { Cloud } from '../../src/cloud/cloud.ts';
+import { TransportError } from '../../src/cloud/explain.ts';
 import { describeImages, terminateCustomImage } from '../../src/cloud/images.ts';
-import { type Transport, TransportError } from '../../src/cloud/transport.ts';
+import type { Transport } from '../../src/cloud/transport.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
 /**
