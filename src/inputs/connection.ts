@@ -58,8 +58,9 @@ export function readMarkSecret(reader: Reader): string {
  */
 function proxyPasswords(env: Environment): string[] {
   return ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'].flatMap((name) => {
-    const address = env[name] ?? '';
-    const written = URL.parse(address.includes('://') ? address : `http://${address}`)?.password ?? '';
+    // By hand: a backslash in the user makes it another URL, or none, and the password stays a password.
+    const [, written = ''] =
+      /^(?:[a-z][a-z0-9+.-]*:\/\/)?[^:@]*:(?!\/\/)(.*)@/i.exec(env[name]?.trim() ?? '') ?? [];
     if (written.length < 6) return [];
     try {
       return [written, decodeURIComponent(written)];

@@ -300,6 +300,7 @@ it('the passwords of proxies are secrets, as they are written and as they are me
     [],
   );
   expect(secrets({ HTTPS_PROXY: 'user:secretword@proxy:3128' })).toEqual(['secretword', 'secretword']);
+  expect(secrets({ HTTPS_PROXY: 'http://CORP\\user:secretword@proxy' })).toContain('secretword');
   expect(secrets({ HTTP_PROXY: 'http://user:bad%zzcoding@proxy' })).toEqual(['bad%zzcoding']);
 });
 
