@@ -196,41 +196,45 @@ export function createClient(options: ClientOptions): Client {
       const deadline = ({ slow, kind, waitSeconds }: CloudError) =>
         startedAt +
         (slow || (kind === 'http' && waitSeconds) ? patience : Math.min(patience, FAULT_PATIENCE));
+      const region = typeof params.Region === 'string' ? params.Region : undefined;
+      const tell = (sentAt: number, code: string, requestId: string | undefined) =>
+        onAnswer?.({ call: action, region, code, requestId, ms: Math.round(clock.now() - sentAt) });
       let last: CloudError | undefined;
       for (let attempt = 0; ; attempt++) {
-        await gate.pass(unsent);
-        const keys = options.keys ? await options.keys(unsent) : options;
-        unsent?.throwIfAborted();
-        if (last && clock.now() > deadline(last)) throw last;
-        const sentAt = clock.now();
-        const region = typeof params.Region === 'string' ? params.Region : undefined;
-        const tell = (code: string, requestId: string | undefined) =>
-          onAnswer?.({ call: action, region, code, requestId, ms: Math.round(clock.now() - sentAt) });
+        await gate.enter(action === COPY ? 'first' : persist ? 'patient' : 'usual', unsent);
+        let sentAt = clock.now();
+        let refused: number | undefined;
         try {
+          const keys = options.keys ? await options.keys(unsent) : options;
+          unsent?.throwIfAborted();
+          if (last && clock.now() > deadline(last)) throw last;
+          sentAt = clock.now();
           const answer = await once(action, params, keys, {
             ...(signal && { signal }),
             ...(flaw && { flaw }),
           });
-          tell('RetCode 0', answer.requestId);
-          gate.succeeded(sentAt);
+          tell(sentAt, 'RetCode 0', answer.requestId);
           told.clear();
           return answer;
         } catch (error) {
-          if (!(error instanceof CloudError)) throw error;
-          tell(error.code === null ? error.meaning : `RetCode ${error.code}`, error.requestId ?? undefined);
-          if (error.slow) gate.throttled(sentAt, (error.waitSeconds ?? 0) * 1_000);
-          const passes = error.verdict === 'retry' || (persist && !error.decisive);
+          if (!(error instanceof CloudError) || error === last) throw error;
+          const { code, meaning, requestId, slow, waitSeconds, verdict, decisive } = error;
+          tell(sentAt, code === null ? meaning : `RetCode ${code}`, requestId ?? undefined);
+          if (slow) refused = (waitSeconds ?? 0) * 1_000;
+          const passes = verdict === 'retry' || (persist && !decisive);
           if (action === COPY || !passes) throw error;
           last = error;
+        } finally {
+          gate.leave(sentAt, refused);
         }
         const jitter = clock.random() * Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt);
-        const own = Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
+        // The gate has a throttled call wait, and spreads those that wait for it.
+        const own = last.slow ? 0 : Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
         const delay = Math.max(own, gate.remaining());
         const left = deadline(last) - clock.now();
         if (delay > left) throw last;
         if (!told.has(last.slow)) onRetry?.({ error: last, delay, left });
         told.add(last.slow);
-        // Only its own delay: the gate spreads those that wait for it.
         await clock.sleep(own, signal);
       }
     },

@@ -115,7 +115,7 @@ async function poll({ cloud, signal }: Watch, copy: Copy): Promise<Image | undef
   try {
     const images = await cloud.describeImages(
       { Region: copy.region, ProjectId: copy.projectId, ImageIds: [imageId] },
-      { signal },
+      { signal, persist: true },
     );
     return images.find(({ ImageId }) => ImageId === imageId);
   } catch (error) {

@@ -339,16 +339,15 @@ describe('patience', () => {
   });
 
   it('starts nothing after its end, though another call has been throttled meanwhile', async () => {
-    const { client, clock, sent } = fakeClient(({ params }) => ({
-      RetCode: params.Action === 'GetRegion' ? 153 : 130,
-    }));
-    for (let index = 0; index < 5; index++) await clock.run(client.call('GetRegion', {}).catch(() => {}));
-    await clock.run(clock.sleep(60_000));
-    const start = clock.elapsed;
+    const { client, clock, sent } = fakeClient(({ params }) =>
+      params.Action === 'GetRegion'
+        ? { status: 429, raw: '', headers: { 'retry-after': '30' } }
+        : { RetCode: 130 },
+    );
     const read = failure(client.call('DescribeImage', {}, { patience: 10_000 }), CloudError);
     await clock.run(Promise.all([read, client.call('GetRegion', {}).catch(() => {})]));
     expect((await read).code).toBe(130);
-    expect(sent.filter(({ at }) => at > start)).toEqual([]);
+    expect(sent).toHaveLength(2);
   });
 
   it('is no use against a final error', async () => {
@@ -496,9 +495,9 @@ describe('a throttle', () => {
   });
 
   it('tells how long it holds up a call', async () => {
-    const { client, clock, retries } = fakeClient((_, index) => (index === 0 ? { RetCode: 153 } : OK));
+    const { client, clock, sent, retries } = fakeClient((_, index) => (index === 0 ? { RetCode: 153 } : OK));
     await clock.run(client.call('GetRegion', {}, { patience: HOUR }));
-    expect(retries).toEqual([{ code: 153, kind: 'api', delay: 1_000 }]);
+    expect(retries).toEqual([{ code: 153, kind: 'api', delay: expect.closeTo(sent[1]?.at ?? 0, 3) }]);
   });
 
   it.each(['signal', 'unsent'])('does not hold up a caller who gives up by `%s`', async (by) => {
@@ -530,34 +529,7 @@ describe('a throttle', () => {
     expect(again).toHaveLength(8);
     expect(new Set(again.map(Math.round)).size).toBe(8);
     expect(Math.min(...again)).toBeGreaterThanOrEqual(1_050);
-    expect(Math.max(...again)).toBeLessThanOrEqual(3_050);
-  });
-
-  it('after throttle doubles the wait to 30 s, and each success halves it', async () => {
-    const { client, clock, sent } = fakeClient((_, index) => (index < 8 ? { RetCode: 153 } : OK), {
-      latency: 10,
-    });
-    const call = () => clock.run(client.call('GetRegion', {}));
-    for (let index = 0; index < 8; index++) await failure(call(), CloudError);
-    const waits = sent.slice(1).map(({ at }, index) => at - (sent[index]?.at ?? 0) - 10);
-    [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].forEach((wait, index) => {
-      expect(waits[index]).toBeGreaterThanOrEqual(wait);
-      expect(waits[index]).toBeLessThanOrEqual(2 * wait);
-    });
-    await call();
-    await call();
-    expect(sent[9]?.at).toBe((sent[8]?.at ?? 0) + 10);
-  });
-
-  it('is forgotten after enough successes: the next one starts at 1 s again', async () => {
-    const { client, clock, sent } = fakeClient(
-      (_, index) => ([0, 1, 2, 8].includes(index) ? { RetCode: 153 } : OK),
-      { latency: 10 },
-    );
-    for (let index = 0; index < 10; index++) await clock.run(client.call('GetRegion', {}).catch(() => {}));
-    const wait = (sent[9]?.at ?? 0) - (sent[8]?.at ?? 0) - 10;
-    expect(wait).toBeGreaterThanOrEqual(1_000);
-    expect(wait).toBeLessThanOrEqual(2_000);
+    expect(Math.max(...again)).toBeLessThanOrEqual(12_000);
   });
 
   it('lets 33 calls through a site that takes 5 a second, in the end', async () => {
@@ -573,7 +545,7 @@ describe('a throttle', () => {
     await clock.run(
       Promise.all(Array.from({ length: 33 }, () => client.call('DescribeImage', {}, { patience: HOUR }))),
     );
-    expect(sent.length).toBeLessThan(200);
-    expect(clock.elapsed).toBeLessThan(120_000);
+    expect(sent.length).toBeLessThan(60);
+    expect(clock.elapsed).toBeLessThan(30_000);
   });
 });
