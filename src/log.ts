@@ -74,14 +74,21 @@ export function createLog({ sink, region }: { sink: Sink; region: string }): Log
     if (settled.length >= Math.ceil(targets / SETTLED_LINES)) flush();
   }
 
-  function heartbeat({ copies, seconds, remaining }: Event & { type: 'heartbeat' }): void {
+  function heartbeat({ copies, seconds, slowest }: Event & { type: 'heartbeat' }): void {
     const gap = HEARTBEATS.find(({ upTo }) => heartbeats < upTo)?.gap ?? 0;
     // A tenth less, since beats come a little early or late.
     if (seconds - lastHeartbeat < gap * 0.9) return;
     heartbeats += 1;
     lastHeartbeat = seconds;
-    settled.push(progress(copies, seconds, remaining));
+    settled.push(progress(copies, seconds, slowest));
     flush();
+  }
+
+  function rolledBack({ deleted, left }: Event & { type: 'rolled-back' }): void {
+    for (const { imageId, region } of deleted)
+      info(`Rolled back: ${short(imageId)} in ${short(region)} was deleted.`);
+    for (const problem of left) warn(problem);
+    if (deleted.length === 0 && left.length === 0) info('Rollback: this run left no image.');
   }
 
   function warn({ message, advice }: Problem): void {
@@ -99,6 +106,7 @@ export function createLog({ sink, region }: { sink: Sink; region: string }): Log
       else if (event.type === 'state') state(event.copy, event.from, event.seconds);
       else if (event.type === 'heartbeat') heartbeat(event);
       else if (event.type === 'warning') warn(event.problem);
+      else if (event.type === 'rolled-back') rolledBack(event);
       else if (event.type === 'notice') {
         flush();
         info(oneLine(event.message, LONG));
@@ -164,7 +172,7 @@ function stateOf(copy: Copy, seconds: number): string {
   return `${line}, failed: ${oneLine(message.startsWith(prefix) ? message.slice(prefix.length) : message, 3 * SHORT)}`;
 }
 
-function progress(copies: readonly Copy[], seconds: number, remaining: number | null): string {
+function progress(copies: readonly Copy[], seconds: number, slowest: number | null): string {
   const failed = copies.filter(({ problem }) => problem).length;
   const open = copies
     .filter((copy) => copy.imageId && !copy.problem && !isUsable(copy))
@@ -172,7 +180,7 @@ function progress(copies: readonly Copy[], seconds: number, remaining: number | 
   return [
     `${copies.filter(isUsable).length} of ${copies.length} available`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    `${enumerate(open, 5)} copying for ${elapsed(seconds)}${remaining === null ? '' : ` · about ${inMinutes(remaining)} left`}`,
+    `${enumerate(open, 5)} copying for ${elapsed(seconds)}${slowest === null ? '' : ` · slowest so far ${formatDuration(slowest)}`}`,
   ].join(', ');
 }
 
@@ -238,7 +246,11 @@ export function headline({ status, source, copies }: Promotion, show: (text: str
     const open = copies.filter((copy) => !usable.includes(copy) && !failed.includes(copy));
     return `${name} is being copied to ${where(open)}${usable.length > 0 ? ` and Available in ${where(usable)}` : ''}`;
   }
-  if (usable.length === 0 && deleted.length === 0 && !copies.some(({ created }) => created))
+  if (
+    usable.length === 0 &&
+    deleted.length === 0 &&
+    !copies.some(({ created, unclear }) => created || unclear)
+  )
     return `${name} was not copied`;
   if (copies.length === 1) return `${name} is not Available in ${where(copies)}${after}`;
   return `${name} is Available in ${usable.length === 0 ? 'none' : usable.length} of ${count(copies.length)}${after}`;
@@ -298,8 +310,4 @@ export function failureMessage(promotion: Promotion): string | null {
 /** Whole minutes that are over: no line tells more time than the copies took. A beat may come a second early. */
 function elapsed(seconds: number): string {
   return formatDuration(seconds < 59 ? seconds : Math.floor((seconds + 1) / 60) * 60);
-}
-
-function inMinutes(seconds: number): string {
-  return formatDuration(Math.round(seconds / 60) * 60);
 }

@@ -12,7 +12,14 @@ import { oneLine } from './text.ts';
 const UNWRITTEN =
   'The outputs could not be written, so the steps that follow would not have the image ids. The ids are in the log above.';
 
-const NOTHING: Promotion = { status: 'failed', source: null, copies: [], problems: [] };
+const NOTHING: Promotion = {
+  status: 'failed',
+  source: null,
+  copies: [],
+  problems: [],
+  ended: 'stopped',
+  seconds: 0,
+};
 
 /** Reads, promotes, reports. Whatever happens, the outputs are set and a failure is one annotation. */
 export async function main(workflow: Workflow): Promise<void> {
@@ -54,7 +61,10 @@ export async function main(workflow: Workflow): Promise<void> {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
-      withoutDeleted(promotion, await rollback(state.traces, { ...workflow, cloud, report }));
+      withoutDeleted(
+        promotion,
+        await rollback(state.traces, { ...workflow, cloud, report, markSecret: inputs.order.markSecret }),
+      );
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;

@@ -18,6 +18,9 @@ export async function post(workflow: Workflow): Promise<void> {
   const connection = readConnection(reader);
   const reading = reader.reading();
   mask(workflow, reading);
+  // As main has taken it: what is wrong with it was told there.
+  const markSecret = new Reader(env).key('mark-secret', null, false) || undefined;
+  if (markSecret) core.setSecret(markSecret);
   if (!state?.traces) return;
   const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
   if (!isDue) return;
@@ -37,7 +40,7 @@ export async function post(workflow: Workflow): Promise<void> {
   const { report } = createLog({ sink: core, region: '' });
   const cloud = await connect(connection, workflow, report);
   try {
-    const deleted = await rollback(state.traces, { cloud, clock, signal, report });
+    const deleted = await rollback(state.traces, { cloud, clock, signal, report, markSecret });
     if (deleted.length > 0 && state.published) {
       const message = `The release ${state.published} names images that the rollback has deleted.`;
       const advice = 'Delete its asset images.json and the section of image ids in its notes, or run again.';

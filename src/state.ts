@@ -1,7 +1,7 @@
 import type * as core from '@actions/core';
 import type { Inputs } from './inputs/promote.ts';
 import type { Copy, Order } from './promotion/model.ts';
-import type { Traces } from './promotion/rollback.ts';
+import { type Traces, tracesOf } from './promotion/rollback.ts';
 
 /** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
 export interface State {
@@ -23,20 +23,7 @@ export function saveTraces(
   state: State,
   copies: readonly Copy[],
 ): void {
-  const sent = copies.filter(({ plan }) => plan === 'copy');
-  const places = sent.map(({ region, projectId }) => ({ region, projectId }));
-  const { region } = order.source;
-  const { projectId } = order.target;
-  // A site that ignores the list of a batch makes its one image in the source region.
-  if (sent.length > 1 && !sent.some((copy) => copy.region === region)) places.push({ region, projectId });
-  state.traces = {
-    run: order.run,
-    places: state.submitted ? places : [],
-    unclear: sent.some(({ unclear }) => unclear),
-    created: copies.flatMap(({ created, imageId, region, projectId }) =>
-      created && imageId !== null ? [{ region, projectId, imageId }] : [],
-    ),
-  };
+  state.traces = tracesOf(order, copies, state.submitted);
   files.saveState(NAME, state);
 }
 

@@ -1,6 +1,6 @@
 import type { Image, ProjectList, Region } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { asProblem, type Context, reading, Stopped, stopOnError } from './context.ts';
+import { asProblem, type Context, reading, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
@@ -13,6 +13,8 @@ export interface Findings {
   sourceProject: string | null;
   /** Region → the custom images in the target project. */
   held: Map<string, Image[]>;
+  /** Targets that could not be listed: each fails alone. */
+  unreadable: Map<string, Problem>;
 }
 
 type Asked<T> = { ok: true; value: T } | { ok: false; error: CloudError };
@@ -21,61 +23,84 @@ type Asked<T> = { ok: true; value: T } | { ok: false; error: CloudError };
 export async function check(context: Context): Promise<Findings> {
   const { order, cloud } = context;
   const { source, target } = order;
-  const held = (region: string) => customImages(cloud, region, target.projectId, reading(context));
-  const [regions, projects, candidates, ...listings] = await Promise.all([
+  const targets = [...new Set([...target.regions, ...(target.optionalRegions ?? [])])];
+  const [regions, projects, candidates, listings] = await Promise.all([
     ask(cloud.getRegions(reading(context))),
     ask(cloud.getProjects(reading(context))),
     ask(cloud.describeImages(sourceQuery(context), reading(context))),
-    ...target.regions.map((region) => ask(held(region))),
+    list(context, targets),
   ]);
-  const problems: Problem[] = [];
-  const failures: CloudError[] = [];
-  const wrongRegions = regions.ok ? unknownRegions(context, regions.value) : new Map<string, Problem>();
+  const wrongRegions = regions.ok
+    ? unknownRegions(context, targets, regions.value)
+    : new Map<string, Problem>();
   const wrongProjects = projects.ok ? unknownProjects(context, projects.value) : new Map<string, Problem>();
-  problems.push(...wrongRegions.values(), ...wrongProjects.values());
-
+  const problems: Problem[] = [...wrongRegions.values(), ...wrongProjects.values()];
+  const failures: CloudError[] = [];
   let image: Image | null = null;
-  const sourceIsNowhere = wrongRegions.has(source.region) || wrongProjects.has(source.projectId ?? '');
-  if (!candidates.ok) {
-    if (!sourceIsNowhere) failures.push(candidates.error);
-  } else if (!sourceIsNowhere) {
-    const found = chooseSource(context, candidates.value);
-    if ('message' in found) problems.push(found);
-    else image = found;
+  if (!wrongRegions.has(source.region) && !wrongProjects.has(source.projectId ?? '')) {
+    if (candidates.ok) {
+      const found = chooseSource(context, candidates.value);
+      if ('image' in found) image = found.image;
+      else problems.push(found);
+    } else failures.push(candidates.error);
   }
-  const targetIsNowhere = wrongProjects.has(target.projectId);
-  listings.forEach((listing, index) => {
-    const region = target.regions[index] ?? '';
-    if (!listing.ok && !targetIsNowhere && !wrongRegions.has(region)) failures.push(listing.error);
-  });
+  if (!wrongProjects.has(target.projectId)) failures.push(...commonFailures(listings));
   problems.push(...distinct(failures));
   if (problems.length > 0 || image === null) throw new Stopped(...problems);
 
-  for (const [answer, what] of [
-    [regions, 'The regions were not checked against GetRegion'],
-    [projects, 'The projects were not checked against GetProjectList'],
-  ] as const) {
-    if (!answer.ok) {
-      const message = `${what}: ${answer.error.message}.`;
-      const advice = 'The promotion goes on: a wrong name will be told by the copy itself.';
-      context.report({ type: 'warning', problem: { message, advice } });
-    }
-  }
-  const heldByRegion = new Map<string, Image[]>();
-  listings.forEach((listing, index) => {
-    if (listing.ok) heldByRegion.set(target.regions[index] ?? '', listing.value);
-  });
+  tellUnchecked(context, regions, 'The regions were not checked against GetRegion');
+  tellUnchecked(context, projects, 'The projects were not checked against GetProjectList');
   const settled = await waitForSource(context, image);
-  if (settled !== image) {
-    // The wait may have been long: what the targets held before it says little.
-    await Promise.all(
-      target.regions.map(async (region) => heldByRegion.set(region, await stopOnError(held(region)))),
-    );
+  // The wait may have been long: what the targets held before it says little.
+  const answers = settled === image ? listings : await list(context, targets);
+  const held = new Map<string, Image[]>();
+  const unreadable = new Map<string, Problem>();
+  for (const [region, answer] of answers) {
+    if (answer.ok) held.set(region, answer.value);
+    else unreadable.set(region, unlisted(region, answer.error));
   }
   const defaultProject = projects.ok
     ? projects.value.projects.find((project) => project.IsDefault)?.ProjectId
     : undefined;
-  return { source: settled, sourceProject: source.projectId ?? defaultProject ?? null, held: heldByRegion };
+  return {
+    source: settled,
+    sourceProject: source.projectId ?? defaultProject ?? null,
+    held,
+    unreadable,
+  };
+}
+
+async function list(context: Context, regions: string[]): Promise<[string, Asked<Image[]>][]> {
+  const { cloud, order } = context;
+  return Promise.all(
+    regions.map(async (region): Promise<[string, Asked<Image[]>]> => {
+      const images = customImages(cloud, region, order.target.projectId, reading(context));
+      return [region, await ask(images)];
+    }),
+  );
+}
+
+/** What strikes every call alike, and what every target has met. Else a region that cannot be listed fails alone. */
+function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
+  const errors = listings.flatMap(([, answer]) => (answer.ok ? [] : [answer.error]));
+  return errors.length === listings.length
+    ? errors
+    : errors.filter(({ decisive, blames }) => decisive && blames === 'account');
+}
+
+function unlisted(region: string, error: CloudError): Problem {
+  const { message, advice } = asProblem(error);
+  return {
+    message: `${region} was not copied: the action could not list what it holds. ${message}`,
+    advice: `${advice} Then re-run the job: the other regions are kept.`,
+  };
+}
+
+function tellUnchecked({ report }: Context, answer: Asked<unknown>, what: string): void {
+  if (answer.ok) return;
+  const message = `${what}: ${answer.error.message}.`;
+  const advice = 'The promotion continues: the copy itself refuses a wrong name.';
+  report({ type: 'warning', problem: { message, advice } });
 }
 
 async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
@@ -97,13 +122,18 @@ function distinct(errors: CloudError[]): Problem[] {
   return [...facts.values()];
 }
 
-function unknownRegions({ order: { source, target } }: Context, regions: Region[]): Map<string, Problem> {
+function unknownRegions(
+  { order: { source, target } }: Context,
+  targets: string[],
+  regions: Region[],
+): Map<string, Problem> {
   const known = regions.map(({ Region }) => Region);
   const wrong = new Map<string, Problem>();
   if (known.length === 0) return wrong;
-  for (const region of new Set([source.region, ...target.regions])) {
+  for (const region of new Set([source.region, ...targets])) {
     if (known.includes(region)) continue;
-    const input = region === source.region ? 'region' : 'target-regions';
+    const targetInput = target.regions.includes(region) ? 'target-regions' : 'optional-regions';
+    const input = region === source.region ? 'region' : targetInput;
     const named = regions.filter(({ RegionName }) => RegionName?.toLowerCase() === region.toLowerCase());
     const near = [...new Set([...named.map(({ Region }) => Region), ...nearest(region, known)])].slice(0, 3);
     wrong.set(region, {
@@ -133,7 +163,7 @@ function unknownProjects(
   for (const [input, id] of given) {
     if (id === undefined || wrong.has(id) || projects.some(({ ProjectId }) => ProjectId === id)) continue;
     wrong.set(id, {
-      message: `${input}: these keys see no project ${id}.`,
+      message: `${input}: project ${id} does not exist, or these keys may not see it.`,
       advice: `The projects they see: ${some(there)}.`,
     });
   }

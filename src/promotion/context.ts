@@ -38,16 +38,17 @@ export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** What to do where a copy may be there, or be under way. True as well when a rollback has deleted it. */
-export function resume({ ifExists }: Order): string {
-  return ifExists === 'adopt'
-    ? 'Run again: a copy that is there is adopted.'
-    : 'Run again with if-exists: adopt, or a copy that is there is not taken.';
-}
-
 /** Reads and deletes may be repeated until the timeout: the client knows which errors deserve less. */
 export function reading(context: Context): { signal: AbortSignal; patience: number } {
   return { signal: context.signal, patience: Math.max(0, context.deadline - context.clock.now()) };
+}
+
+/** Tries again, after as many milliseconds as `attempt` answers, until it answers null. */
+export async function repeat(
+  sleep: (ms: number) => Promise<void>,
+  attempt: () => Promise<number | null>,
+): Promise<void> {
+  for (let pause = await attempt(); pause !== null; pause = await attempt()) await sleep(pause);
 }
 
 /**

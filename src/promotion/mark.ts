@@ -1,6 +1,11 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Image } from '../cloud/cloud.ts';
+import type { Order } from './model.ts';
+
 /**
- * The mark ends the description of every copy: `[copy of cn-bj2/uimage-abc123 by 8123456789-1-k3f9za]`.
- * It is how a later run, or this one after a lost answer, knows its own copies.
+ * The mark begins the description of every copy: `[copy of cn-bj2/uimage-abc123 by 8123456789-1-k3f9za]`.
+ * It is how a later run, or this one after a lost answer, knows its own copies. It comes first, so that an API endpoint
+ * that cuts descriptions cuts the text and not the mark.
  */
 export interface Mark {
   region: string;
@@ -8,20 +13,84 @@ export interface Mark {
   run: string;
 }
 
-const MARK = /\s*\[copy of ([^\s/[\]]+)\/([^\s/[\]]+) by ([^\s[\]]+)\]/g;
-
-/** The last mark in a description; null without one, or when the site has cut it. */
-export function readMark(description: string | undefined): Mark | null {
-  const [, region, imageId, run] = [...(description ?? '').matchAll(MARK)].at(-1) ?? [];
-  return region && imageId && run ? { region, imageId, run } : null;
+/** What a mark is signed with: `mark-secret`, and the project that the copy is for. */
+export interface Signer {
+  secret: string;
+  projectId: string;
 }
 
-export function isMarkedBy(run: string, description: string | undefined): boolean {
-  return readMark(description)?.run === run;
+const MARK = /\[copy of ([^\s/[\]]{1,64})\/([^\s/[\]]{1,128}) by ([^\s[\]]{1,64})(?: sig ([\w-]{1,64}))?\]/;
+const ALL_MARKS = new RegExp(MARK.source, 'g');
+
+/** Characters of a description that are sent. The API's limit is not known; the shortest that was met is 255. */
+const LONGEST = 250;
+
+/** 96 bits, which nobody guesses: as many as 16 characters hold. */
+const SIGNATURE_LENGTH = 16;
+
+/** The first mark in a description; null without one, when it was cut, or when its signature is not that of `signer`. */
+export function readMark(description: string | undefined, signer?: Signer): Mark | null {
+  const [, region, imageId, run, signature] = MARK.exec(description ?? '') ?? [];
+  if (!region || !imageId || !run) return null;
+  const mark = { region, imageId, run };
+  return !signer || isSigned(mark, signer, signature ?? '') ? mark : null;
 }
 
-/** The description without older marks (the source may itself be a copy), then ours. */
-export function withMark(description: string | undefined, mark: Mark): string {
-  const text = (description ?? '').replace(MARK, '').trimEnd();
-  return `${text} [copy of ${mark.region}/${mark.imageId} by ${mark.run}]`.trimStart();
+export function isMarkedBy(run: string, description: string | undefined, signer?: Signer): boolean {
+  return readMark(description, signer)?.run === run;
+}
+
+/** Our mark, then the text without older marks (the source may itself be a copy), cut where both are too long. */
+export function withMark(description: string | undefined, mark: Mark, signer?: Signer): string {
+  const signature = signer ? ` sig ${signatureOf(mark, signer)}` : '';
+  const ours = `[copy of ${mark.region}/${mark.imageId} by ${mark.run}${signature}]`;
+  const text = (description ?? '')
+    .slice(0, 8 * LONGEST)
+    .replace(ALL_MARKS, '')
+    .trim();
+  const letters = Array.from(text);
+  const room = LONGEST - ours.length - 1;
+  const kept = letters.length <= room ? text : `${letters.slice(0, Math.max(0, room - 1)).join('')}…`;
+  return `${ours} ${kept}`.trimEnd();
+}
+
+function signatureOf({ region, imageId, run }: Mark, { secret, projectId }: Signer): string {
+  const signed = createHmac('sha256', secret).update([region, imageId, projectId, run].join('\n'));
+  return signed.digest('base64url').slice(0, SIGNATURE_LENGTH);
+}
+
+function isSigned(mark: Mark, signer: Signer, signature: string): boolean {
+  const wanted = Buffer.from(signatureOf(mark, signer));
+  const given = Buffer.from(signature);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+/** Milliseconds after which a copy that is still under way no longer stands before a younger one: it is stuck. */
+const STUCK = 3 * 3_600_000;
+
+/**
+ * Of images with one run's mark in one place only the oldest counts: a description can be copied. `images` are sorted by
+ * age, `now` is in Unix milliseconds; those whose ids are `known` count all the same.
+ */
+export function withoutCopiedMarks(images: Image[], now: number, known: readonly string[] = []): Image[] {
+  const runs = new Set<string>();
+  return images.filter((image) => {
+    const run = readMark(image.ImageDescription)?.run;
+    const isFirst = run === undefined || !runs.has(run);
+    const isStuck = image.State !== 'Available' && now - (image.CreateTime ?? 0) * 1000 > STUCK;
+    if (run !== undefined && !isStuck) runs.add(run);
+    return isFirst || known.includes(image.ImageId);
+  });
+}
+
+/** Undefined without a `mark-secret`. */
+export function signerOf({ target, markSecret }: Pick<Order, 'target' | 'markSecret'>): Signer | undefined {
+  return markSecret ? { secret: markSecret, projectId: target.projectId } : undefined;
+}
+
+/** The description that a copy of `image` is sent with: our mark, then the user's or the source's text. */
+export function descriptionOf(order: Order, image: Image): string {
+  const { source, target, run } = order;
+  const mark = { region: source.region, imageId: image.ImageId, run };
+  return withMark(target.description ?? image.ImageDescription, mark, signerOf(order));
 }

@@ -6,7 +6,7 @@ export interface Order {
   target: {
     projectId: string;
     regions: string[];
-    /** Targets whose failure is a warning. They stand in `regions` as well. */
+    /** Targets beside `regions` whose failure is a warning. */
     optionalRegions?: string[];
     name?: string;
     description?: string;
@@ -40,11 +40,13 @@ export interface ImageRef {
 export type Outcome = 'copied' | 'adopted' | 'source' | 'planned' | 'failed';
 export type Status = 'available' | 'copying' | 'planned' | 'partial' | 'failed';
 
-/** One target and what became of it. Exactly one for each target region, in the order of the input. */
+/** One target and what became of it: a view of its place. One for each target region, in the order of the input. */
 export interface Copy {
   readonly region: string;
   readonly projectId: string;
   readonly name: string;
+  /** Its failure is a warning: neither the status nor the exit code heeds it. */
+  readonly optional: boolean;
   /** What the plan says for this target, and why. */
   plan: 'copy' | 'adopt' | 'source';
   why: string;
@@ -52,15 +54,14 @@ export interface Copy {
   taskId: string | null;
   /** The API's State as last seen; `Deleted` after a rollback; null while nothing is known. */
   state: string | null;
+  /** `failed` if and only if there is a problem. */
   outcome: Outcome;
   /** This run made the image: only then may a rollback delete it. */
   created: boolean;
-  /** Its failure is a warning: it heeds neither the status nor the exit code. */
-  readonly optional?: boolean;
   /** False while no listing has ever shown the image. */
-  listed?: boolean;
-  /** The step has ended, and the image may still become Available: the copy goes on in the cloud. */
-  pending?: boolean;
+  listed: boolean;
+  /** The step has ended without it, and it may still become Available: the copy goes on in the cloud. */
+  pending: boolean;
   /** CopyCustomImage was sent and may have made an image whose id is not known. */
   unclear: boolean;
   /** Unix milliseconds: submitted or adopted; settled. */
@@ -76,9 +77,9 @@ export interface Promotion {
   /** What stopped the promotion as a whole: a failed check, a timeout, a cancel. Failures of one target are in its copy. */
   problems: Problem[];
   /** How it ended: `stopped` by a problem of the whole. */
-  ended?: 'complete' | 'stopped' | 'timeout' | 'cancelled';
+  ended: 'complete' | 'stopped' | 'timeout' | 'cancelled';
   /** From the first call to the end. */
-  seconds?: number;
+  seconds: number;
 }
 
 /** What a promotion tells while it goes on. */
@@ -90,17 +91,8 @@ export type Event =
   | { type: 'ids'; copies: readonly Copy[] }
   /** A copy changed its state; `from` is null for the first one seen. */
   | { type: 'state'; copy: Copy; from: string | null; seconds: number }
-  /**
-   * Nothing changed for a minute. `remaining`: an estimate in seconds, once a copy of this run has finished; `slowest`:
-   * the seconds of the slowest finished one.
-   */
-  | {
-      type: 'heartbeat';
-      copies: readonly Copy[];
-      seconds: number;
-      remaining: number | null;
-      slowest?: number | null;
-    }
+  /** Nothing changed for a minute. `slowest`: the seconds of the slowest finished copy of this run. */
+  | { type: 'heartbeat'; copies: readonly Copy[]; seconds: number; slowest: number | null }
   /** A rollback is over: what is gone, and what may still be there. */
   | { type: 'rolled-back'; deleted: readonly ImageRef[]; left: readonly Problem[] }
   | { type: 'notice'; message: string }

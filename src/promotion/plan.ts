@@ -1,11 +1,13 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import { byAge } from './images.ts';
-import { readMark } from './mark.ts';
-import type { Copy, Order, Problem } from './model.ts';
+import { readMark, signerOf, withoutCopiedMarks } from './mark.ts';
+import type { Order, Problem } from './model.ts';
+import { newHeld, newPlace, type Place, settleAsSource } from './place.ts';
+import { differences, isAvailable, isPending, isSameName } from './verify.ts';
 
 export interface Plan {
-  copies: Copy[];
+  places: Place[];
   warnings: Problem[];
   /** Reasons not to begin. */
   problems: Problem[];
@@ -14,110 +16,115 @@ export interface Plan {
 /** Decides, for each target, whether to copy, to adopt or to leave alone. Changes nothing. `now` in Unix milliseconds. */
 export function plan(order: Order, findings: Findings, now: number): Plan {
   const { source } = findings;
-  const result: Plan = { copies: [], warnings: warningsOf(source, now), problems: [] };
+  const result: Plan = { places: [], warnings: warningsOf(source, now), problems: [] };
   const name = order.target.name ?? source.ImageName;
   if (!name) {
     result.problems.push({
       message: `target-image-name: the source ${source.ImageId} has no name to take over.`,
-      advice: 'Give target-image-name: a copy is known again by its name.',
+      advice: 'Set target-image-name: a copy is recognised by its name.',
     });
     return result;
   }
-  for (const region of order.target.regions) {
-    const copy: Copy = {
-      region,
-      projectId: order.target.projectId,
-      name,
-      plan: 'copy',
-      why: 'no copy of this source is there',
-      imageId: null,
-      taskId: null,
-      state: null,
-      outcome: 'planned',
-      created: false,
-      unclear: false,
-      startedAt: null,
-      finishedAt: null,
-      problem: null,
-    };
-    result.copies.push(copy);
-    if (region === order.source.region && findings.sourceProject === order.target.projectId) {
-      settleAsSource(copy, source);
-      if (order.target.name !== undefined && order.target.name !== source.ImageName) {
-        result.warnings.push({
-          message: `${region}: the target is the source itself, so it keeps its name ${source.ImageName ?? ''}.`,
-          advice: 'An image cannot be copied inside its own project and region.',
-        });
-      }
-      continue;
-    }
-    const held = findings.held.get(region) ?? [];
-    const ours = copiesOf(order, source, held);
-    // A state that nobody documented is taken for under way: to copy again could double the image.
-    const healthy = ours
-      .filter(({ ImageName, State }) => ImageName === name && State !== 'Unavailable')
-      .sort(byAge);
-    const [oldest, ...others] = healthy;
-    if (oldest && order.ifExists === 'fail') {
-      result.problems.push({
-        message: `${region}: ${oldest.ImageId} is a copy of this source already, and if-exists is fail.`,
-        advice: 'Use if-exists: adopt to take it, or copy to make another.',
-      });
-    } else if (oldest && order.ifExists === 'adopt') {
-      copy.plan = 'adopt';
-      copy.imageId = oldest.ImageId;
-      copy.state = oldest.State ?? null;
-      copy.outcome = 'adopted';
-      copy.why = `this copy of the source is there, ${oldest.State ?? 'without a state'}`;
-      if (others.length > 0) {
-        result.warnings.push({
-          message: `${region}: there are other copies of this source with this name: ${ids(others)}. The oldest, ${oldest.ImageId}, is adopted.`,
-          advice: 'Delete those that nobody uses.',
-        });
-      }
-    } else {
-      copy.why = whyCopy(copy, held, ours, healthy);
-    }
+  const { projectId, regions, optionalRegions = [] } = order.target;
+  for (const region of new Set([...regions, ...optionalRegions])) {
+    const optional = optionalRegions.includes(region);
+    const place = newPlace({ region, projectId, name, optional, plan: 'copy', why: 'not there yet' });
+    result.places.push(place);
+    if (region === order.source.region && findings.sourceProject === projectId) {
+      settleAsSource(place, source, now);
+      if (order.target.name !== undefined && order.target.name !== source.ImageName)
+        result.warnings.push(keepsItsName(region, source));
+    } else decide(order, findings, place, now, result);
   }
   return result;
 }
 
-/** 8962, or the plan, says that the target is the source. */
-export function settleAsSource(copy: Copy, source: Image): void {
-  copy.plan = 'source';
-  copy.why = 'the target is the source itself: nothing to copy';
-  copy.outcome = 'source';
-  copy.imageId = source.ImageId;
-  copy.state = source.State ?? 'Available';
+function decide(order: Order, findings: Findings, place: Place, now: number, result: Plan): void {
+  const { region } = place;
+  const held = findings.held.get(region);
+  if (!held) {
+    place.problem = findings.unreadable.get(region) ?? null;
+    place.why = 'the region could not be listed';
+    return;
+  }
+  const copies = copiesOf(order, findings.source, held);
+  const named = copies.known.filter(({ ImageName }) => isSameName(ImageName, place.name)).sort(byAge);
+  const usable = named.filter((image) => isAvailable(image) || isPending(image));
+  const oldest = best(findings.source, usable, now);
+  if (copies.foreign.length > 0 && order.ifExists !== 'copy') {
+    result.problems.push(otherSignature(region, copies.foreign));
+  } else if (oldest && order.ifExists === 'fail') {
+    result.problems.push({
+      message: `${region}: ${oldest.ImageId} is already a copy of this source, and if-exists is fail.`,
+      advice: 'Set if-exists: adopt to reuse it, or copy to create another.',
+    });
+  } else if (oldest && order.ifExists === 'adopt') {
+    place.plan = 'adopt';
+    place.why = isAvailable(oldest) ? 'already Available' : 'still copying since an earlier run';
+    place.held = newHeld({ imageId: oldest.ImageId, created: false, startedAt: now });
+    const others = usable.filter((image) => image !== oldest);
+    if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
+  } else place.why = whyCopy(place, held, copies.known, named, usable);
 }
 
-function copiesOf(order: Order, source: Image, held: Image[]): Image[] {
-  return held.filter(({ ImageDescription }) => {
-    const mark = readMark(ImageDescription);
-    return mark?.region === order.source.region && mark.imageId === source.ImageId;
-  });
+/** The oldest that can be used now, else the oldest that may still become so: one that is stuck hides no good one. */
+function best(source: Image, usable: Image[], now: number): Image | undefined {
+  const isGood = (image: Image) => isAvailable(image) && differences(source, image) === null;
+  const sound = withoutCopiedMarks(
+    usable.filter((image) => isPending(image) || isGood(image)),
+    now,
+  );
+  return sound.find(isGood) ?? sound[0] ?? usable[0];
 }
 
-function whyCopy(copy: Copy, held: Image[], ours: Image[], healthy: Image[]): string {
-  if (healthy.length > 0) return `if-exists is copy; there already: ${ids(healthy)}`;
-  const broken = ours.filter(({ ImageName }) => ImageName === copy.name);
-  if (broken.length > 0) {
-    return `the copy that is there cannot be used: ${broken.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}`;
+/** Copies of this source: `known` by a mark that counts, `foreign` by one whose signature is another's. */
+function copiesOf(order: Order, source: Image, held: Image[]): { known: Image[]; foreign: Image[] } {
+  const signer = signerOf(order);
+  const isOf = (mark: ReturnType<typeof readMark>) =>
+    mark?.region === order.source.region && mark.imageId === source.ImageId;
+  const known = held.filter(({ ImageDescription }) => isOf(readMark(ImageDescription, signer)));
+  const marked = held.filter(({ ImageDescription }) => isOf(readMark(ImageDescription)));
+  return { known, foreign: marked.filter((image) => !known.includes(image)) };
+}
+
+function whyCopy(place: Place, held: Image[], known: Image[], named: Image[], usable: Image[]): string {
+  if (usable.length > 0) return `if-exists is copy; already there: ${ids(usable)}`;
+  if (named.length > 0)
+    return `the copy there cannot be used: ${named.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}`;
+  if (known.length > 0) {
+    const others = known.map(({ ImageId, ImageName }) => `${ImageId} (${ImageName})`).join(', ');
+    return `this source was copied under another name: ${others}`;
   }
-  if (ours.length > 0) {
-    return `copies of this source are there under another name: ${ours
-      .map(({ ImageId, ImageName }) => `${ImageId} (${ImageName})`)
-      .join(', ')}`;
-  }
-  const namesakes = held.filter(({ ImageName }) => ImageName === copy.name);
-  if (namesakes.length > 0) {
-    return `an image of this name is there but is not known as a copy of this source, so it is left alone: ${ids(namesakes)}`;
-  }
-  return copy.why;
+  const namesakes = held.filter(({ ImageName }) => isSameName(ImageName, place.name));
+  if (namesakes.length > 0)
+    return `an image of this name is not known as a copy of this source, so it is left alone: ${ids(namesakes)}`;
+  return place.why;
 }
 
 function ids(images: Image[]): string {
   return images.map(({ ImageId }) => ImageId).join(', ');
+}
+
+function keepsItsName(region: string, source: Image): Problem {
+  return {
+    message: `${region}: the target is the same image as the source, so it keeps its name ${source.ImageName ?? ''}.`,
+    advice: 'An image cannot be copied inside its own project and region.',
+  };
+}
+
+function moreThanOne(region: string, oldest: Image, others: Image[]): Problem {
+  return {
+    message: `${region}: more copies of this source exist under this name: ${ids(others)}. The action reuses ${oldest.ImageId}.`,
+    advice: 'Delete those that nobody uses.',
+  };
+}
+
+function otherSignature(region: string, images: Image[]): Problem {
+  return {
+    message: `${region}: copies of this source with another signature, or none, exist: ${ids(images)}. mark-secret differs from that of the run that created them, or somebody planted them.`,
+    advice:
+      'Set the former mark-secret; or delete these images if nobody uses them; or set if-exists: copy to create another.',
+  };
 }
 
 function warningsOf(source: Image, now: number): Problem[] {

@@ -1,10 +1,11 @@
 import type { Image, ImageQuery } from '../cloud/cloud.ts';
-import { type Context, reading, Stopped, stopOnError } from './context.ts';
+import { type Context, reading, repeat, Stopped, stopOnError } from './context.ts';
 import { isLike } from './glob.ts';
 import { byAge } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
 import { pollDelay } from './pace.ts';
+import { isPending } from './verify.ts';
 
 /** All images that may be the source. */
 export function sourceQuery({ order: { source } }: Context): ImageQuery {
@@ -15,48 +16,97 @@ export function sourceQuery({ order: { source } }: Context): ImageQuery {
   };
 }
 
-/** By its id, or the newest that has the name; a problem when there is none to copy. */
-export function chooseSource({ order: { source } }: Context, images: Image[]): Image | Problem {
+export interface Chosen {
+  image: Image;
+}
+
+/** By its id, or the newest that has the name; a problem when there is none to copy. What a glob passed over is told. */
+export function chooseSource(context: Context, images: Image[]): Chosen | Problem {
+  const { source } = context.order;
   const where = `${source.region}, ${source.projectId ? `project ${source.projectId}` : 'the default project'}`;
-  if (source.imageId !== undefined) {
-    const image = images.find(({ ImageId }) => ImageId === source.imageId);
-    if (!image) {
-      return {
-        message: `source-image-id: there is no image ${source.imageId} in ${where}.`,
-        advice: 'Check the id, region and project-id: an image is only seen in its own region and project.',
-      };
-    }
-    if (image.ImageType !== undefined && image.ImageType !== 'Custom') {
-      return {
-        message: `source-image-id: ${image.ImageId} in ${where} is a ${image.ImageType} image, not a custom one.`,
-        advice: 'Only custom images can be copied: create one from a machine that was started from it.',
-      };
-    }
-    return image.State === 'Unavailable' ? unavailable(image, where) : image;
+  if (source.imageId === undefined) return chooseByName(context, images, source.name ?? '', where);
+  const image = images.find(({ ImageId }) => ImageId === source.imageId);
+  if (!image) {
+    return {
+      message: `source-image-id: there is no image ${source.imageId} in ${where}.`,
+      advice: 'Check the id, region and project-id: an image is only seen in its own region and project.',
+    };
   }
-  const wanted = source.name ?? '';
+  if (image.ImageType !== undefined && image.ImageType !== 'Custom') {
+    return {
+      message: `source-image-id: ${image.ImageId} in ${where} is a ${image.ImageType} image, not a custom one.`,
+      advice: 'Only custom images can be copied: create one from a machine that was started from it.',
+    };
+  }
+  return image.State === 'Unavailable' ? unavailable(image, where) : { image };
+}
+
+function chooseByName(context: Context, images: Image[], wanted: string, where: string): Chosen | Problem {
   const matches = images
     .filter(
       ({ ImageName, ImageType }) => isLike(ImageName ?? '', wanted) && (ImageType ?? 'Custom') === 'Custom',
     )
     .sort(byAge)
     .reverse();
-  const chosen =
-    matches.find(({ State }) => isAvailable(State)) ??
-    matches.find(({ State }) => State !== 'Unavailable') ??
-    matches[0];
-  if (chosen) return chosen.State === 'Unavailable' ? unavailable(chosen, where) : chosen;
-  const near = nearest(
-    wanted,
-    images.flatMap(({ ImageName }) => ImageName ?? []),
-  );
+  if (matches.length > 1 && matches.every(({ CreateTime }) => !CreateTime)) {
+    return {
+      message: `source-image-name: ${matches.length} images in ${where} match ${wanted}, and none has a readable time of creation: ${some(matches)}.`,
+      advice: 'Set source-image-id to the one to copy.',
+    };
+  }
+  const image = matches.find(isReady) ?? matches.find(isPending) ?? matches[0];
+  if (!image) return noMatch(images, wanted, where);
+  if (image.State === 'Unavailable') return unavailable(image, where);
+  if (matches.length > 1) tellPassedOver(context, image, matches, wanted);
+  return { image };
+}
+
+function tellPassedOver({ report }: Context, image: Image, matches: Image[], wanted: string): void {
+  const of = `source-image-name ${wanted}: ${image.ImageId}${image.ImageName ? ` (${image.ImageName})` : ''} is the newest of ${matches.length} that match`;
+  const newer = matches.slice(0, matches.indexOf(image));
+  report({ type: 'notice', message: `${of}${newer.length > 0 ? ' and are Available' : ''}.` });
+  if (newer.length > 0) {
+    report({
+      type: 'warning',
+      problem: {
+        message: `${of} and are Available. Newer matches are not ready: ${newer.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}.`,
+        advice: 'To copy one of them, wait until it is Available and re-run the job, or set source-image-id.',
+      },
+    });
+  }
+  const kinds = new Set(matches.map(kindOf));
+  if (kinds.size > 1) {
+    report({
+      type: 'warning',
+      problem: {
+        message: `source-image-name ${wanted} matches images of different kinds: ${[...kinds].join('; ')}. The action copies ${image.ImageId} (${kindOf(image)}).`,
+        advice: 'Make the glob narrower if that is not the one you mean.',
+      },
+    });
+  }
+}
+
+function kindOf({ OsType, OsName, Features }: Image): string {
+  const system = OsName ?? OsType ?? 'operating system unknown';
+  return Features?.includes('Aarch64_Type') ? `${system}, arm64` : system;
+}
+
+function noMatch(images: Image[], wanted: string, where: string): Problem {
+  const names = images.flatMap(({ ImageName }) => ImageName ?? []);
+  const near = nearest(wanted, names);
+  const count = images.length === 1 ? 'There is 1 custom image' : `There are ${images.length} custom images`;
   return {
     message: `source-image-name: no custom image in ${where} matches ${wanted}.`,
     advice:
       near.length > 0
         ? `Did you mean ${or(near)}? A glob takes * and ?, and must match the whole name.`
-        : `There are ${images.length} custom images. Check region and project-id.`,
+        : `${count}${names.length > 0 ? `: ${some(images)}` : ''}. A glob takes * and ?, and must match the whole name. Check region and project-id.`,
   };
+}
+
+function some(images: Image[]): string {
+  const names = images.map(({ ImageId, ImageName }) => ImageName ?? ImageId);
+  return names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
 }
 
 function unavailable(image: Image, where: string): Problem {
@@ -67,42 +117,46 @@ function unavailable(image: Image, where: string): Problem {
 }
 
 /** An image that tells no State is taken for Available as a source: the copy itself will say so if it is not. */
-function isAvailable(state = 'Available'): boolean {
-  return state === 'Available';
+function isReady({ State = 'Available' }: Image): boolean {
+  return State === 'Available';
 }
 
-/** Waits, within the timeout, until the source can be copied. `state`: what is known of it, if not what the image tells. */
-export async function waitForSource(context: Context, image: Image, state = image.State): Promise<Image> {
-  const { clock, cloud, order, signal, deadline, report } = context;
+/** Waits, within the timeout, until the source can be copied. `doubtful`: the API has refused to copy it. */
+export async function waitForSource(context: Context, image: Image, doubtful = false): Promise<Image> {
+  const { clock, order, signal, deadline, report } = context;
+  if (isReady(image) && !doubtful) return image;
   const since = clock.now();
-  let seen = image;
-  let current = state;
-  while (!isAvailable(current)) {
-    if (current === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
-    if (seen === image) {
-      report({
-        type: 'notice',
-        message: `The source ${image.ImageId} is ${current}: waiting until it is Available.`,
-      });
-    }
+  const state = doubtful ? 'not ready to be copied' : image.State;
+  report({
+    type: 'notice',
+    message: `The source ${image.ImageId} is ${state}: the action waits until it is Available.`,
+  });
+  let seen: Image | undefined = doubtful ? undefined : image;
+  const sleep = (ms: number) => clock.sleep(ms, signal);
+  await repeat(sleep, async () => {
+    if (clock.now() > since) seen = await readSource(context, image);
+    if (seen?.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
+    if (seen && isReady(seen)) return null;
     const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], clock.random());
-    if (clock.now() + delay > deadline) {
-      throw new Stopped({
-        message: `The source image ${image.ImageId} is still ${current} at the end of the timeout.`,
-        advice: 'Run again when it is Available, or give a longer timeout.',
-      });
-    }
-    await clock.sleep(delay, signal);
-    const query = { ...sourceQuery(context), ImageIds: [image.ImageId] };
-    const [found] = await stopOnError(cloud.describeImages(query, reading(context)));
-    if (!found) {
-      throw new Stopped({
-        message: `The source image ${image.ImageId} was deleted while it was waited for.`,
-        advice: 'Build it again, or name another source.',
-      });
-    }
-    seen = { ...found };
-    current = seen.State;
-  }
-  return seen;
+    if (clock.now() + delay > deadline) throw new Stopped(stillPending(image, seen?.State ?? state));
+    return delay;
+  });
+  return seen ?? image;
+}
+
+async function readSource(context: Context, { ImageId }: Image): Promise<Image> {
+  const query = { ...sourceQuery(context), ImageIds: [ImageId] };
+  const [found] = await stopOnError(context.cloud.describeImages(query, reading(context)));
+  if (found) return found;
+  throw new Stopped({
+    message: `The source image ${ImageId} was deleted while the action waited for it.`,
+    advice: 'Build it again, or name another source.',
+  });
+}
+
+function stillPending({ ImageId }: Image, state: string | undefined): Problem {
+  return {
+    message: `The source image ${ImageId} is still ${state} at the end of the timeout.`,
+    advice: 'Re-run the job when it is Available, or give a longer timeout.',
+  };
 }

@@ -1,34 +1,51 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { Problem } from './model.ts';
 
-const COMPARED = ['OsType', 'OsName', 'ImageSize'] as const;
+/** Whether the API calls it Available. Other spellings of the known states are made one by the cloud. */
+export function isAvailable({ State }: Image): boolean {
+  return State === 'Available';
+}
+
+/** It may still become Available: an unknown state counts as under way. */
+export function isPending({ State }: Image): boolean {
+  return State !== 'Available' && State !== 'Unavailable';
+}
 
 /** A copy that differs from its source must not be handed on. A field that either side lacks is not compared. */
 export function differences(source: Image, copy: Image): Problem | null {
-  const differing = COMPARED.filter(
-    (field) => source[field] !== undefined && copy[field] !== undefined && source[field] !== copy[field],
-  );
-  if (differing.length === 0) return null;
-  const told = differing
-    .map((field) => `${field} is ${copy[field]}, the source's is ${source[field]}`)
-    .join('; ');
+  const unlike = (field: 'OsType' | 'OsName' | 'ImageSize') =>
+    source[field] !== undefined && copy[field] !== undefined && source[field] !== copy[field];
+  const told = [
+    ...(unlike('ImageSize') ? [`${copy.ImageSize} GB instead of ${source.ImageSize} GB`] : []),
+    ...(unlike('OsType') ? [`OsType ${copy.OsType} instead of ${source.OsType}`] : []),
+    ...(unlike('OsName') ? [`${copy.OsName} instead of ${source.OsName}`] : []),
+    ...(isArm(copy) && source.Features && !isArm(source) ? ['arm64 instead of x86-64'] : []),
+  ];
+  if (told.length === 0) return null;
   return {
-    message: `${copy.ImageId} is Available but is not its source: ${told}.`,
+    message: `${copy.ImageId} does not match the source: ${told.join(', ')}. Do not use it.`,
     advice:
-      'Do not boot it: make sure that it is deleted, and run again. If it differs again, report both image ids to the vendor.',
+      'Delete it, then re-run the job: a re-run would find it again. If the next copy differs too, report both image ids to the vendor.',
   };
 }
 
-/** Features that the copy lacks: told, not fatal, since sites list them late or not at all. */
+function isArm({ Features }: Image): boolean {
+  return Features?.includes('Aarch64_Type') ?? false;
+}
+
+/** Features that the copy lacks: told, not fatal, since API endpoints list them late or not at all. */
 export function lostFeatures(source: Image, copy: Image): Problem | null {
   if (!source.Features || !copy.Features) return null;
   const lost = source.Features.filter((feature) => !copy.Features?.includes(feature));
   if (lost.length === 0) return null;
-  const arm = lost.includes('Aarch64_Type')
-    ? ' Aarch64_Type marks an arm64 image: a machine of it may not boot.'
-    : '';
+  const arm = isArm(source) && !isArm(copy) ? ' Aarch64_Type marks an arm64 image.' : '';
   return {
     message: `${copy.ImageId} lacks features of its source: ${lost.join(', ')}.${arm}`,
     advice: 'Boot a test machine from the copy before you release it.',
   };
+}
+
+/** API endpoints may store names in small letters. */
+export function isSameName(name: string | undefined, other: string): boolean {
+  return name?.toLowerCase() === other.toLowerCase();
 }

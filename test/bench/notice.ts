@@ -1,7 +1,8 @@
-/** How late the action notices the end of its copies, and with how many polls: its own wait code in virtual time. */
+/** How late the action notices the end of its copies, and with how many polls: its own loop in virtual time. */
 import type { Cloud, Image } from '../../src/cloud/cloud.ts';
-import type { Copy, Order } from '../../src/promotion/model.ts';
-import { newWatch, wait } from '../../src/promotion/wait.ts';
+import { drive } from '../../src/promotion/drive.ts';
+import type { Order } from '../../src/promotion/model.ts';
+import { newHeld, newPlace, newRun, type Place } from '../../src/promotion/place.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { type Noticed, play, type Schedule } from './peers.ts';
 
@@ -19,7 +20,8 @@ export async function notice(copies: readonly number[], seed: number): Promise<N
   const unused = () => Promise.reject(new Error('The wait only reads images.'));
   const cloud: Cloud = {
     async describeImages({ Region, ImageIds = [] }) {
-      polls += 1;
+      // Without ids it is the last look, when the copy has been noticed.
+      polls += ImageIds.length;
       await clock.sleep((TRIP / 2) * 1000);
       const done = clock.now() - start >= (took.get(Region) ?? 0);
       await clock.sleep((TRIP / 2) * 1000);
@@ -40,39 +42,47 @@ export async function notice(copies: readonly number[], seed: number): Promise<N
     dryRun: false,
     run: 'bench',
   };
-  const watched = [...took.keys()].map((region) => copyOf(region, start));
-  const context = {
-    order,
-    cloud,
-    clock,
-    report: () => undefined,
-    signal: new AbortController().signal,
-    deadline: start + order.timeout,
-  };
-  await clock.run(wait(newWatch(context, SOURCE, watched)));
-  if (watched.some(({ problem, finishedAt }) => problem || finishedAt === null)) {
-    throw new Error('A copy did not end well: the numbers would mean nothing.');
-  }
-  return { late: clock.elapsed / 1000 - Math.max(...copies), polls };
+  const places = [...took.keys()].map((region) => underWay(region, start));
+  await clock.run(
+    drive(
+      newRun({
+        order,
+        cloud,
+        clock,
+        report: () => undefined,
+        signal: new AbortController().signal,
+        deadline: start + order.timeout,
+        startedAt: start,
+        findings: { source: SOURCE, sourceProject: null, held: new Map(), unreadable: new Map() },
+        places,
+      }),
+    ),
+  );
+  const ends = places.map(({ held, problem }) => {
+    if (problem || !held?.finishedAt)
+      throw new Error('A copy did not end well: the numbers would mean nothing.');
+    return held.finishedAt - start;
+  });
+  return { late: Math.max(...ends) / 1000 - Math.max(...copies), polls };
 }
 
-function copyOf(region: string, startedAt: number): Copy {
-  return {
+function underWay(region: string, startedAt: number): Place {
+  const place = newPlace({
     region,
     projectId: 'org-target',
     name: 'bench',
+    optional: false,
     plan: 'copy',
     why: '',
+  });
+  const image = {
     imageId: `uimage-${region}`,
-    taskId: null,
-    state: 'Copying',
-    outcome: 'copied',
     created: true,
-    unclear: false,
     startedAt,
-    finishedAt: null,
-    problem: null,
+    state: 'Copying',
+    seenAt: startedAt,
   };
+  return { ...place, held: newHeld(image) };
 }
 
 export interface Comparison {

@@ -176,7 +176,10 @@ describe('renderSection', () => {
       return [copy, { ...copy, outcome: 'failed' }];
     });
     const source = { ImageId: rows[0]?.[0] ?? '' };
-    const notes = withSection('above', renderSection({ status: 'partial', source, copies, problems: [] }));
+    const notes = withSection(
+      'above',
+      renderSection({ ...promotion({}), status: 'partial', source, copies }),
+    );
     const tree = parse(notes) as Node;
     const types = [
       'link',

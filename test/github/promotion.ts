@@ -20,8 +20,13 @@ export function promotion(ids: Record<string, string>, change: Partial<Copy> = {
       finishedAt: 1000,
       problem: null,
       unclear: false,
+      optional: false,
+      listed: true,
+      pending: false,
       ...change,
     })),
     problems: [],
+    ended: 'complete',
+    seconds: 1,
   };
 }

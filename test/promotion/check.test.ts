@@ -179,11 +179,30 @@ describe('mistakes', () => {
   });
 
   it('that only the listing knows are told with the code', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.fault('DescribeImage', fails(230), { region: 'sg' });
-    scenario.cloud.fault('DescribeImage', fails(8889), { region: HERE });
+    const scenario = new Scenario();
+    scenario.cloud.fault('DescribeImage', fails(230), { region: 'hk' });
+    scenario.cloud.fault('DescribeImage', fails(8300), { region: HERE });
     const problems = await stopped(scenario);
-    expect(problems.map((text) => /RetCode \d+/.exec(text)?.[0])).toEqual(['RetCode 8889', 'RetCode 230']);
+    expect(problems.map((text) => /RetCode \d+/.exec(text)?.[0])).toEqual(['RetCode 8300', 'RetCode 230']);
+  });
+});
+
+describe('a target that cannot be listed', () => {
+  const unlisted = (code: number, ...regions: string[]) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    for (const region of regions) scenario.cloud.fault('DescribeImage', fails(code), { region, times: 999 });
+    return scenario;
+  };
+
+  it.each([230, 299, 8889, 99_999])('(%i) fails alone, and says so', async (code) => {
+    const { held, unreadable } = await findings(unlisted(code, 'sg'));
+    expect([...held.keys()]).toEqual(['hk', 'us-ca']);
+    expect(unreadable.get('sg')?.message).toMatch(new RegExp(`^sg.*RetCode ${code}`));
+  });
+
+  it('since the keys or the address are refused stops everything, as it does when none can be listed', async () => {
+    expect(await stopped(unlisted(294, 'sg'))).toEqual([expect.stringContaining('294')]);
+    expect(await stopped(unlisted(230, 'hk', 'sg', 'us-ca'))).toHaveLength(3);
   });
 });
 
@@ -241,7 +260,7 @@ describe('a line that is down', () => {
         () => {
           throw broken(action, 'connection');
         },
-        { times: 9 },
+        { times: 999 },
       );
     }
     expect((await stopped(scenario))[0]).toContain('Look at the network.');
@@ -262,7 +281,7 @@ describe('a line that is down', () => {
             advice: `Advice ${index}.`,
           });
         },
-        { region },
+        { region, times: 999 },
       );
     const { problems } = await scenario.promote();
     expect(problems).toHaveLength(1);

@@ -21,13 +21,13 @@ describe('the mark', () => {
     );
   });
 
-  it('leaves the text before it as it was, unicode included', () => {
+  it('comes first and leaves the text as it was, unicode included', () => {
     expect(withMark('夜间构建 🚀, «nginx»', ours)).toBe(
-      '夜间构建 🚀, «nginx» [copy of cn-bj2/uimage-abc123 by 8123456789-1-k3f9za]',
+      '[copy of cn-bj2/uimage-abc123 by 8123456789-1-k3f9za] 夜间构建 🚀, «nginx»',
     );
     fc.assert(
       fc.property(texts, marks, (text, mark) => {
-        if (readMark(text) === null) expect(withMark(text, mark).startsWith(text.trim())).toBe(true);
+        if (readMark(text) === null) expect(withMark(text, mark).endsWith(text.trim())).toBe(true);
       }),
     );
   });
@@ -53,18 +53,38 @@ describe('the mark', () => {
   it('replaces every older mark, wherever somebody moved it', () => {
     const text = `${withMark('', theirs)} moved to the front ${withMark('', ours)} and back`;
     const marked = withMark(text, { ...ours, run: 'new' });
-    expect(marked).toBe('moved to the front and back [copy of cn-bj2/uimage-abc123 by new]');
+    expect(marked).toMatch(/^\[copy of cn-bj2\/uimage-abc123 by new\] moved to the front +and back$/);
   });
 
-  it('is not read from a description that the site has cut, at whatever length', () => {
+  it('outlives a cut of the description, unless that is shorter than the mark itself', () => {
     const whole = withMark('web server', ours);
-    for (let length = 0; length < whole.length; length++) expect(readMark(whole.slice(0, length))).toBeNull();
-    expect(readMark(whole)).toEqual(ours);
+    const { length } = withMark('', ours);
+    expect(length).toBeLessThan(80);
+    for (let cut = 0; cut < length; cut++) expect(readMark(whole.slice(0, cut))).toBeNull();
+    for (let cut = length; cut <= whole.length; cut++) expect(readMark(whole.slice(0, cut))).toEqual(ours);
   });
 
-  it('counts when words were put behind it, the last one of several', () => {
-    expect(readMark(`${withMark('a', theirs)} ${withMark('b', ours)} - do not delete`)).toEqual(ours);
+  it('counts behind words that somebody added, the first one of several', () => {
+    expect(readMark(`old: ${withMark('a', theirs)} ${withMark('b', ours)}`)).toEqual(theirs);
   });
+
+  it('leaves 250 characters in all: the text is cut, between letters, and says so', () => {
+    const fits = 250 - withMark('', ours).length - 1;
+    expect(withMark('x'.repeat(fits), ours)).toHaveLength(250);
+    expect(withMark('x'.repeat(fits), ours)).not.toContain('…');
+    const cut = withMark('🚀'.repeat(fits + 1), ours);
+    expect(Array.from(cut)).toHaveLength(250);
+    expect(cut.endsWith(`${'🚀'.repeat(fits - 1)}…`)).toBe(true);
+  });
+
+  it.each([' ', '[', '[copy of ', '[copy of a/b by '])(
+    'is looked for in a text of 300,000 %j in no time',
+    (text) => {
+      const long = text.repeat(300_000 / text.length);
+      expect(readMark(long)).toBeNull();
+      expect(readMark(withMark(long, ours))).toEqual(ours);
+    },
+  );
 
   it.each([
     undefined,
@@ -82,8 +102,34 @@ describe('the mark', () => {
   ])('is not seen in %j', (description) => {
     expect(readMark(description)).toBeNull();
   });
+});
 
-  it('is short', () => {
-    expect(withMark('', ours).length).toBeLessThan(80);
+describe('a signed mark', () => {
+  const signer = { secret: 'hush', projectId: 'org-prod' };
+  const signed = withMark('web', ours, signer);
+
+  it('counts for the same secret and project, and for who asks for no signature', () => {
+    expect(signed).toMatch(/^\[copy of cn-bj2\/uimage-abc123 by 8123456789-1-k3f9za sig [\w-]{16}\] web$/);
+    expect([readMark(signed, signer), readMark(signed)]).toEqual([ours, ours]);
+    expect(withMark(signed, { ...ours, run: 'new' }, signer).match(/copy of/g)).toHaveLength(1);
+  });
+
+  it.each([
+    ['no signature', withMark('web', ours)],
+    ['that of another secret', withMark('web', ours, { ...signer, secret: 'hushed' })],
+    ['that of another project', withMark('web', ours, { ...signer, projectId: 'org-build' })],
+    ['that of another image', signed.replace('abc123', 'abc124')],
+    ['that of another region', signed.replace('cn-bj2', 'hk')],
+    ['that of another run', signed.replace('k3f9za', 'k3f9zb')],
+    [
+      'one that is cut',
+      signed
+        .replace(/\] web/, '')
+        .slice(0, -1)
+        .concat('] web'),
+    ],
+  ])('does not count with %s', (_, description) => {
+    expect(readMark(description)).not.toBeNull();
+    expect(readMark(description, signer)).toBeNull();
   });
 });

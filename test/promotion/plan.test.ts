@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import type { Findings } from '../../src/promotion/check.ts';
 import { plan } from '../../src/promotion/plan.ts';
+import { copyOf } from '../../src/promotion/view.ts';
 import { BUILD, HERE, markedBy, PROD, Scenario, SOURCE } from './scenario.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
@@ -14,8 +15,17 @@ function planFor(
   findings: Partial<Findings> = {},
 ) {
   const { order } = new Scenario(some);
-  const heldByRegion = new Map(Object.entries(held));
-  return plan(order, { source: SOURCE, sourceProject: BUILD, held: heldByRegion, ...findings }, NOW);
+  const nothing = order.target.regions.map((region): [string, Image[]] => [region, []]);
+  const heldByRegion = new Map([...nothing, ...Object.entries(held)]);
+  const found = {
+    source: SOURCE,
+    sourceProject: BUILD,
+    held: heldByRegion,
+    unreadable: new Map(),
+    ...findings,
+  };
+  const { places, ...told } = plan(order, found, NOW);
+  return { copies: places.map(copyOf), ...told };
 }
 
 function only<T>(items: T[]): T {
@@ -49,7 +59,7 @@ describe('a target that holds nothing of ours', () => {
   it.each([
     ['of another image', markedBy('old-run', 'uimage-other')],
     ['of the same id in another region', '[copy of hk/uimage-source by old-run]'],
-    ['that was cut', markedBy('old-run').slice(0, -1)],
+    ['that was cut', markedBy('old-run').slice(0, 40)],
   ])('may hold an image with a mark %s: not adopted', (_, ImageDescription) => {
     const copy = only(planFor({}, { hk: [{ ...copyOfSource, ImageDescription }] }).copies);
     expect(copy).toMatchObject({ plan: 'copy', imageId: null });
@@ -67,7 +77,8 @@ describe('a target that holds nothing of ours', () => {
 describe('a target that holds a copy of this source', () => {
   it.each(['Available', 'Copying', 'Making'])('is adopted when it is %s', (State) => {
     const copy = only(planFor({}, { hk: [{ ...copyOfSource, State }] }).copies);
-    expect(copy).toMatchObject({ plan: 'adopt', outcome: 'adopted', imageId: 'uimage-there', state: State });
+    expect(copy).toMatchObject({ plan: 'adopt', outcome: 'adopted', imageId: 'uimage-there' });
+    expect(copy.why).toMatch(State === 'Available' ? /Available/ : /copying/);
     expect(copy.created).toBe(false);
   });
 
@@ -82,6 +93,11 @@ describe('a target that holds a copy of this source', () => {
     expect(message).toContain('uimage-1-young');
     expect(message).toContain('uimage-4-twin');
     expect(message).not.toContain('uimage-2-broken');
+  });
+
+  it('is adopted whatever letters its name is stored in', () => {
+    const small = { ...copyOfSource, ImageName: 'web-prod' };
+    expect(only(planFor({ target: { name: 'Web-PROD' } }, { hk: [small] }).copies).plan).toBe('adopt');
   });
 
   it('is copied to again when that copy has another name', () => {
@@ -176,6 +192,29 @@ describe('a target that is the source itself', () => {
     expect(where({ regions: [HERE] })).toBe('copy');
     expect(where({ regions: ['hk'], target: { projectId: BUILD } })).toBe('copy');
     expect(where({ regions: [HERE], target: { projectId: BUILD } }, { sourceProject: null })).toBe('copy');
+  });
+});
+
+describe('a target', () => {
+  it('that could not be listed fails alone, with the reason', () => {
+    const unreadable = new Map([['sg', { message: 'sg was not copied.', advice: 'Re-run.' }]]);
+    const held = new Map([['hk', []]]);
+    const { copies, problems } = planFor({ regions: ['hk', 'sg'] }, {}, { held, unreadable });
+    expect(copies.map(({ outcome }) => outcome)).toEqual(['planned', 'failed']);
+    expect(copies[1]?.problem?.message).toBe('sg was not copied.');
+    expect(problems).toEqual([]);
+  });
+
+  it('that is optional comes after the others, and once', () => {
+    const { copies } = planFor(
+      { regions: ['sg', 'hk'], target: { optionalRegions: ['us-ca'] } },
+      { 'us-ca': [] },
+    );
+    expect(copies.map(({ region, optional }) => [region, optional])).toEqual([
+      ['sg', false],
+      ['hk', false],
+      ['us-ca', true],
+    ]);
   });
 });
 

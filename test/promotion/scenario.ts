@@ -17,6 +17,8 @@ import { check, type Findings } from '../../src/promotion/check.ts';
 import { type Context, Stopped } from '../../src/promotion/context.ts';
 import { withMark } from '../../src/promotion/mark.ts';
 import type { Copy, Event, Order, Promotion } from '../../src/promotion/model.ts';
+import { newRun, type Run } from '../../src/promotion/place.ts';
+import { plan } from '../../src/promotion/plan.ts';
 import { promote } from '../../src/promotion/promote.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 
@@ -174,6 +176,7 @@ export class FakeCloud implements Cloud {
 
   /** What an earlier run made, listed and settled by now. */
   inherit(earlier: FakeCloud): void {
+    this.#made = earlier.#made;
     const made = earlier.stored.filter(({ image }) => image !== SOURCE);
     this.stored.push(...made.map((stored) => ({ ...stored, listedAt: 0, settlesAt: 0 })));
   }
@@ -241,14 +244,14 @@ export class FakeCloud implements Cloud {
     const { Region: region, ProjectId: projectId, SourceImageId } = copy;
     const sent = { action: COPY as Action, region, projectId, imageIds: [SourceImageId], targets, copy };
     return this.#call(sent, options, () => {
-      const infos = targets.map((target) => this.#copy(copy, target));
+      const infos = targets.map((target) => this.make(copy, target));
       if (list.length > 0) return { Infos: infos };
       const { TargetImageId, TaskId } = infos[0] ?? { TargetImageId: '', TaskId: '' };
       return { TargetImageId, TaskId };
     });
   }
 
-  #copy(copy: CopyRequest, target: string): { TargetRegion: string; TargetImageId: string; TaskId: string } {
+  make(copy: CopyRequest, target: string): { TargetRegion: string; TargetImageId: string; TaskId: string } {
     const source = this.stored.find(
       ({ image, region }) => image.ImageId === copy.SourceImageId && region === copy.Region,
     );
@@ -303,12 +306,33 @@ export class FakeCloud implements Cloud {
     );
   }
 
+  /** Reads and deletes are repeated as the real client repeats them; a copy never is. */
   async #call<T>(
     some: Pick<Sent, 'action' | 'region'> & Partial<Sent>,
     options: (CallOptions & CopyOptions) | undefined,
     execute: () => T,
   ): Promise<T> {
-    const { signal, patience, unsent } = options ?? {};
+    const { signal, patience = 0, persist = false } = options ?? {};
+    const startedAt = this.#clock.now();
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await this.#once(some, options, execute);
+      } catch (error) {
+        if (!(error instanceof CloudError) || some.action === COPY) throw error;
+        if (error.verdict !== 'retry' && (!persist || error.decisive)) throw error;
+        const until = startedAt + (error.slow ? patience : Math.min(patience, 120_000));
+        const delay = Math.max((error.waitSeconds ?? 0) * 1_000, Math.min(20_000, 1_000 * 2 ** attempt));
+        if (this.#clock.now() + delay > until) throw error;
+        await this.#clock.sleep(delay, signal);
+      }
+    }
+  }
+
+  async #once<T>(
+    some: Pick<Sent, 'action' | 'region'> & Partial<Sent>,
+    { signal, patience, unsent }: CallOptions & CopyOptions = {},
+    execute: () => T,
+  ): Promise<T> {
     signal?.throwIfAborted();
     unsent?.throwIfAborted();
     const at = this.#clock.elapsed;
@@ -380,22 +404,41 @@ export class Scenario {
   /** Plays the promotion. What every result must be, whatever happened, is checked here. */
   async promote(): Promise<Promotion> {
     const promotion = await this.clock.run(promote(this.context));
+    const { regions, optionalRegions = [] } = this.order.target;
     if (promotion.copies.length > 0)
-      expect(promotion.copies.map(({ region }) => region)).toEqual(this.order.target.regions);
+      expect(promotion.copies.map(({ region }) => region)).toEqual([...regions, ...optionalRegions]);
     for (const copy of promotion.copies) {
       expect(copy.problem !== null, `${copy.region}: ${copy.outcome}`).toBe(copy.outcome === 'failed');
       if (copy.imageId === null) expect([copy.startedAt, copy.finishedAt]).toEqual([null, null]);
       if (copy.outcome === 'copied' || copy.outcome === 'adopted') expect(copy.imageId).not.toBeNull();
       if (copy.outcome === 'adopted' || copy.outcome === 'source') expect(copy.created).toBe(false);
     }
-    if (promotion.status === 'available') {
-      for (const { imageId, state } of promotion.copies)
+    const required = promotion.copies.filter(({ optional }) => !optional);
+    const counted = required.length > 0 ? required : promotion.copies;
+    if (promotion.status === 'available')
+      for (const { imageId, state } of counted)
         expect([imageId, state]).toEqual([expect.any(String), 'Available']);
-    }
     const failed = promotion.status === 'failed' || promotion.status === 'partial';
-    expect(promotion.problems.length > 0 || promotion.copies.some(({ problem }) => problem)).toBe(failed);
+    expect(promotion.problems.length > 0 || counted.some(({ problem }) => problem)).toBe(failed);
     expect(this.events.at(-1)).toEqual({ type: 'ids', copies: promotion.copies });
     return promotion;
+  }
+
+  /** Another run of the same order, on the same cloud and at the same time. */
+  rival(run: string): Scenario {
+    const { target, regions: _, ...order } = { regions: [], ...this.order };
+    const rival = new Scenario({ ...order, target, regions: target.regions, run });
+    return Object.assign(rival, { clock: this.clock, cloud: this.cloud });
+  }
+
+  /** The run as it is when the plan stands, for who plays a single step of it; the target project holds nothing. */
+  byHand(some: Partial<Findings> = {}): Run {
+    const { context, order, clock } = this;
+    const held = new Map(order.target.regions.map((region) => [region, []]));
+    const findings = { source: SOURCE, sourceProject: BUILD, held, unreadable: new Map(), ...some };
+    const now = clock.now();
+    const { places } = plan(order, findings, now);
+    return newRun({ ...context, startedAt: now, findings, places });
   }
 
   cancelAt(ms: number): void {
@@ -438,12 +481,12 @@ export const ours = (ImageId: string, some: Partial<Image> = {}): Image => ({
   ...some,
 });
 
-/** A site that makes but these of a batch. */
+/** Instead of those that were asked for, the API makes these. */
 export const onlyIn =
   (cloud: FakeCloud, ...regions: string[]) =>
-  async (_execute: unknown, { copy }: Sent): Promise<CopyAnswer> => {
+  (_execute: unknown, { copy }: Sent): CopyAnswer => {
     if (!copy) throw new Error('no copy');
-    return cloud.copyCustomImage({ ...copy, TargetRegionList: regions });
+    return { Infos: regions.map((region) => cloud.make(copy, region)) };
   };
 
 /** The target regions of one CopyCustomImage. */

@@ -75,6 +75,43 @@ describe('a source by its name', () => {
     expect((await scenario.promote()).source?.ImageId).toBe('uimage-1');
   });
 
+  it('tells what it passed over: how many match, newer ones that are not ready, other kinds', async () => {
+    const choose = async (...others: Partial<Image>[]) => {
+      const scenario = named('web-*');
+      for (const [index, some] of others.entries())
+        scenario.cloud.add(image(`web-${index}`, { CreateTime: 1, ...some }));
+      expect((await findings(scenario)).source.ImageId).toBe(SOURCE.ImageId);
+      return scenario;
+    };
+    expect((await choose()).notices).toEqual([]);
+    const older = await choose({}, {}, {});
+    expect(older.notices).toEqual([expect.stringMatching(/web-\*.*uimage-source.*newest of 4/)]);
+    expect(older.warnings).toEqual([]);
+    const newer = await choose(
+      { CreateTime: 2e9, State: 'Making' },
+      { CreateTime: 2e9, State: 'Unavailable' },
+    );
+    expect(newer.warnings).toEqual([
+      expect.stringMatching(/uimage-web-1 is Unavailable.*uimage-web-0 is Making/),
+    ]);
+    const system = await choose({ OsName: 'Debian 12' });
+    expect(system.warnings).toEqual([expect.stringMatching(/Ubuntu 24.04.*Debian 12/)]);
+    const arm = await choose({ Features: ['Aarch64_Type'] });
+    expect(arm.warnings).toEqual([expect.stringContaining('arm64')]);
+  });
+
+  it('is not guessed among several of which none tells its time', async () => {
+    const scenario = named('old-*');
+    const { CreateTime: _, ...timeless } = SOURCE;
+    for (const ImageId of ['uimage-1', 'uimage-2'])
+      scenario.cloud.add({ ...timeless, ImageId, ImageName: `old-${ImageId}` });
+    expect(await stopped(scenario)).toEqual([
+      expect.stringMatching(/source-image-name.*2 .*source-image-id/),
+    ]);
+    scenario.cloud.remove('uimage-2');
+    expect((await findings(scenario)).source.ImageId).toBe('uimage-1');
+  });
+
   it.each([
     ['web-*', 'web-1.4.2'],
     ['*', 'web-1.4.2'],

@@ -67,7 +67,7 @@ function story(promotion: Promotion, text: string): Event[] {
     { type: 'ids', copies },
     ...copies.map((copy) => state(copy, null)),
     { type: 'notice', message: text },
-    { type: 'heartbeat', copies, seconds: 60, remaining: 10 },
+    { type: 'heartbeat', copies, seconds: 60, slowest: 10 },
     { type: 'warning', problem: { message: text, advice: text } },
     ...copies.map((copy) => state(copy, text)),
   ];
@@ -136,11 +136,11 @@ describe('a log', () => {
       log.report({ type: 'ids', copies });
       log.report(state(us, null));
       log.report(state(hk, null));
-      log.report({ type: 'heartbeat', copies, seconds: 61, remaining: null });
+      log.report({ type: 'heartbeat', copies, seconds: 61, slowest: null });
       log.report({ type: 'notice', message: 'The site is slow.' });
       Object.assign(hk, { state: 'Available', finishedAt: T0 + 250_000 });
       log.report(state(hk));
-      log.report({ type: 'heartbeat', copies, seconds: 725, remaining: 355 });
+      log.report({ type: 'heartbeat', copies, seconds: 725, slowest: 250 });
       const problem = { message: 'sg: the copy uimage-sg1 ended Unavailable.', advice: 'Delete it.' };
       Object.assign(sg, { state: 'Unavailable', finishedAt: T0 + 3_720_000, outcome: 'failed', problem });
       log.report(state(sg));
@@ -157,7 +157,7 @@ describe('a log', () => {
       '1 of 3 available, hk and sg copying for 1m',
       'The site is slow.',
       'hk: uimage-hk1 Available after 4m 10s',
-      '2 of 3 available, sg copying for 12m · about 6m left',
+      '2 of 3 available, sg copying for 12m · slowest so far 4m 10s',
       'sg: uimage-sg1 Unavailable after 1h 02m, failed: the copy uimage-sg1 ended Unavailable.',
       '',
     ]);
@@ -216,7 +216,7 @@ describe('the length of a log', () => {
       log.report({ type: 'ids', copies });
       for (const copy of copies) log.report(state(copy, null));
       for (let minute = 1; minute <= minutes; minute++) {
-        log.report({ type: 'heartbeat', copies, seconds: minute * 60 + minute / 100, remaining: null });
+        log.report({ type: 'heartbeat', copies, seconds: minute * 60 + minute / 100, slowest: null });
         const due = Math.floor((count * minute) / minutes);
         for (const copy of copies.slice(0, due).filter(({ finishedAt }) => finishedAt === null)) {
           Object.assign(copy, { state: 'Available', finishedAt: T0 + minute * 60_000 });

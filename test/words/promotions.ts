@@ -17,6 +17,9 @@ export function aCopy(some: Partial<Copy> = {}): Copy {
     state: 'Available',
     outcome: 'copied',
     created: true,
+    optional: false,
+    listed: true,
+    pending: false,
     unclear: false,
     startedAt: T0,
     finishedAt: T0 + 250_000,
@@ -34,7 +37,15 @@ export const SOURCE: Image = {
 };
 
 export function aPromotion(some: Partial<Promotion> = {}): Promotion {
-  return { status: 'available', source: SOURCE, copies: [aCopy()], problems: [], ...some };
+  return {
+    status: 'available',
+    source: SOURCE,
+    copies: [aCopy()],
+    problems: [],
+    ended: 'complete',
+    seconds: 250,
+    ...some,
+  };
 }
 
 export function manyCopies(count: number, each: (index: number) => Partial<Copy> = () => ({})): Copy[] {
@@ -64,6 +75,8 @@ export function hostileEverywhere(text: string): Promotion {
       aCopy({ ...fields, region: 'sg', plan: 'adopt', outcome: 'adopted', created: false, finishedAt: null }),
     ],
     problems: [problem, { message: `The timeout is over: ${text}`, advice: text }],
+    ended: 'timeout',
+    seconds: 250,
   };
 }
 
@@ -95,6 +108,9 @@ const copy: fc.Arbitrary<Copy> = fc.record({
     'failed' as const,
   ),
   created: fc.boolean(),
+  optional: fc.boolean(),
+  listed: fc.boolean(),
+  pending: fc.boolean(),
   unclear: fc.boolean(),
   startedAt: fc.option(time),
   finishedAt: fc.option(time),
@@ -113,6 +129,8 @@ export const promotions: fc.Arbitrary<Promotion> = fc.record({
   source: fc.option(fc.record({ ImageId: text, ImageName: text, State: text, OsName: text })),
   copies: fc.array(copy, { maxLength: 6 }),
   problems: fc.array(problem, { maxLength: 3 }),
+  ended: fc.constantFrom('complete' as const, 'stopped' as const, 'timeout' as const, 'cancelled' as const),
+  seconds: fc.nat({ max: 7_200 }),
 });
 
 export { problem as problems, text as texts };

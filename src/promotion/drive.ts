@@ -1,0 +1,198 @@
+import { CloudError } from '../cloud/errors.ts';
+import { ask } from './ask.ts';
+import { customImages } from './images.ts';
+import { listed } from './listed.ts';
+import { isMarkedBy, signerOf } from './mark.ts';
+import { polled, unread } from './observe.ts';
+import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
+import { copiesOf } from './view.ts';
+import * as words from './words.ts';
+
+/** At most so many single calls at once, on an API endpoint without batches. */
+const ABREAST = 8;
+
+/** Milliseconds for which the last reads and the deletes are repeated at least, beyond the timeout if need be. */
+const LAST_PATIENCE = 30_000;
+
+const HEARTBEAT = 60_000;
+
+interface Due {
+  place: Place;
+  deed: Deed;
+  at: number;
+}
+
+/** Does what is due, for all places side by side, until nothing is left. Throws the signal's reason after a cancel. */
+export async function drive(run: Run): Promise<void> {
+  const { clock, signal } = run;
+  const underWay = new Map<Place, { deed: Deed; call: Promise<void> }>();
+  const ended = new AbortController();
+  const failures: unknown[] = [];
+  let beatAt = clock.now();
+  const begin = (places: Place[], deed: Deed, work: () => Promise<void>) => {
+    const call = work()
+      .catch((error: unknown) => failures.push(error))
+      .then(() => {
+        for (const place of places) underWay.delete(place);
+      });
+    for (const place of places) underWay.set(place, { deed, call });
+  };
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      if (failures.length > 0) throw failures[0];
+      const now = clock.now();
+      const dues = run.places
+        .filter((place) => !underWay.has(place))
+        .flatMap((place) => dueOf(place, run, now));
+      const ready = dues.filter(({ at }) => at <= now);
+      if (dues.length === 0 && underWay.size === 0) {
+        if (run.closing !== null) return;
+        run.closing = now;
+        continue;
+      }
+      const reads = ready.filter(({ deed }) => deed !== 'send');
+      for (const { place, deed } of reads)
+        begin([place], deed, () =>
+          deed === 'delete' ? remove(run, place) : read(run, place, deed, ended.signal),
+        );
+      const groups = groupsToSend(run, ready, underWay);
+      for (const places of groups) begin(places, 'send', () => ask(run, places));
+      if (reads.length + groups.length > 0) continue;
+      beatAt = beat(run, beatAt, now);
+      if (underWay.size === 0) tellLastLook(run, dues, now);
+      const upcoming = dues.filter(({ at }) => at > now).map(({ at }) => at);
+      await pause(
+        run,
+        [...underWay.values()].map(({ call }) => call),
+        [...upcoming, nextBeat(run, beatAt)],
+      );
+    }
+  } finally {
+    ended.abort(signal.aborted ? signal.reason : new Error('The promotion has ended.'));
+    await Promise.all([...underWay.values()].map(({ call }) => call));
+    for (const place of run.places) tellLeft(run, place);
+  }
+}
+
+function dueOf(place: Place, run: Run, now: number): Due[] {
+  const due = next(place, run, now);
+  return due ? [{ place, ...due }] : [];
+}
+
+/** Until a call ends, or the first of `times` has come. */
+async function pause({ clock, signal }: Run, calls: Promise<void>[], times: number[]): Promise<void> {
+  const over = new AbortController();
+  const ms = Math.max(0, Math.min(...times) - clock.now());
+  const sleep = clock.sleep(ms, AbortSignal.any([signal, over.signal]));
+  try {
+    await Promise.race([sleep, ...calls]);
+  } finally {
+    over.abort();
+    await sleep.catch(() => undefined);
+  }
+}
+
+/** One list, or single ones. A list waits for the looks of those that could join it: it would be split by them. */
+function groupsToSend(run: Run, ready: Due[], underWay: Map<Place, { deed: Deed }>): Place[][] {
+  const places = ready.filter(({ deed }) => deed === 'send').map(({ place }) => place);
+  const deeds = [...underWay.values()].map(({ deed }) => deed);
+  if (run.singles || run.places.filter(isWanting).length === 1) {
+    const room = ABREAST - deeds.filter((deed) => deed === 'send').length;
+    return places.slice(0, Math.max(0, room)).map((place) => [place]);
+  }
+  const now = run.clock.now();
+  const isJoining = (place: Place) =>
+    isWanting(place) && place.sendAt <= now && underWay.get(place)?.deed === 'look';
+  return places.length === 0 || run.places.some(isJoining) ? [] : [places];
+}
+
+/** All of it for a look or a last look, one image for a poll. */
+async function read(run: Run, place: Place, deed: Deed, signal: AbortSignal): Promise<void> {
+  const { cloud, clock } = run;
+  const at = clock.now();
+  const options = { signal, patience: patienceFor(run, place, deed, at), persist: true };
+  const { region, projectId, held } = place;
+  try {
+    if (deed === 'poll' && held) {
+      const query = { Region: region, ProjectId: projectId, ImageIds: [held.imageId] };
+      const images = await cloud.describeImages(query, options);
+      polled(
+        run,
+        place,
+        images.find(({ ImageId }) => ImageId === held.imageId),
+      );
+    } else listed(run, place, deed, await customImages(cloud, region, projectId, options), at);
+  } catch (error) {
+    if (error instanceof CloudError) unread(run, place, deed, error, at);
+    else if (!signal.aborted) throw error;
+  } finally {
+    place.triedAt = clock.now();
+    place.random = clock.random();
+  }
+}
+
+/** Milliseconds. A look before the window is over is repeated by the next look, and one behind a refusal not at all. */
+function patienceFor({ deadline }: Run, place: Place, deed: Deed, now: number): number {
+  const { doubt } = place;
+  if (deed === 'look' && doubt && now < deadline && (doubt.kind === 'refused' || now < doubt.clearAt))
+    return 0;
+  return Math.max(LAST_PATIENCE, deadline - now);
+}
+
+/** Deletes what this run made beside what was wanted. An id alone is not enough to delete by. */
+async function remove(run: Run, place: Place): Promise<void> {
+  const { cloud, clock, deadline, order, report, signal } = run;
+  const { region, projectId } = place;
+  const [first] = place.excess;
+  if (!first) return;
+  const { imageId, why } = first;
+  const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
+  const tell = (problem: ReturnType<typeof words.foreign>) => report({ type: 'warning', problem });
+  try {
+    const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
+    const [image] = await cloud.describeImages(query, options);
+    if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
+      tell(words.foreign(place, imageId, why));
+    else {
+      const target = { Region: region, ProjectId: projectId, ImageId: imageId };
+      const wasThere = await cloud.terminateCustomImage(target, options);
+      tell(words.removed(place, imageId, why, wasThere));
+    }
+  } catch (error) {
+    if (!(error instanceof CloudError)) throw error;
+    tell(words.notRemoved(place, imageId, why, error));
+  }
+  place.excess.shift();
+}
+
+/** Nothing else is left to wait for: said once, or the silence would look like a step that hangs. */
+function tellLastLook({ report, told }: Run, dues: Due[], now: number): void {
+  const at = Math.min(...dues.map((due) => due.at));
+  const isQuiet = dues.length > 0 && dues.every(({ deed }) => deed === 'last look') && at - now > 5_000;
+  if (!isQuiet || told.has('last look')) return;
+  told.add('last look');
+  const places = dues.map(({ place }) => place);
+  report({ type: 'notice', message: words.lastLookIn(places, Math.max(...dues.map((due) => due.at)) - now) });
+}
+
+/** After a cancel: what is left of what was to be deleted. */
+function tellLeft({ report }: Run, place: Place): void {
+  for (const { imageId, why } of place.excess.splice(0))
+    report({ type: 'warning', problem: words.notRemoved(place, imageId, why, null) });
+}
+
+function nextBeat({ changedAt }: Run, beatAt: number): number {
+  return Math.max(changedAt, beatAt) + HEARTBEAT;
+}
+
+/** A sign of life after a silent minute. Returns when the last one was. */
+function beat(run: Run, beatAt: number, now: number): number {
+  if (now < nextBeat(run, beatAt)) return beatAt;
+  const { report, finished, startedAt, places } = run;
+  if (places.some((place) => isOpen(place) || isWanting(place))) {
+    const slowest = finished.length > 0 ? Math.max(...finished) / 1000 : null;
+    report({ type: 'heartbeat', copies: copiesOf(run), seconds: (now - startedAt) / 1000, slowest });
+  }
+  return now;
+}

@@ -1,0 +1,202 @@
+import type { Image } from '../cloud/cloud.ts';
+import { MOST_UNCLEAR } from './answer.ts';
+import { byAge } from './images.ts';
+import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
+import { observe, tell } from './observe.ts';
+import { type Deed, isNew, isOpen, isWanting, newHeld, type Place, type Run } from './place.ts';
+import { differences, isAvailable, isPending, isSameName } from './verify.ts';
+import { copiesOf } from './view.ts';
+import * as words from './words.ts';
+
+/** What a listing holds that was not there before this run, the oldest first. */
+interface Newcomers {
+  /** Marked by this run. */
+  ours: Image[];
+  /** Marked by another run as a copy of the same source, under the same name. */
+  twins: Image[];
+  /** Of our name, without a mark that counts. */
+  strangers: Image[];
+}
+
+/** Takes in a whole listing of the place that began at `at`. */
+export function listed(run: Run, place: Place, deed: Deed, images: Image[], at: number): void {
+  place.readAt = at;
+  place.trouble = null;
+  const newcomers = sort(run, place, images);
+  if (place.plan !== 'copy') {
+    for (const { ImageId } of newcomers.ours) removeUnasked(run, place, ImageId);
+    if (newcomers.ours.length > 0) listWasIgnored(run);
+    else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
+  } else if (isWanting(place)) find(run, place, newcomers, at);
+  else if (deed === 'last look') {
+    choose(run, place, newcomers, images);
+    // It has seen what it chose.
+    place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
+  }
+}
+
+function sort(run: Run, place: Place, images: Image[]): Newcomers {
+  const { order, findings } = run;
+  const signer = signerOf(order);
+  const fresh = images.filter(({ ImageId }) => isNew(run, place.region, ImageId)).sort(byAge);
+  const isNamed = ({ ImageName }: Image) => isSameName(ImageName, place.name);
+  const isTwin = (image: Image) => {
+    const mark = readMark(image.ImageDescription, signer);
+    return mark?.imageId === findings.source.ImageId && mark.region === order.source.region && isNamed(image);
+  };
+  const ours = fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription, signer));
+  if (ours.length > 0) run.keepsMarks = true;
+  const isHeld = ({ ImageId }: Image) => place.own.includes(ImageId);
+  return {
+    ours,
+    twins: order.ifExists === 'copy' ? [] : fresh.filter((image) => !ours.includes(image) && isTwin(image)),
+    strangers: fresh.filter(
+      (image) => isNamed(image) && !isHeld(image) && readMark(image.ImageDescription) === null,
+    ),
+  };
+}
+
+/** The image of a list that was ignored turned up in the source's region: the others of that list made none. */
+function listWasIgnored({ places, clock }: Run): void {
+  for (const place of places) {
+    if (!isWanting(place) || !place.doubt?.ofList || place.unclears > 1) continue;
+    place.doubt = null;
+    place.unclear = false;
+    place.sendAt = clock.now();
+  }
+}
+
+/** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
+function removeUnasked(run: Run, place: Place, imageId: string): void {
+  const fact = `unasked ${imageId} in ${place.region}`;
+  if (run.told.has(fact)) return;
+  run.told.add(fact);
+  place.excess.push({ imageId, why: words.UNASKED });
+  if (!place.own.includes(imageId)) return;
+  place.own = [];
+  place.doubt = null;
+}
+
+/** One of its images turned up where it was asked for, so the list made none in the source's region: one look is enough. */
+function listWasObeyed({ places, clock }: Run): void {
+  for (const { plan, doubt } of places) if (plan !== 'copy' && doubt) doubt.until = clock.now();
+}
+
+function tellNeverListed(run: Run, place: Place): void {
+  for (const imageId of place.own) {
+    if (!run.places.some(({ held }) => held?.imageId === imageId))
+      tell(run, words.listedNowhere(imageId, place.region));
+  }
+}
+
+/** The best of ours is taken; where there is none at the end of the window, it may be sent again. */
+function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at: number): void {
+  const { doubt } = place;
+  const isOver = doubt !== null && at >= doubt.clearAt;
+  const best = bestOf(run, ours) ?? (isOver ? soundOf(run, twins)[0] : undefined);
+  if (best) {
+    hold(run, place, best, ours.includes(best));
+    // Sent once and found by its mark: no other can turn up.
+    if (place.sends === 1 && ours.includes(best)) {
+      if (doubt?.ofList && place.region !== run.order.source.region) listWasObeyed(run);
+      place.doubt = null;
+    }
+  } else if (isOver || at >= run.deadline) absent(run, place, isOver, strangers.filter(isPossible(run)));
+}
+
+function bestOf(run: Run, images: Image[]): Image | undefined {
+  return soundOf(run, images)[0] ?? images[0];
+}
+
+/** Those that are Available and equal to their source, or may still become so. */
+function soundOf({ findings }: Run, images: Image[]): Image[] {
+  const isGood = (image: Image) => isAvailable(image) && differences(findings.source, image) === null;
+  return images.filter((image) => isPending(image) || isGood(image));
+}
+
+/** Without a readable mark it can only be ours where the API endpoint cuts or drops descriptions, or keeps the source's. */
+function isPossible({ keepsMarks, order, findings }: Run): (image: Image) => boolean {
+  const sent = descriptionOf(order, findings.source);
+  const { ImageDescription: own } = findings.source;
+  return ({ ImageDescription: text = '' }) => !keepsMarks && (sent.startsWith(text.trim()) || text === own);
+}
+
+/** `isOver`: the window is; else it is the deadline, and one may still turn up. */
+function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): void {
+  const kind = place.doubt?.kind;
+  const answer = place.answer ?? words.nothingKnown(place);
+  if (isOver) place.unclear = false;
+  if (kind === 'refused' || kind === 'in part') return;
+  if (strangers.length > 0) {
+    place.unclear = true;
+    place.problem = words.stranger(place, strangers, answer);
+  } else if (!isOver) return;
+  else if (kind === 'final') place.problem = words.refused(place, answer);
+  else if (place.unclears >= MOST_UNCLEAR) place.problem = words.unclearTooOften(place, answer);
+  else run.report({ type: 'notice', message: words.absent(place) });
+}
+
+/** The image is handed out from now on. */
+function hold(run: Run, place: Place, image: Image, created: boolean): void {
+  place.held = newHeld({
+    imageId: image.ImageId,
+    created,
+    startedAt: place.held?.startedAt ?? (place.sentAt || run.clock.now()),
+  });
+  place.problem = null;
+  place.unclear = false;
+  if (created) place.own.push(image.ImageId);
+  run.report({ type: 'ids', copies: copiesOf(run) });
+  observe(run, place, place.held, image);
+}
+
+/**
+ * The last look: of all sound copies of this source under this name the oldest is handed out, by every run that looks;
+ * each deletes only what it made itself. At the deadline an Available one goes before one that is still under way.
+ */
+function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): void {
+  const { order, deadline, clock } = run;
+  const { held } = place;
+  const current = images.find(({ ImageId }) => ImageId === held?.imageId);
+  // Missing from one answer: that decides nothing.
+  if (held && !current && place.problem === null && held.seenAt !== null) return;
+  if (held && current && current.State !== held.state) observe(run, place, held, current);
+  // One that this run's answers do not explain carries a copied mark.
+  const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || !held;
+  const ours = newcomers.ours.filter((image) => isOurs(image) || image === current);
+  const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
+  const sound = withoutCopiedMarks(soundOf(run, pool), clock.now(), place.own);
+  const late = clock.now() >= deadline || !order.wait;
+  const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
+  if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
+  const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
+  if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers, images);
+  else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers, images);
+  else tellOthers(run, place, newcomers);
+}
+
+/** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */
+function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcomers, images: Image[]): void {
+  const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
+  const others = ours.filter((image) => image !== kept);
+  const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
+  // One that has lost its mark meanwhile is looked at once more, and told.
+  const unmarked = images.filter((image) => image !== kept && place.own.includes(image.ImageId));
+  for (const { ImageId: imageId } of new Set([...surplus, ...unmarked]))
+    place.excess.push({ imageId, why: words.SECOND });
+  const foreign = others.filter((image) => !surplus.includes(image));
+  if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
+  if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
+}
+
+/** Only then may an image with this run's mark be one that no answer has named. */
+function wasDoubted({ refusals, unclears }: Place): boolean {
+  return refusals + unclears > 0;
+}
+
+function tellOthers(run: Run, place: Place, { ours, strangers }: Newcomers): void {
+  const others = ours.filter(({ ImageId }) => ImageId !== place.held?.imageId);
+  if (others.length > 0 && (!isOpen(place) || run.clock.now() >= run.deadline))
+    tell(run, words.keptSecond(run, place, others));
+  if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
+}

@@ -1,0 +1,106 @@
+import type { Image } from '../cloud/cloud.ts';
+import type { CloudError } from '../cloud/errors.ts';
+import { asProblem } from './context.ts';
+import { isMarkedBy, signerOf } from './mark.ts';
+import type { Problem } from './model.ts';
+import { type Deed, type Held, isWanting, type Place, type Run, WINDOW } from './place.ts';
+import { differences, isAvailable, isPending, lostFeatures } from './verify.ts';
+import { copyOf } from './view.ts';
+import * as words from './words.ts';
+
+/** A copy that was seen and is then missing from so many answers in a row, over at least WINDOW, is gone. */
+const MISSES = 3;
+
+/** Takes in the answer to a read of the place's image by its id. */
+export function polled(run: Run, place: Place, image: Image | undefined): void {
+  const { held } = place;
+  if (!held) return;
+  const now = run.clock.now();
+  place.trouble = null;
+  if (image) {
+    held.confirmed = run.closing !== null;
+    if (held.finishedAt === null || image.State !== held.state) observe(run, place, held, image);
+    else held.misses = 0;
+    return;
+  }
+  // An adopted image that has vanished since the check: watched until that is certain.
+  if (held.finishedAt !== null) held.finishedAt = null;
+  held.misses += 1;
+  const unseenFor = now - (held.seenAt ?? held.startedAt);
+  if (unseenFor < WINDOW) return;
+  if (held.seenAt === null) tell(run, words.notListedYet(place, held));
+  else if (held.misses >= MISSES) settle(run, place, held, words.gone(held));
+}
+
+/** A read of the place that began at `at` has failed, after all that the client could repeat. */
+export function unread(run: Run, place: Place, deed: Deed, error: CloudError, at: number): void {
+  const { held, doubt } = place;
+  const now = run.clock.now();
+  place.trouble = asProblem(error);
+  if (deed === 'poll') {
+    if (!held || (held.finishedAt !== null && !error.decisive)) {
+      if (held) held.confirmed = true;
+    } else if (error.decisive && held.finishedAt === null) {
+      place.problem = words.unwatchable(run, place, held, error);
+      run.report({ type: 'state', copy: copyOf(place), from: held.state, seconds: secondsOf(run, held) });
+    } else if (error.decisive) held.confirmed = true;
+    else tellTrouble(run, place, held, error);
+  } else if (isWanting(place) && doubt) {
+    // A refusal is looked behind once; the look need not be readable, or a throttle would use itself up.
+    if (doubt.kind === 'refused' || now >= run.deadline) place.quitAt = now;
+    else if (error.decisive || at >= doubt.clearAt) place.problem = words.unreadable(run, place, error);
+  } else {
+    place.quitAt = Math.max(now, doubt?.until ?? 0);
+    tell(run, words.lastLookFailed(place, error));
+  }
+}
+
+/** Takes in what the API says of the image that the place holds. */
+export function observe(run: Run, place: Place, held: Held, image: Image): void {
+  const from = held.state;
+  held.seenAt = run.clock.now();
+  held.misses = 0;
+  held.state = image.State ?? 'unknown';
+  const isMarked = isMarkedBy(run.order.run, image.ImageDescription, signerOf(run.order));
+  if (isMarked) run.keepsMarks = true;
+  else if (held.created) tell(run, words.markLost(place, held), 'mark');
+  if (isAvailable(image)) {
+    const lost = lostFeatures(run.findings.source, image);
+    if (lost) tell(run, { ...lost, message: `${place.region}: ${lost.message}` });
+    settle(run, place, held, differences(run.findings.source, image), from);
+  } else if (!isPending(image)) settle(run, place, held, words.broken(run, place, held), from);
+  else {
+    if (held.state !== 'Copying' && held.state !== 'Making') tell(run, words.unknownState(held.state));
+    if (held.state === from) return;
+    run.changedAt = held.seenAt;
+    run.report({ type: 'state', copy: copyOf(place), from, seconds: secondsOf(run, held) });
+  }
+}
+
+function settle(run: Run, place: Place, held: Held, problem: Problem | null, from = held.state): void {
+  const now = run.clock.now();
+  held.finishedAt = now;
+  place.problem = problem && { ...problem, message: `${place.region}: ${problem.message}` };
+  if (!problem && held.created) run.finished.push(now - held.startedAt);
+  run.changedAt = now;
+  run.report({ type: 'state', copy: copyOf(place), from, seconds: secondsOf(run, held) });
+}
+
+function secondsOf({ clock }: Run, held: Held): number {
+  return ((held.finishedAt ?? clock.now()) - held.startedAt) / 1000;
+}
+
+/** The same fact once a run. */
+export function tell(run: Run, problem: Problem, fact = problem.message): void {
+  if (run.told.has(fact)) return;
+  run.told.add(fact);
+  run.report({ type: 'warning', problem });
+}
+
+/** Trouble that lasts is told once a place. */
+function tellTrouble(run: Run, place: Place, held: Held, error: CloudError): void {
+  const fact = `trouble in ${place.region}`;
+  if (run.told.has(fact)) return;
+  run.told.add(fact);
+  run.report({ type: 'notice', message: words.trouble(place, held, error) });
+}

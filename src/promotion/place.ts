@@ -1,0 +1,238 @@
+import type { Image } from '../cloud/cloud.ts';
+import type { Findings } from './check.ts';
+import type { Context } from './context.ts';
+import type { Copy, Problem } from './model.ts';
+import { pollDelay, share } from './pace.ts';
+
+/**
+ * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
+ * 60 s while the call may still be running behind it (RetCode 110), and a new image takes some time to be listed,
+ * which no page bounds: another 60 s. Only when this time has passed is a copy sent again.
+ */
+export const WINDOW = 120_000;
+
+/** Milliseconds between two looks for an image: half of the time that it has been looked for, within these. */
+const SOONEST_LOOK = 1_000;
+const LATEST_LOOK = 15_000;
+
+/** A region of the target project: what is wanted there, and all that is known of it. Times in Unix milliseconds. */
+export interface Place {
+  readonly region: string;
+  readonly projectId: string;
+  readonly name: string;
+  readonly optional: boolean;
+  /** `nothing`: no target, but an image of ours may be here. */
+  plan: Copy['plan'] | 'nothing';
+  why: string;
+  /** The image that is handed out. */
+  held: Held | null;
+  /** The target has failed. */
+  problem: Problem | null;
+  /** CopyCustomImage may have made an image whose id is not known: saved for the post step. */
+  unclear: boolean;
+  doubt: Doubt | null;
+  /** Ids known to be of this run: the API answered with them, or they were found by its mark after a doubt. */
+  own: string[];
+  sentAt: number;
+  sendAt: number;
+  sends: number;
+  refusals: number;
+  unclears: number;
+  /** What CopyCustomImage said last against it; why it could not be read last. */
+  answer: Problem | null;
+  trouble: Problem | null;
+  /** When the last whole listing began; when the last read of any kind ended. */
+  readAt: number;
+  triedAt: number;
+  /** Looks until then count as done, though they could not be read. */
+  quitAt: number;
+  /** In [0, 1): spreads the next poll. */
+  random: number;
+  /** To be deleted. */
+  excess: { imageId: string; why: string }[];
+}
+
+export interface Held {
+  imageId: string;
+  taskId: string | null;
+  /** This run made it. */
+  created: boolean;
+  startedAt: number;
+  finishedAt: number | null;
+  /** Null while the API has not told it. */
+  state: string | null;
+  /** When it was last seen, and how many answers since have missed it. */
+  seenAt: number | null;
+  misses: number;
+  /** An adopted image: read again by its id at the end. */
+  confirmed: boolean;
+}
+
+/** CopyCustomImage may have made an image here that is not listed yet. */
+export interface Doubt {
+  /**
+   * `unclear`: it may have run. `refused`: it says that it did not. `in part`: so says a list, some of which may have.
+   * `final`: it says so and will not be sent again.
+   */
+  kind: 'unclear' | 'refused' | 'in part' | 'final';
+  since: number;
+  /** A listing from then on without ours: it may be sent again. */
+  clearAt: number;
+  /** Until then one may turn up all the same: the last look is not before. */
+  until: number;
+  /** It was asked for in a list, which an API endpoint may ignore. */
+  ofList?: boolean;
+}
+
+export interface Run extends Context {
+  startedAt: number;
+  findings: Findings;
+  places: Place[];
+  /** The API endpoint does not know TargetRegionList, or has answered to one in a way that is not clear. */
+  singles: boolean;
+  /** This run's mark was seen in a listing: an image without one is none of its copies. */
+  keepsMarks: boolean;
+  /** Milliseconds that the finished copies of this run took. */
+  finished: number[];
+  /** Facts that were told and need not be told again. */
+  told: Set<string>;
+  /** Unix milliseconds of the last change of any copy. */
+  changedAt: number;
+  /** Since when nothing else is left to do: what was adopted, or in doubt, is read once more. */
+  closing: number | null;
+}
+
+export type Deed = 'send' | 'look' | 'poll' | 'last look' | 'delete';
+
+export function newRun(some: Context & Pick<Run, 'startedAt' | 'findings' | 'places'>): Run {
+  return {
+    ...some,
+    singles: false,
+    keepsMarks: false,
+    finished: [],
+    told: new Set(),
+    changedAt: some.clock.now(),
+    closing: null,
+  };
+}
+
+export function newPlace(
+  some: Pick<Place, 'region' | 'projectId' | 'name' | 'optional' | 'plan' | 'why'>,
+): Place {
+  return {
+    ...some,
+    held: null,
+    problem: null,
+    unclear: false,
+    doubt: null,
+    own: [],
+    sentAt: 0,
+    sendAt: 0,
+    sends: 0,
+    refusals: 0,
+    unclears: 0,
+    answer: null,
+    trouble: null,
+    readAt: 0,
+    triedAt: 0,
+    quitAt: 0,
+    random: 0.5,
+    excess: [],
+  };
+}
+
+export function newHeld(image: Pick<Held, 'imageId' | 'created' | 'startedAt'> & Partial<Held>): Held {
+  return { taskId: null, finishedAt: null, state: null, seenAt: null, misses: 0, confirmed: false, ...image };
+}
+
+/** Wants an image and has none. */
+export function isWanting({ plan, held, problem }: Place): boolean {
+  return plan === 'copy' && held === null && problem === null;
+}
+
+/** Has an image that is not settled. */
+export function isOpen({ plan, held, problem }: Place): boolean {
+  return plan !== 'source' && held !== null && held.finishedAt === null && problem === null;
+}
+
+/** What is to be done next for a place, and when; null when nothing is left. */
+export function next(place: Place, run: Run, now: number): { deed: Deed; at: number } | null {
+  if (place.excess.length > 0) return { deed: 'delete', at: now };
+  if (isWanting(place)) return nextForWanting(place, run, now);
+  const { order, deadline, closing } = run;
+  const { held, plan } = place;
+  // Without a wait it is read once, and again where an adopted image has vanished since the check.
+  const waits = order.wait || (plan === 'adopt' && (held?.misses ?? 0) > 0);
+  if (held && isOpen(place)) {
+    if (!waits && place.triedAt < held.startedAt) return { deed: 'poll', at: now };
+    const at = pollAt(place, held, run, now);
+    // One read at the deadline. A listing may hold a better one than the image that is waited for.
+    if (waits && at < deadline) return { deed: 'poll', at };
+    if (waits && place.triedAt < deadline)
+      return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
+  }
+  if (closing !== null && held?.finishedAt && !place.problem) {
+    if (plan === 'adopt' && !held.confirmed) return { deed: 'poll', at: now };
+    // Another image may have been listed minutes late.
+    const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
+    if (plan === 'copy' && place.doubt && order.wait && isOld) return { deed: 'last look', at: now };
+  }
+  return lastLook(place, run);
+}
+
+function nextForWanting(place: Place, { deadline }: Run, now: number): { deed: Deed; at: number } | null {
+  const { doubt, sendAt, triedAt } = place;
+  const lookedAt = Math.max(place.readAt, place.quitAt);
+  if (now >= deadline) return doubt && triedAt < deadline ? { deed: 'look', at: deadline } : null;
+  if (!doubt || lookedAt >= doubt.clearAt) return { deed: 'send', at: Math.min(sendAt, deadline) };
+  return { deed: 'look', at: Math.min(lookAt(place, doubt), doubt.clearAt, deadline) };
+}
+
+function lookAt({ triedAt }: Place, { since }: Doubt): number {
+  const from = Math.max(triedAt, since);
+  return from + Math.min(LATEST_LOOK, Math.max(SOONEST_LOOK, (from - since) / 2));
+}
+
+/** Reckoned anew, as of `now`, when another copy has finished: the others are due sooner then. */
+function pollAt(place: Place, held: Held, { order, places, finished }: Run, now: number): number {
+  const from = Math.max(place.triedAt, held.startedAt);
+  if (order.pollInterval !== undefined) return from + order.pollInterval;
+  const delay = (at: number) => pollDelay(at - held.startedAt, finished, place.random);
+  const usual = Math.min(delay(from), delay(Math.max(from, now)));
+  return from + usual * share(places.filter(isOpen).length, finished);
+}
+
+/**
+ * One more listing of every place that this run has sent a copy to, when its image has settled; a doubt only says how
+ * late. Without a wait there is none but after a doubt.
+ */
+function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
+  const { doubt, held, plan } = place;
+  const settledAt = order.wait && held && plan === 'copy' ? held.finishedAt : null;
+  const due = Math.min(Math.max(settledAt ?? 0, doubt?.until ?? 0), deadline);
+  if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
+  const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
+  return { deed: 'last look', at };
+}
+
+/** Not the source, and not listed before this run: only such an image can be one that it made. */
+export function isNew({ findings }: Run, region: string, imageId: string): boolean {
+  if (imageId === findings.source.ImageId) return false;
+  return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
+}
+
+/** What the API, or the plan, says is the source itself. */
+export function settleAsSource(place: Place, source: Image, now: number): void {
+  place.plan = 'source';
+  place.why = 'same image';
+  place.unclear = false;
+  place.doubt = null;
+  place.held = newHeld({
+    imageId: source.ImageId,
+    created: false,
+    startedAt: now,
+    finishedAt: now,
+    state: source.State ?? 'Available',
+    seenAt: now,
+  });
+}

@@ -1,0 +1,224 @@
+/** Every sentence after the plan. What fails a target begins with its region. */
+import type { CopyAnswer, Image } from '../cloud/cloud.ts';
+import type { CloudError } from '../cloud/errors.ts';
+import { asProblem } from './context.ts';
+import type { Order, Problem } from './model.ts';
+import { type Held, type Place, type Run, WINDOW } from './place.ts';
+
+const DELETE = 'Delete it by hand.';
+export const LOOK = 'Look for the image in the console.';
+const WINDOW_SECONDS = WINDOW / 1000;
+
+export const UNASKED = 'without being asked to';
+export const SECOND = 'as a duplicate';
+
+/** What to do where a copy may exist, or be under way. True as well when a rollback has deleted it. */
+export function resume({ ifExists }: Order): string {
+  return ifExists === 'adopt'
+    ? 'Re-run the job: it reuses a copy that exists.'
+    : 'Re-run the job with if-exists: adopt, so that it reuses a copy that exists.';
+}
+
+const ids = (images: Image[]) => images.map(({ ImageId }) => ImageId).join(', ');
+const regions = (places: Place[]) => places.map(({ region }) => region).join(', ');
+export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+
+// --- What CopyCustomImage answered
+
+/** A refusal, with what the reader of a full region needs to know. */
+export function refusal({ order, findings }: Run, { region }: Place, error: CloudError): Problem {
+  const { message, advice } = asProblem(error);
+  const count = findings.held.get(region)?.length;
+  if (error.blames !== 'target' || count === undefined) return { message, advice };
+  const images = `${count} custom image${count === 1 ? '' : 's'}`;
+  return { message, advice: `Project ${order.target.projectId} has ${images} in ${region}. ${advice}` };
+}
+
+export function refused({ region }: Place, { message, advice }: Problem): Problem {
+  return { message: `${region} was not copied. ${message}`, advice };
+}
+
+export function withoutId({ region }: Place, { requestId, TargetImageId }: CopyAnswer): Problem {
+  const what = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
+  return {
+    message: `CopyCustomImage answered with ${what}, so whether it created a copy in ${region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
+    advice: LOOK,
+  };
+}
+
+export function oneForList(places: Place[], imageId: string): string {
+  return `The API endpoint answered for ${places.length} regions with one image, ${imageId}. The action looks for it in each.`;
+}
+
+export function sentAgainIn(error: CloudError, pause: number): string {
+  return `${error.message}. The action sends it again in ${Math.ceil(pause / 1000)} s.`;
+}
+
+export function oneByOne(error: CloudError): string {
+  return `${whole(error.message)} The action looks whether anything was created, then sends each region on its own.`;
+}
+
+export function lastLookIn(places: Place[], ms: number): string {
+  return `An earlier CopyCustomImage for ${regions(places)} was refused or unclear: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
+}
+
+export function unclear(places: Place[]): string {
+  const [first] = places;
+  return `It is not clear whether a copy was created in ${regions(places)}: ${first?.answer?.message ?? ''} The action looks for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
+}
+
+// --- What a listing shows
+
+export function nothingKnown({ region }: Place): Problem {
+  return { message: `No answer is known for ${region}.`, advice: LOOK };
+}
+
+export function absent({ region }: Place): string {
+  return `No copy appeared in ${region} within ${WINDOW_SECONDS} s: the action sends CopyCustomImage again.`;
+}
+
+export function unclearTooOften({ region, unclears }: Place, { message, advice }: Problem): Problem {
+  return { message: `${region}: no copy appeared after ${unclears} attempts. ${message}`, advice };
+}
+
+export function stranger({ region, name }: Place, images: Image[], { message }: Problem): Problem {
+  return {
+    message: `${region}: after an unclear answer ${ids(images)} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
+    advice:
+      'Look at it in the console: use it by its id if it is the copy, or delete it. Then re-run the job: it copies again.',
+  };
+}
+
+export function listedNowhere(imageId: string, region: string): Problem {
+  return {
+    message: `${imageId}, with which the API answered for a list of regions, was never listed in a target region or in ${region}.`,
+    advice: 'If it is none of the copies in the end, delete it by hand.',
+  };
+}
+
+export function copiedMark({ region }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: ${ids(images)} has this run's marker in its description, but the API did not answer with it. Somebody may have copied the marker.`,
+    advice: 'The action left it alone. Delete it if nobody uses it.',
+  };
+}
+
+export function namesakes({ region, name }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: other images named ${name} appeared during this run: ${ids(images)}.`,
+    advice:
+      'They carry no marker, so the action left them alone. One may be a duplicate: delete it if nobody uses it.',
+  };
+}
+
+export function keptSecond({ order }: Run, { region }: Place, images: Image[]): Problem {
+  const told = images.map(({ ImageId, State }) => `${ImageId} (${State ?? 'state unknown'})`).join(', ');
+  return {
+    message: `${region}: this run created a second copy, ${told}.`,
+    advice: `The action kept it, since the first one failed or is not listed. ${resume(order)}`,
+  };
+}
+
+export function unreadable({ order }: Run, { region, answer }: Place, error: CloudError): Problem {
+  return {
+    message: `${region}: whether a copy exists is not known, and the region cannot be listed: ${error.message}. What was not clear: ${answer?.message ?? ''}`,
+    advice: `${error.advice} ${resume(order)}`,
+  };
+}
+
+export function lastLookFailed({ region, doubt }: Place, error: CloudError): Problem {
+  const what = doubt
+    ? `A second copy of this run may be in ${region}, which could not be listed at the end`
+    : `${region} could not be listed at the end, so whether another run copied there at the same time is not known`;
+  return {
+    message: `${what}: ${error.message}.`,
+    advice: 'Look in the console for more than one image of this name, and delete the younger one.',
+  };
+}
+
+// --- What becomes of a copy
+
+export function notListedYet({ region }: Place, { imageId }: Held): Problem {
+  return {
+    message: `${region}: the API answered with ${imageId}, but does not list it yet.`,
+    advice: 'The action waits for it until the timeout.',
+  };
+}
+
+export function gone({ imageId }: Held): Problem {
+  return {
+    message: `${imageId} was listed and is not any more: somebody deleted it.`,
+    advice: 'Find out who deletes images in this project, then re-run the job: it creates a new copy.',
+  };
+}
+
+export function unwatchable(
+  { order }: Run,
+  { region }: Place,
+  { imageId }: Held,
+  error: CloudError,
+): Problem {
+  const { message, advice } = asProblem(error);
+  return {
+    message: `${region}: the action can no longer watch ${imageId}: ${message}`,
+    advice: `${advice} ${resume(order)}`,
+  };
+}
+
+export function broken(_run: Run, _place: Place, { imageId, taskId }: Held): Problem {
+  const task = taskId ? ` and task id ${taskId}` : '';
+  return {
+    message: `the copy ${imageId} ended Unavailable.`,
+    advice: `It cannot boot a machine: delete it and re-run the job. If the next one fails too, give the vendor its image id${task}.`,
+  };
+}
+
+export function unknownState(state: string): Problem {
+  return {
+    message: `The API reports a state that is not documented: ${state}.`,
+    advice: 'The action takes it for "still under way". If copies stay in it, ask the vendor what it means.',
+  };
+}
+
+export function markLost({ region }: Place, { imageId }: Held): Problem {
+  return {
+    message: `This API endpoint drops or cuts image descriptions, so a re-run cannot recognise these copies and would copy again (first seen: ${imageId} in ${region}).`,
+    advice: 'Keep the ids of this run, and do not re-run it for these regions.',
+  };
+}
+
+export function trouble({ region }: Place, { imageId }: Held, error: CloudError): string {
+  return `${region}: the state of ${imageId} cannot be read: ${whole(error.message)} The action keeps trying until the timeout.`;
+}
+
+// --- What is deleted
+
+export function foreign({ region }: Place, imageId: string, why: string): Problem {
+  return {
+    message: `The API answered with ${imageId} in ${region} ${why}, but its description has no marker of this run.`,
+    advice: 'The action left it alone. If it is a copy of this run, delete it by hand.',
+  };
+}
+
+export function removed({ region }: Place, imageId: string, why: string, wasThere: boolean): Problem {
+  const created = `This run created ${imageId} in ${region} ${why}`;
+  return wasThere
+    ? { message: `${created}; the action deleted it.`, advice: 'There is nothing to do.' }
+    : {
+        message: `${created}; it is not listed, so it is gone or very new.`,
+        advice: 'Delete it by hand if it appears.',
+      };
+}
+
+export function notRemoved(
+  { region }: Place,
+  imageId: string,
+  why: string,
+  error: CloudError | null,
+): Problem {
+  const reason = error ? error.message : 'the step ended before it was deleted';
+  return {
+    message: `This run created ${imageId} in ${region} ${why}, and it may still exist: ${reason}.`,
+    advice: DELETE,
+  };
+}

@@ -1,0 +1,444 @@
+import { describe, expect, it } from 'vitest';
+import { WINDOW } from '../../src/promotion/place.ts';
+import {
+  allMade,
+  asksFor,
+  copies,
+  copyIn,
+  doneBut,
+  fails,
+  HERE,
+  listings,
+  markedBy,
+  onlyIn,
+  ours,
+  PROD,
+  polls,
+  Scenario,
+  type Sent,
+  told,
+} from './scenario.ts';
+
+const COPY = 'CopyCustomImage';
+const LIST = 'DescribeImage';
+const DELETE = 'TerminateCustomImage';
+const seconds = (calls: Sent[]) => calls.map(({ at }) => at / 1000);
+
+/** As many targets as asked for, each of which the API knows. */
+function many(count: number, some: ConstructorParameters<typeof Scenario>[0] = {}): Scenario {
+  const regions = Array.from({ length: count }, (_, index) => `r-${index}`);
+  const scenario = new Scenario({ regions, ...some });
+  scenario.cloud.regions.push(...regions.map((Region) => ({ Region })));
+  return scenario;
+}
+
+describe('what is sent', () => {
+  it('is one list, of those that need a copy', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', HERE, 'us-ca'] });
+    scenario.cloud.addCopy('sg');
+    expect((await scenario.promote()).status).toBe('available');
+    expect(copies(scenario)).toEqual([['hk', HERE, 'us-ca']]);
+  });
+
+  it('is one list again after a refusal that passes, once all are looked behind', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.fault(COPY, fails(8980));
+    const slow = async (execute: () => unknown) => {
+      await scenario.clock.sleep(25_000);
+      return execute();
+    };
+    // The last look before it, of one region, takes longer than the pause.
+    scenario.cloud.fault(LIST, slow, { region: 'sg', skip: 5 });
+    await allMade(scenario);
+    expect(copies(scenario).map((list) => list?.length)).toEqual([3, 3]);
+    expect(seconds(scenario.cloud.calls(COPY))[1]).toBeGreaterThan(31);
+  });
+
+  it('goes one by one once a list was not clear, eight at once', async () => {
+    const scenario = many(20);
+    scenario.cloud.fault(COPY, fails(8962));
+    const { clock } = scenario;
+    const answers = async (execute: () => unknown) => {
+      await clock.sleep(10_000);
+      return execute();
+    };
+    scenario.cloud.fault(COPY, answers, { times: 99 });
+    await allMade(scenario);
+    const [, ...singles] = scenario.cloud.calls(COPY);
+    expect(singles.flatMap(asksFor).sort()).toEqual([...scenario.order.target.regions].sort());
+    const at = seconds(singles).map((second) => Math.floor(second / 10) * 10);
+    expect([10, 20, 30].map((second) => at.filter((sent) => sent === second).length)).toEqual([8, 8, 4]);
+  });
+
+  it('is known as soon as its answer is there, while others are awaited', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, fails(8962));
+    const slow = async (execute: () => unknown) => {
+      await scenario.clock.sleep(50_000);
+      return execute();
+    };
+    scenario.cloud.fault(COPY, slow, { region: 'sg' });
+    await allMade(scenario);
+    const known = scenario
+      .of('ids')
+      .map((event) => event.copies.map(({ imageId }) => imageId !== null).join());
+    expect(known).toContain('true,false');
+  });
+});
+
+describe('what is read', () => {
+  it('is one image by its id, in the target project, all regions side by side, until each has settled', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000 });
+    scenario.cloud.copySeconds = { hk: 15, sg: 35 };
+    const { copies } = await allMade(scenario);
+    for (const { region, imageId } of copies)
+      for (const poll of polls(scenario, region))
+        expect(poll).toMatchObject({ imageIds: [imageId], projectId: PROD });
+    expect(seconds(polls(scenario, 'hk'))).toEqual([10.1, 20.2]);
+    expect(seconds(polls(scenario, 'sg'))).toEqual([10.1, 20.2, 30.3, 40.4]);
+    // The check, and the last look.
+    expect(listings(scenario, 'hk')).toEqual([0, 20.3]);
+  });
+
+  it('is never read twice at once for a place, however slow the answers', async () => {
+    const scenario = new Scenario({ pollInterval: 1_000 });
+    scenario.clock.after(50, () => {
+      scenario.cloud.latency = 7_000;
+    });
+    await scenario.promote();
+    const reads = scenario.cloud.calls(LIST).filter(({ region, at }) => region === 'hk' && at > 0);
+    const gaps = reads.slice(1).map(({ at }, index) => at - (reads[index]?.at ?? 0));
+    expect(Math.min(...gaps)).toBe(7_000);
+  });
+
+  it('is read sooner once another copy has finished', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 300, sg: 302 };
+    const promotion = await allMade(scenario);
+    const [hk = 0, sg = 0] = ['hk', 'sg'].map((region) => copyIn(promotion, region).finishedAt ?? 0);
+    expect(sg - hk).toBeLessThan(8_000);
+  });
+
+  it('has the patience of the timeout, 30 s at least; a look behind a refusal has none', async () => {
+    const scenario = new Scenario({ timeout: 100_000, pollInterval: 40_000 });
+    scenario.cloud.copySeconds = { hk: 999 };
+    scenario.cloud.fault(COPY, fails(8980));
+    await scenario.promote();
+    const reads = scenario.cloud.calls(LIST).filter(({ region, at }) => region === 'hk' && at > 0);
+    for (const { at, imageIds, patience } of reads) {
+      const isLook = imageIds.length === 0 && at < 90_000;
+      expect(patience).toBe(isLook ? 0 : Math.max(30_000, 100_000 - at));
+    }
+    expect(reads.length).toBeGreaterThan(5);
+  });
+
+  it('is an adopted image once more, by its id, when all else is done', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.addCopy('hk');
+    await scenario.promote();
+    expect(polls(scenario, 'hk')).toMatchObject([{ imageIds: ['uimage-old-hk'] }]);
+    expect(polls(scenario, 'hk')[0]?.at).toBeGreaterThan(60_000);
+    expect(scenario.cloud.sent.at(-1)).toMatchObject({ region: 'hk' });
+  });
+
+  it('is not told before a copy has settled, and is fine in the end: passing trouble is told once', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (const region of ['hk', 'sg']) scenario.cloud.fault(LIST, fails(150), { region, skip: 1, times: 20 });
+    await allMade(scenario);
+    expect(scenario.notices.map((text) => text.slice(0, 3)).sort()).toEqual(['hk:', 'sg:']);
+  });
+});
+
+describe('what is deleted', () => {
+  /** The API makes one more than it was asked for. */
+  const withStray = () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, onlyIn(scenario.cloud, 'hk', 'sg', 'us-ca'));
+    return scenario;
+  };
+  const stray = 'uimage-new-us-ca-3';
+
+  it('is what this run made without being asked to, in the target project, and told', async () => {
+    const scenario = withStray();
+    await allMade(scenario);
+    expect(scenario.cloud.calls(DELETE)).toMatchObject([
+      { region: 'us-ca', projectId: PROD, imageIds: [stray] },
+    ]);
+    expect(scenario.cloud.calls(DELETE)[0]?.at).toBeLessThan(1_000);
+    expect(scenario.warnings).toEqual([expect.stringContaining(stray)]);
+  });
+
+  it('is not what has no mark of this run, which is told', async () => {
+    const scenario = withStray();
+    scenario.cloud.fault(LIST, () => [ours(stray, { ImageDescription: markedBy('other') })], {
+      region: 'us-ca',
+    });
+    await scenario.promote();
+    expect(scenario.cloud.calls(DELETE)).toEqual([]);
+    expect(scenario.warnings).toEqual([expect.stringContaining(stray)]);
+  });
+
+  it.each([
+    ['refused', fails(299), /299/],
+    ['answered with: no such image', () => false, /not listed/],
+  ])('and %s: told with its id, and the promotion goes on', async (_, act, words) => {
+    const scenario = withStray();
+    scenario.cloud.fault(DELETE, act, { times: 99 });
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings).toEqual([expect.stringMatching(words)]);
+    expect(scenario.warnings[0]).toContain(stray);
+  });
+
+  it('has 30 s of patience at least, and its read, too', async () => {
+    const scenario = withStray();
+    scenario.cloud.fault(LIST, fails(150), { region: 'us-ca', times: 3 });
+    scenario.cloud.fault(DELETE, fails(8022), { times: 3 });
+    await allMade(scenario);
+    for (const { patience } of scenario.cloud.calls(DELETE)) expect(patience).toBeGreaterThanOrEqual(30_000);
+  });
+});
+
+describe('a heartbeat', () => {
+  it('is a notice where only the last look is left to wait for, once', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.copySeconds = { hk: 5, sg: 5 };
+    scenario.cloud.fault(COPY, fails(153));
+    await allMade(scenario);
+    expect(scenario.notices).toEqual([
+      expect.stringContaining('153'),
+      expect.stringMatching(/hk.*sg.* 1\d\d s/),
+    ]);
+  });
+
+  it('beats once a minute while nothing changes, with the slowest so far, and ends with the promotion', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000 });
+    scenario.cloud.copySeconds = { hk: 95, sg: 290 };
+    await scenario.promote();
+    const beats = scenario
+      .of('heartbeat')
+      .map(({ seconds, slowest }) => [seconds, slowest && Math.round(slowest)]);
+    // Polls at 10.1, 20.2 … 101: what has changed starts the minute anew.
+    expect(beats.map(([at]) => Math.round(at ?? 0))).toEqual([70, 161, 221, 281]);
+    expect(beats.map(([, slowest]) => slowest)).toEqual([null, 101, 101, 101]);
+    const { length } = scenario.events;
+    await scenario.clock.run(scenario.clock.sleep(600_000));
+    expect(scenario.events).toHaveLength(length);
+  });
+
+  it('beats while an answer is looked for', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, fails(110));
+    await scenario.promote();
+    expect(scenario.of('heartbeat')[0]?.seconds).toBeCloseTo(60, 0);
+  });
+});
+
+describe('a cancel', () => {
+  const cancelled = async (
+    at: number,
+    prepare: (scenario: Scenario) => void = () => undefined,
+    some = {},
+  ) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000, ...some });
+    scenario.cloud.copySeconds = { hk: 30, sg: 9_999 };
+    prepare(scenario);
+    scenario.cancelAt(at * 1000);
+    const promotion = await scenario.promote();
+    expect(promotion.ended).toBe('cancelled');
+    return { scenario, promotion, elapsed: scenario.clock.elapsed / 1000 };
+  };
+
+  it('while waiting ends at once, with one line that names what goes on in the cloud', async () => {
+    const { promotion, elapsed } = await cancelled(120);
+    expect([promotion.status, elapsed]).toEqual(['partial', 120]);
+    const { imageId } = copyIn(promotion, 'sg');
+    expect(promotion.problems).toEqual([
+      expect.objectContaining({ message: expect.stringContaining(`${imageId} in sg`) }),
+    ]);
+    expect(promotion.problems[0]?.message).not.toContain(copyIn(promotion, 'hk').imageId);
+    expect(copyIn(promotion, 'hk')).toMatchObject({ outcome: 'copied', state: 'Available', pending: false });
+    expect(copyIn(promotion, 'sg')).toMatchObject({ outcome: 'failed', created: true, pending: true });
+  });
+
+  it('in the middle of a read ends at once', async () => {
+    const slow = (scenario: Scenario) =>
+      scenario.clock.after(5_000, () => {
+        scenario.cloud.latency = 30_000;
+      });
+    expect((await cancelled(15, slow)).elapsed).toBe(15);
+  });
+
+  it('while an answer is under way is out within 5 s; what it was sent for is unclear', async () => {
+    const { promotion, elapsed, scenario } = await cancelled(10, ({ cloud, clock }) =>
+      cloud.fault(COPY, async (execute, _sent, signal) => {
+        execute();
+        await clock.sleep(90_000, signal);
+      }),
+    );
+    expect(elapsed).toBeLessThanOrEqual(15);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    for (const copy of promotion.copies)
+      expect(copy).toMatchObject({ unclear: true, imageId: null, pending: true });
+  });
+
+  it('takes the ids of an answer that comes within 3 s', async () => {
+    const { promotion } = await cancelled(1, ({ cloud, clock }) =>
+      cloud.fault(COPY, async (execute, _sent, signal) => {
+        const answer = execute();
+        await clock.sleep(3_000, signal);
+        return answer;
+      }),
+    );
+    for (const { imageId, problem, created } of promotion.copies)
+      expect([created, problem?.message.includes(imageId ?? '-')]).toEqual([true, true]);
+  });
+
+  it('sends nothing more: neither what waits for a throttle, nor the singles that are left', async () => {
+    const { scenario, promotion } = await cancelled(20, ({ cloud }) => cloud.fault(COPY, fails(8980)));
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, outcome: 'failed' });
+    const rest = many(12);
+    rest.cloud.batch = false;
+    rest.cloud.latency = 1_000;
+    rest.cancelAt(4_500);
+    await rest.promote();
+    expect(rest.cloud.calls(COPY)).toHaveLength(9);
+  });
+
+  it('while an unclear answer is looked after leaves it unclear, for the post step', async () => {
+    const { promotion, elapsed } = await cancelled(30, ({ cloud }) => cloud.fault(COPY, fails(110)));
+    for (const copy of promotion.copies) expect(copy).toMatchObject({ unclear: true, pending: true });
+    expect(elapsed).toBe(30);
+  });
+
+  it('while something is deleted tells that it may still be there', async () => {
+    const { scenario, elapsed } = await cancelled(10, ({ cloud, clock }) => {
+      cloud.fault(COPY, onlyIn(cloud, 'hk', 'sg', 'us-ca'));
+      cloud.fault(DELETE, (_execute, _sent, signal) => clock.sleep(60_000, signal));
+    });
+    expect(scenario.warnings).toEqual([expect.stringContaining('uimage-new-us-ca-3')]);
+    expect(elapsed).toBeLessThan(15);
+  });
+});
+
+describe('the deadline', () => {
+  it('has one read of what is under way, so that a copy which is just there counts', async () => {
+    const scenario = new Scenario({ timeout: 600_000, pollInterval: 500_000 });
+    scenario.cloud.copySeconds = { hk: 590 };
+    expect((await scenario.promote()).status).toBe('available');
+    expect(listings(scenario, 'hk')).toEqual([0, 600]);
+    expect(scenario.clock.elapsed).toBeLessThan(601_000);
+  });
+
+  it('fails what is not there by then, with its id and the time that was given', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 600_000 });
+    scenario.cloud.copySeconds = { hk: 9_999, sg: 60 };
+    const promotion = await scenario.promote();
+    expect([promotion.status, promotion.ended]).toEqual(['partial', 'timeout']);
+    const copy = copyIn(promotion, 'hk');
+    expect(copy).toMatchObject({ outcome: 'failed', state: 'Copying', created: true, pending: true });
+    expect(told(promotion)).toEqual([expect.stringMatching(/hk.*uimage-new-hk-1.*10m/)]);
+    const late = scenario.cloud.sent.filter(({ at }) => at >= 600_000);
+    expect(late).toMatchObject([{ action: LIST, region: 'hk' }]);
+  });
+
+  it('is the end of sending, be it a throttle or slow answers that held it up', async () => {
+    const throttled = new Scenario({ timeout: 300_000 });
+    throttled.cloud.fault(COPY, fails(153), { times: 999 });
+    const promotion = await throttled.promote();
+    expect(told(promotion).join()).toContain('RetCode 153');
+    expect(Math.max(...seconds(throttled.cloud.calls(COPY)))).toBeLessThan(300);
+    expect(throttled.cloud.calls(COPY).length).toBeLessThan(30);
+    expect(throttled.clock.elapsed).toBeLessThan(310_000);
+    const slow = many(10, { timeout: 60_000 });
+    slow.cloud.fault(COPY, fails(8962));
+    const answers = async (execute: () => unknown) => {
+      await slow.clock.sleep(70_000);
+      return execute();
+    };
+    slow.cloud.fault(COPY, answers, { times: 99 });
+    expect(copyIn(await slow.promote(), 'r-9')).toMatchObject({ imageId: null, outcome: 'failed' });
+    expect(slow.cloud.calls(COPY)).toHaveLength(9);
+  });
+
+  it('in doubt has one look that may find it, and says that it is not known when it finds nothing', async () => {
+    const play = async (listedAfter: number) => {
+      const scenario = new Scenario({ timeout: 60_000 });
+      scenario.cloud.fault(COPY, doneBut(110));
+      scenario.cloud.listingSeconds = { hk: listedAfter };
+      const copy = copyIn(await scenario.promote(), 'hk');
+      expect([scenario.cloud.calls(COPY).length, listings(scenario, 'hk').at(-1)]).toEqual([1, 60]);
+      return copy;
+    };
+    expect(await play(59)).toMatchObject({ imageId: 'uimage-new-hk-1', listed: true, pending: true });
+    const lost = await play(90);
+    expect(lost).toMatchObject({ imageId: null, unclear: true, pending: true });
+    expect(lost.problem?.message).toMatch(/hk.*not known.*110/);
+  });
+
+  it('ends what the API keeps waiting 180 s later', async () => {
+    const scenario = new Scenario({ timeout: 60_000 });
+    scenario.cloud.fault(COPY, fails(110));
+    const hangs = (_execute: unknown, _sent: Sent, signal?: AbortSignal) =>
+      scenario.clock.sleep(WINDOW * 99, signal);
+    scenario.cloud.fault(LIST, hangs, { region: 'hk', skip: 1 });
+    expect(copyIn(await scenario.promote(), 'hk').problem?.message).toMatch(/hk.*not known.*1m/);
+    expect(scenario.clock.elapsed).toBe(240_000);
+  });
+});
+
+describe('a defect of ours', () => {
+  const defect = () => {
+    throw new TypeError('infos is not iterable');
+  };
+
+  it('while sending loses no id of the others, and is told as a defect', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.batch = false;
+    scenario.cloud.fault(COPY, defect, { region: 'us-ca' });
+    const promotion = await scenario.promote();
+    expect(promotion.ended).toBe('stopped');
+    expect(told(promotion)[0]).toContain('infos is not iterable');
+    expect(told(promotion).join()).not.toMatch(/\n\s+at /);
+    expect(copyIn(promotion, 'sg').imageId).toMatch(/^uimage-new-sg/);
+  });
+
+  it('while waiting ends what is read, leaves the ids, and a reason to each', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
+    scenario.cloud.copySeconds = { hk: 10, sg: 9_999 };
+    scenario.cloud.fault(LIST, defect, { region: 'sg', skip: 8 });
+    const hangs = (_execute: unknown, _sent: Sent, signal?: AbortSignal) =>
+      scenario.clock.sleep(9_999_999, signal);
+    scenario.cloud.fault(LIST, hangs, { region: 'us-ca', skip: 1 });
+    const promotion = await scenario.promote();
+    expect(scenario.clock.elapsed).toBeLessThan(90_000);
+    expect(copyIn(promotion, 'hk').outcome).toBe('copied');
+    for (const region of ['sg', 'us-ca'])
+      expect(copyIn(promotion, region)).toMatchObject({
+        imageId: expect.any(String),
+        problem: expect.anything(),
+      });
+  });
+});
+
+it('leaves nobody asleep, however it ends', async () => {
+  const play = async (prepare: (scenario: Scenario) => void) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const sleep = scenario.clock.sleep.bind(scenario.clock);
+    let asleep = 0;
+    scenario.clock.sleep = (ms, signal) => {
+      asleep++;
+      return sleep(ms, signal).finally(() => {
+        asleep--;
+      });
+    };
+    prepare(scenario);
+    await scenario.promote();
+    await new Promise((resolve) => setImmediate(resolve));
+    return asleep;
+  };
+  expect(await play(() => undefined)).toBe(0);
+  // The timer of the cancel itself has rung.
+  expect(await play((scenario) => scenario.cancelAt(150))).toBe(0);
+  expect(await play(({ cloud }) => cloud.fault(LIST, fails(299), { region: 'hk', skip: 2 }))).toBe(0);
+});
