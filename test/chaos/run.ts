@@ -2,16 +2,44 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { play } from './play.ts';
-import { type Found, search, tell } from './search.ts';
+import { story } from './scenario.ts';
+import { type Found, type Kind, schedules, search, shortened, survey, tell } from './search.ts';
 
 /**
- * node test/chaos/run.ts [--runs 10000] [--seed N] [--shrinking ms] [--schedule JSON]
- * Exit code 1 when a promise is broken.
+ * node test/chaos/run.ts [--schedules 10000] [--seed N] [--shrinking ms]
+ * With --survey it goes on after a broken promise and counts each kind; --seed N --nth K, or --schedule JSON, plays one
+ * schedule and tells its story. Exit code 1 when a promise is broken.
  */
 
-function inWorker(seed: number, runs: number, shrinking: number): Promise<Found> {
+interface Job {
+  seed: number;
+  runs: number;
+  shrinking: number;
+  survey: boolean;
+  /** The number of the schedule that is being played. */
+  at: SharedArrayBuffer;
+}
+
+type Surveyed = [string, Kind][];
+
+/** Milliseconds that one schedule may take. */
+const STUCK = 60_000;
+
+function inWorker<T extends Found | Surveyed>(job: Omit<Job, 'at'>): Promise<T> {
+  const at = new SharedArrayBuffer(4);
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { seed, runs, shrinking } });
+    const worker = new Worker(new URL(import.meta.url), { workerData: { ...job, at } });
+    let last = -1;
+    // A loop that never sleeps stops the thread, so it is watched from outside.
+    const watch = setInterval(() => {
+      const now = Atomics.load(new Int32Array(at), 0);
+      if (now === last) {
+        void worker.terminate();
+        reject(new Error(`Seed ${job.seed}: schedule ${now} does not end.`));
+      }
+      last = now;
+    }, STUCK + job.shrinking);
+    worker.once('exit', () => clearInterval(watch));
     worker.once('message', resolve);
     worker.once('error', reject);
   });
@@ -20,26 +48,49 @@ function inWorker(seed: number, runs: number, shrinking: number): Promise<Found>
 async function command(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      runs: { type: 'string', default: '10000' },
+      schedules: { type: 'string', default: '10000' },
       seed: { type: 'string' },
       shrinking: { type: 'string', default: '20000' },
       schedule: { type: 'string' },
+      nth: { type: 'string' },
+      survey: { type: 'boolean', default: false },
     },
   });
-  if (values.schedule) {
-    const { log, violations } = await play(JSON.parse(values.schedule));
-    console.log(log.join('\n'));
+  if (values.schedule || values.nth) {
+    const one = values.schedule
+      ? JSON.parse(values.schedule)
+      : schedules(Number(values.seed), Number(values.nth)).at(-1);
+    const { log, violations } = await play(one);
+    console.log([story(one), ...shortened(log)].join('\n'));
     process.exitCode = violations.length > 0 ? 1 : 0;
     return;
   }
-  const runs = Number(values.runs);
+  const runs = Number(values.schedules);
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
+  if (values.survey) {
+    const job = { seed, runs, shrinking: 0, survey: true };
+    const broken = await inWorker<Surveyed>(job);
+    console.log(
+      `${runs} schedules, seed ${seed}. Broken promises: in how many, the first of them, one in words:`,
+    );
+    for (const [kind, { at, example }] of broken.sort(([, a], [, b]) => b.at.length - a.at.length))
+      console.log(
+        `${String(at.length).padStart(7)}  ${kind}  [${at.slice(0, 6).join(', ')}]\n         ${example.slice(0, 300)}`,
+      );
+    process.exitCode = broken.length > 0 ? 1 : 0;
+    return;
+  }
   const workers = Math.min(availableParallelism(), Math.ceil(runs / 100));
   const began = Date.now();
   console.log(`Playing ${runs} schedules, seed ${seed}, on ${workers} threads.`);
   const found = await Promise.all(
     Array.from({ length: workers }, (_, index) =>
-      inWorker(seed + index, Math.ceil((runs - index) / workers), Number(values.shrinking)),
+      inWorker<Found>({
+        seed: seed + index,
+        runs: Math.ceil((runs - index) / workers),
+        shrinking: Number(values.shrinking),
+        survey: false,
+      }),
     ),
   );
   const struck = new Map<string, number>();
@@ -59,6 +110,11 @@ async function command(): Promise<void> {
 
 if (isMainThread) await command();
 else {
-  const { seed, runs, shrinking } = workerData as { seed: number; runs: number; shrinking: number };
-  parentPort?.postMessage(await search(seed, runs, shrinking));
+  const job = workerData as Job;
+  const at = new Int32Array(job.at);
+  const count = () => Atomics.add(at, 0, 1);
+  const done = job.survey
+    ? [...(await survey(job.seed, job.runs, count))]
+    : await search(job.seed, job.runs, job.shrinking, count);
+  parentPort?.postMessage(done);
 }

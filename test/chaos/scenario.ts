@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { CODES, describe, fateWords, REGIONS, SOURCE_REGION } from './world.ts';
+import { CODES, describe, fateWords, OF_A_REGION, REGIONS, SOURCE_REGION } from './world.ts';
 
 /** What becomes of one copy. Seconds after it was made. */
 export interface Fate {
@@ -7,7 +7,12 @@ export interface Fate {
   end: 'Available' | 'Unavailable' | 'differs' | 'stuck';
   /** Until then it tells a state that nobody documented. */
   odd: boolean;
+  /** More than 50 s is later than the model's cloud promises. */
   listedAfter: number;
+  /** Its ImageSize is 0. */
+  sizeless: 'never' | 'at first' | 'always';
+  /** Somebody edits its description: nothing is left of it, or something follows. */
+  edited?: { after: number; how: 'replaced' | 'continued' };
   /** Somebody deletes it. */
   removedAfter?: number;
 }
@@ -18,7 +23,10 @@ export type Effect =
   | { kind: 'lost'; after: number; executed: number | null }
   | { kind: 'hang' | 'garbage'; executed: number | null }
   | { kind: 'http'; status: number; executed: number | null }
-  | { kind: 'code'; code: number; executed: number | null }
+  /** `mask`: of a batch, the bits of the regions that are executed all the same. */
+  | { kind: 'code'; code: number; executed: number | null; mask: number }
+  /** A list without some or all of its rows, or without ImageSet; its TotalCount is true. */
+  | { kind: 'unwhole'; how: 'empty' | 'rows' | 'no set' }
   | { kind: 'slow'; seconds: number }
   | { kind: 'partial'; which: number; empty: boolean; executed: number | null };
 
@@ -37,6 +45,7 @@ export type Held =
   | 'earlier copying'
   | 'earlier broken'
   | 'earlier differs'
+  | 'earlier stuck'
   | 'other name'
   | 'of another source'
   | 'namesake';
@@ -45,8 +54,15 @@ export interface Target {
   held: Held[];
   /** The fate of the first copy made there, the second, and so on; the last one repeats. */
   fates: Fate[];
-  /** Images of our name that somebody makes, `after` seconds; without a description, or with the source's content. */
-  strangers: { after: number; bare: boolean; same: boolean }[];
+  /**
+   * Images of our name that somebody makes, `after` seconds: without a description, with another one, or with the one of a
+   * copy of ours; with the source's content, or not.
+   */
+  strangers: { after: number; described: 'not' | 'otherwise' | 'as ours'; same: boolean }[];
+  /** Every copy to this region is refused so. */
+  refuses: number | null;
+  /** Lists of this region are refused so, for so many seconds from the start of the scenario. */
+  unlisted: { how: number | 'html'; seconds: number } | null;
 }
 
 /** The step is cancelled, or killed, so many seconds after its start, or milliseconds after its `copy`th CopyCustomImage. */
@@ -65,6 +81,8 @@ export interface Run {
   rollback: 'never' | 'step' | 'job';
   stop: Stop | null;
   laterStepFails: boolean;
+  /** The same step begins once more, so many milliseconds later, at the side of this one. */
+  twin: number | null;
   /** Seconds until the next run. */
   gap: number;
 }
@@ -74,8 +92,23 @@ export interface Scenario {
   sameProject: boolean;
   tellsProject: boolean;
   byName: boolean;
+  /** Characters of the source's description. */
+  text: number;
   site: {
     batch: boolean;
+    /** What a batch makes when one of its regions is refused: nothing, those before it, or all others. */
+    midway: 'nothing' | 'before' | 'others';
+    /** How a batch answers then: with the code, without an entry for the region, or with an empty one. */
+    answersRefusal: 'code' | 'missing' | 'empty';
+    /** GetRegion and GetProjectList are denied. */
+    denies: boolean;
+    /** Names are kept in small letters. */
+    lowercases: boolean;
+    states: 'documented' | 'UnAvailable' | 'lower case';
+    /** Seconds for which lists hold what was deleted; so do reads by id, or not. */
+    ghosts: { seconds: number; byId: boolean } | null;
+    /** Every delete is refused with 295. */
+    locked: boolean;
     /** A batch is executed, and answered as one copy: with the first id alone. */
     answersOne: boolean;
     /** Calls a second and at once; what is beyond is refused. */
@@ -95,12 +128,18 @@ export interface Scenario {
   };
   targets: Target[];
   faults: Fault[];
+  /** From `at`, for so many seconds, every read, or every call, is throttled or finds no connection. */
+  outage: { at: number; seconds: number; how: 'throttle' | 'connection'; reads: boolean } | null;
   runs: Run[];
   /** One more run, without faults, that adopts and waits. */
   convergence: boolean;
 }
 
 const seconds = (max: number) => fc.oneof(fc.integer({ min: 0, max }), fc.constant(0), fc.constant(max));
+
+/** Null but once in so many times. */
+const rarely = <T>(times: number, arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: times - 1, arbitrary: fc.constant(null) }, { weight: 1, arbitrary });
 
 /** Often at once, sometimes late, at most 60 s after it was sent. */
 const executed = fc.oneof(fc.constant(null), fc.constant(0), seconds(60));
@@ -113,13 +152,36 @@ const fate: fc.Arbitrary<Fate> = fc
       { weight: 1, arbitrary: fc.constantFrom('Unavailable' as const, 'differs' as const, 'stuck' as const) },
     ),
     odd: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-    listedAfter: fc.oneof(fc.constant(0), seconds(50)),
+    listedAfter: fc.oneof(
+      { weight: 10, arbitrary: fc.constant(0) },
+      { weight: 10, arbitrary: seconds(50) },
+      { weight: 1, arbitrary: fc.integer({ min: 60, max: 400 }) },
+    ),
+    sizeless: fc.constantFrom(
+      ...Array.from({ length: 8 }, () => 'never' as const),
+      'at first' as const,
+      'always' as const,
+    ),
+    edited: fc.oneof(
+      { weight: 20, arbitrary: fc.constant(undefined) },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          after: seconds(300),
+          how: fc.constantFrom('replaced' as const, 'continued' as const),
+        }),
+      },
+    ),
     removedAfter: fc.oneof(
       { weight: 15, arbitrary: fc.constant(undefined) },
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 600 }) },
     ),
   })
-  .map(({ removedAfter, ...rest }) => (removedAfter === undefined ? rest : { ...rest, removedAfter }));
+  .map(({ removedAfter, edited, ...rest }) => ({
+    ...rest,
+    ...(removedAfter === undefined ? {} : { removedAfter }),
+    ...(edited === undefined ? {} : { edited }),
+  }));
 
 const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({ kind: fc.constantFrom('refused' as const, 'truncated' as const, 'blink' as const) }),
@@ -127,13 +189,18 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({ kind: fc.constantFrom('hang' as const, 'garbage' as const), executed }),
   fc.record({
     kind: fc.constant('http' as const),
-    status: fc.constantFrom(500, 502, 503, 504, 429, 403),
+    status: fc.constantFrom(500, 502, 503, 504, 429, 403, 404, 408),
     executed,
   }),
   fc.record({
     kind: fc.constant('code' as const),
-    code: fc.constantFrom(...CODES, 110, 110, 153, 153),
+    code: fc.constantFrom(...CODES, ...OF_A_REGION, 110, 110, 153, 153, 4711),
     executed,
+    mask: fc.oneof(fc.constant(31), fc.integer({ min: 0, max: 31 })),
+  }),
+  fc.record({
+    kind: fc.constant('unwhole' as const),
+    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const),
   }),
   fc.record({ kind: fc.constant('slow' as const), seconds: fc.integer({ min: 1, max: 58 }) }),
   fc.record({
@@ -141,6 +208,26 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
     which: fc.integer({ min: 0, max: 4 }),
     empty: fc.boolean(),
     executed,
+  }),
+);
+
+/** What passes by, though it looks final: it must not decide anything about a copy that is known. */
+const odd: fc.Arbitrary<Effect> = fc.oneof(
+  fc.record({
+    kind: fc.constant('http' as const),
+    status: fc.constantFrom(403, 404, 408),
+    executed: fc.constant(null),
+  }),
+  fc.record({
+    kind: fc.constant('code' as const),
+    code: fc.constantFrom(4711, 220, 230, 8095),
+    executed: fc.constant(null),
+    mask: fc.constant(0),
+  }),
+  fc.record({ kind: fc.constant('garbage' as const), executed: fc.constant(null) }),
+  fc.record({
+    kind: fc.constant('unwhole' as const),
+    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const),
   }),
 );
 
@@ -152,7 +239,14 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
     effect,
   }),
   fc.record({
+    on: fc.constant('TerminateCustomImage' as const),
+    nth: fc.integer({ min: 1, max: 4 }),
+    count: fc.constantFrom(1, 1, 2),
+    effect: fc.oneof(effect, odd),
+  }),
+  fc.record({
     on: fc.constantFrom(
+      'DescribeImage' as const,
       'DescribeImage' as const,
       'DescribeImage' as const,
       'TerminateCustomImage' as const,
@@ -160,7 +254,7 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
     ),
     nth: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 60 })),
     count: fc.constantFrom(1, 1, 2, 5, 40),
-    effect,
+    effect: fc.oneof(effect, odd),
   }),
 );
 
@@ -191,6 +285,7 @@ const target: fc.Arbitrary<Target> = fc.record({
           'earlier copying',
           'earlier broken',
           'earlier differs',
+          'earlier stuck',
           'other name',
           'of another source',
           'namesake',
@@ -204,11 +299,23 @@ const target: fc.Arbitrary<Target> = fc.record({
     { weight: 9, arbitrary: fc.constant([] as Target['strangers']) },
     {
       weight: 1,
-      arbitrary: fc.array(fc.record({ after: seconds(200), bare: fc.boolean(), same: fc.boolean() }), {
-        minLength: 1,
-        maxLength: 1,
-      }),
+      arbitrary: fc.array(
+        fc.record({
+          after: seconds(200),
+          described: fc.constantFrom('not' as const, 'otherwise' as const, 'as ours' as const),
+          same: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: 1 },
+      ),
     },
+  ),
+  refuses: rarely(16, fc.constantFrom(...OF_A_REGION)),
+  unlisted: rarely(
+    30,
+    fc.record({
+      how: fc.constantFrom<number | 'html'>(230, 299, 4711, 'html'),
+      seconds: fc.constantFrom(60, 20_000),
+    }),
   ),
 });
 
@@ -228,31 +335,62 @@ const stop: fc.Arbitrary<Stop> = fc.record({
   post: fc.boolean(),
 });
 
-const run: fc.Arbitrary<Run> = fc.record({
-  ifExists: fc.constantFrom(
-    'adopt' as const,
-    'adopt' as const,
-    'adopt' as const,
-    'adopt' as const,
-    'copy' as const,
-    'fail' as const,
-  ),
-  wait: fc.constantFrom(true, true, true, true, false),
-  timeout: fc.constantFrom('2h', '2h', '2h', '20m', '3m', '45s'),
-  pollInterval: fc.constantFrom('', '', '', '2s', '30s'),
-  rollback: fc.constantFrom('never' as const, 'never' as const, 'step' as const, 'job' as const),
-  stop: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: stop }),
-  laterStepFails: fc.constantFrom(false, false, false, true),
-  gap: fc.oneof(fc.constant(120), seconds(300)),
-});
+const run: fc.Arbitrary<Run> = fc
+  .record({
+    ifExists: fc.constantFrom(
+      'adopt' as const,
+      'adopt' as const,
+      'adopt' as const,
+      'adopt' as const,
+      'copy' as const,
+      'fail' as const,
+    ),
+    wait: fc.constantFrom(true, true, true, true, false),
+    timeout: fc.constantFrom('2h', '2h', '2h', '20m', '3m', '45s'),
+    pollInterval: fc.constantFrom('', '', '', '2s', '30s'),
+    rollback: fc.constantFrom('never' as const, 'never' as const, 'step' as const, 'job' as const),
+    stop: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: stop }),
+    laterStepFails: fc.constantFrom(false, false, false, true),
+    twin: rarely(
+      8,
+      fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 3_000 }), fc.integer({ min: 0, max: 120_000 })),
+    ),
+    gap: fc.oneof(fc.constant(120), seconds(300)),
+  })
+  // What a cancel or a rollback of one leaves to the other is another promise than that of two runs at once.
+  .map((one) =>
+    one.twin === null
+      ? one
+      : {
+          ...one,
+          ifExists: 'adopt' as const,
+          wait: true,
+          timeout: '2h',
+          rollback: 'never' as const,
+          stop: null,
+          laterStepFails: false,
+        },
+  );
 
 export const scenario: fc.Arbitrary<Scenario> = fc.record({
   seed: fc.integer({ min: 1, max: 1_000_000 }),
   sameProject: fc.constantFrom(false, false, true),
   tellsProject: fc.boolean(),
   byName: fc.constantFrom(false, false, true),
+  text: fc.constantFrom(4, 4, 0, 100, 240, 400),
   site: fc.record({
-    batch: fc.constantFrom(true, true, true, false),
+    batch: fc.constantFrom(true, true, true, true, true, false),
+    midway: fc.constantFrom('nothing' as const, 'before' as const, 'others' as const),
+    answersRefusal: fc.constantFrom('code' as const, 'code' as const, 'missing' as const, 'empty' as const),
+    denies: fc.constantFrom(false, false, false, false, false, true),
+    lowercases: fc.constantFrom(false, false, false, false, false, false, true),
+    states: fc.constantFrom(
+      ...Array.from({ length: 6 }, () => 'documented' as const),
+      'UnAvailable' as const,
+      'lower case' as const,
+    ),
+    ghosts: rarely(8, fc.record({ seconds: fc.constantFrom(60, 200, 600), byId: fc.boolean() })),
+    locked: fc.constantFrom(...Array.from({ length: 9 }, () => false), true),
     answersOne: fc.constantFrom(false, false, false, false, false, false, false, true),
     throttle: fc.constantFrom(
       ...Array.from({ length: 12 }, () => null),
@@ -261,7 +399,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
       { rate: 2, burst: 2 },
       { rate: 5, burst: 5 },
     ),
-    description: fc.constantFrom(null, null, null, null, null, null, 0, 12),
+    description: fc.constantFrom(null, null, null, null, null, null, null, null, 0, 12, 128, 255),
     page: fc.constantFrom(100, 100, 20),
     total: fc.boolean(),
     newestFirst: fc.boolean(),
@@ -279,22 +417,46 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   }),
   targets: fc.array(target, { minLength: 1, maxLength: 5 }),
   faults,
+  outage: rarely(
+    20,
+    fc.record({
+      at: seconds(200),
+      seconds: fc.oneof(seconds(600), fc.constant(20_000)),
+      how: fc.constantFrom('throttle' as const, 'connection' as const),
+      reads: fc.boolean(),
+    }),
+  ),
   runs: fc.array(run, { minLength: 1, maxLength: 2 }),
   convergence: fc.constantFrom(true, true, true, false),
 });
 
 /** What is not as usual, line by line. */
-export function story({ site, targets, faults, runs, ...rest }: Scenario): string {
+export function story({ site, targets, faults, runs, outage, ...rest }: Scenario): string {
   const lines = [
     `The source is in ${SOURCE_REGION}; the target project is ${rest.sameProject ? 'its own' : 'another one'}.`,
     ...(rest.byName ? ['It is given by its name.'] : []),
     ...(rest.tellsProject ? [] : ['project-id is not given.']),
+    ...(rest.text === 4 ? [] : [`The source is described by ${rest.text} characters.`]),
     ...(site.batch ? [] : ['The site ignores TargetRegionList.']),
     ...(site.answersOne ? ['The site answers a batch with its first id alone.'] : []),
     ...(site.throttle
       ? [`The site allows ${site.throttle.rate} calls a second, ${site.throttle.burst} at once.`]
       : []),
     ...(site.description === null ? [] : [`The site keeps ${site.description} characters of a description.`]),
+    ...(targets.some(({ refuses }) => refuses !== null) || rest.sameProject
+      ? [
+          `A batch with a region that is refused makes ${site.midway === 'nothing' ? 'nothing' : site.midway === 'before' ? 'those before it' : 'all others'}, and answers ${site.answersRefusal === 'code' ? 'with the code' : `with ${site.answersRefusal === 'missing' ? 'no' : 'an empty'} entry for it`}.`,
+        ]
+      : []),
+    ...(site.denies ? ['GetRegion and GetProjectList are denied.'] : []),
+    ...(site.lowercases ? ['The site keeps names in small letters.'] : []),
+    ...(site.states === 'documented' ? [] : [`The site writes states as ${site.states}.`]),
+    ...(site.ghosts
+      ? [
+          `What was deleted stays in lists for ${site.ghosts.seconds} s${site.ghosts.byId ? ', and is read by its id' : ''}.`,
+        ]
+      : []),
+    ...(site.locked ? ['Every delete is refused with 295.'] : []),
     ...(site.missingIsAnError ? ['The site answers 8956 for an id that is not listed.'] : []),
     ...(site.others > 0
       ? [
@@ -305,20 +467,29 @@ export function story({ site, targets, faults, runs, ...rest }: Scenario): strin
       ? [`A delete is refused with ${site.refusal.code} while copying, for ${site.refusal.seconds} s.`]
       : []),
     `An answer takes ${site.latency} ms.`,
-    ...targets.flatMap(({ held, fates, strangers }, index) => [
+    ...targets.flatMap(({ held, fates, strangers, refuses, unlisted }, index) => [
       `${REGIONS[index]}: ${held.length > 0 ? `holds ${held.join(', ')}; ` : ''}copies become ${fates.map(fateWords).join('; then ')}.`,
+      ...(refuses === null ? [] : [`${REGIONS[index]}: every copy to it is refused with ${refuses}.`]),
+      ...(unlisted === null
+        ? []
+        : [`${REGIONS[index]}: lists answer ${unlisted.how} for ${unlisted.seconds} s.`]),
       ...strangers.map(
-        ({ after, bare, same }) =>
-          `${REGIONS[index]}: after ${after} s somebody makes an image of our name, ${bare ? 'without a description' : 'described otherwise'}, ${same ? 'like' : 'unlike'} the source.`,
+        ({ after, described, same }) =>
+          `${REGIONS[index]}: after ${after} s somebody makes an image of our name, ${described === 'not' ? 'without a description' : `described ${described}`}, ${same ? 'like' : 'unlike'} the source.`,
       ),
     ]),
+    ...(outage
+      ? [
+          `From ${outage.at} s on, for ${outage.seconds} s, every ${outage.reads ? 'read' : 'call'} ${outage.how === 'throttle' ? 'is throttled' : 'finds no connection'}.`,
+        ]
+      : []),
     ...faults.map(
       ({ on, nth, count, effect }) =>
         `${on === 'GetRegion' ? 'GetRegion or GetProjectList' : on} ${count > 1 ? `${nth} to ${nth + count - 1}` : nth}: ${describe(effect)}.`,
     ),
     ...runs.map(
       (one, index) =>
-        `Run ${index}: if-exists ${one.ifExists}, wait ${one.wait}, timeout ${one.timeout}, rollback ${one.rollback}${one.pollInterval ? `, poll-interval ${one.pollInterval}` : ''}${stopWords(one)}${one.laterStepFails ? '; a later step fails' : ''}; then ${one.gap} s.`,
+        `Run ${index}: if-exists ${one.ifExists}, wait ${one.wait}, timeout ${one.timeout}, rollback ${one.rollback}${one.pollInterval ? `, poll-interval ${one.pollInterval}` : ''}${stopWords(one)}${one.twin === null ? '' : `; the same step begins once more after ${one.twin} ms`}${one.laterStepFails ? '; a later step fails' : ''}; then ${one.gap} s.`,
     ),
     ...(rest.convergence ? ['A last run has no faults.'] : []),
   ];

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { type Played, play } from './play.ts';
 import { type Scenario, scenario, story } from './scenario.ts';
+import { REGIONS } from './world.ts';
 
 export interface Found {
   seed: number;
@@ -15,12 +16,18 @@ export interface Found {
 const SHRINKING = 20_000;
 
 /** Plays random schedules until one breaks a promise, and makes that one as small as it can. */
-export async function search(seed: number, runs: number, shrinking = SHRINKING): Promise<Found> {
+export async function search(
+  seed: number,
+  runs: number,
+  shrinking = SHRINKING,
+  onPlay = () => {},
+): Promise<Found> {
   const struck = new Map<string, number>();
   let played = 0;
   let failedAt: number | null = null;
   const property = fc.asyncProperty(scenario, async (one) => {
     if (failedAt !== null && Date.now() - failedAt > shrinking) return true;
+    onPlay();
     const result = await play(one);
     if (failedAt === null) {
       played++;
@@ -36,8 +43,43 @@ export async function search(seed: number, runs: number, shrinking = SHRINKING):
   return { seed, runs: played, failure, struck };
 }
 
+/** The schedules that a search with this seed plays. */
+export function schedules(seed: number, count: number): Scenario[] {
+  return fc.sample(scenario, { seed, numRuns: count });
+}
+
+/** A kind of violation: the schedules that show it, from 1 on, and the first one's words. */
+export interface Kind {
+  at: number[];
+  example: string;
+}
+
+/** Plays all schedules, also after one that breaks a promise. */
+export async function survey(seed: number, count: number, onPlay: () => void): Promise<Map<string, Kind>> {
+  const broken = new Map<string, Kind>();
+  for (const [index, one] of schedules(seed, count).entries()) {
+    onPlay();
+    const { violations } = await play(one);
+    for (const violation of violations) {
+      const kind = kindOf(violation);
+      const { at, example } = broken.get(kind) ?? { at: [], example: violation };
+      broken.set(kind, { at: at.at(-1) === index + 1 ? at : [...at, index + 1], example });
+    }
+  }
+  return broken;
+}
+
+/** A violation without what is quoted, and without its ids, regions and numbers. */
+function kindOf(violation: string): string {
+  return violation
+    .replace(/(?<=: ).*$/s, '…')
+    .replace(/(uimage-\w+|null)( and (uimage-\w+|null))*/g, 'ID')
+    .replace(new RegExp(`\\b(${REGIONS.join('|')})\\b`, 'g'), 'REGION')
+    .replace(/\d+(\.\d+)?/g, 'N');
+}
+
 /** Long rows of reads without a fault, and of heartbeats, are left out. */
-function shortened(log: string[]): string[] {
+export function shortened(log: string[]): string[] {
   const lines: string[] = [];
   let row = 0;
   for (const line of log) {

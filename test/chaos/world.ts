@@ -1,30 +1,46 @@
 import { TransportError } from '../../src/cloud/explain.ts';
 import type { Transport, TransportAnswer } from '../../src/cloud/transport.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import type { Effect, Fate, Fault, Scenario } from './scenario.ts';
+import type { Effect, Fate, Fault, Run, Scenario, Target } from './scenario.ts';
 
 /**
- * A model of the cloud in virtual time, written from the facts about the API alone. It assumes what LISTING_WINDOW assumes: a
- * copy is executed at most 60 s after it was sent, and an image is listed at most 50 s after it was made.
+ * A model of the cloud in virtual time, written from the facts about the API alone. It assumes that a copy is executed at most 60 s
+ * after it was sent, and that an image is listed at most 50 s after it was made; what is later than that is never
+ * demanded to be seen in time.
  */
 
 export const SOURCE_REGION = 'cn-bj2';
 export const SOURCE_PROJECT = 'org-build';
 export const TARGET_PROJECT = 'org-prod';
 export const SOURCE_ID = 'uimage-source';
-export const NAME = 'web-1.4.2';
+export const NAME = 'Web-1.4.2';
 export const REGIONS = ['hk', 'sg', 'us-ca', SOURCE_REGION, 'ge-fra'] as const;
 
+/** Refusals of CopyCustomImage that may be one region's own. */
+export const OF_A_REGION = [230, 240, 293, 299, 8095, 8300, 8970];
 /** What CopyCustomImage says with a code: the documented table. Codes of neither list are ambiguous. */
 const FINAL = new Set([
-  160, 161, 170, 171, 172, 174, 220, 230, 292, 293, 294, 295, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959,
-  8970,
+  ...OF_A_REGION,
+  ...[
+    100, 160, 161, 170, 171, 172, 174, 210, 220, 292, 294, 295, 520, 8104, 8116, 8117, 8226, 8956, 8958, 8959,
+  ],
 ]);
 const REFUSED = new Set([153, 8961, 8962, 8980]);
-export const PASSING_READS = new Set([110, 130, 150, 153, 8022, 8024, 8825, 8861, 8874, 8889, 8971, 8980]);
-export const CODES = [...FINAL, ...REFUSED, ...PASSING_READS, 8960, 4711];
+const PASSING_READS = [
+  ...[
+    110, 130, 150, 153, 8022, 8024, 8025, 8031, 8041, 8097, 8108, 8825, 8826, 8828, 8829, 8853, 8857, 8861,
+    8874,
+  ],
+  ...[8889, 8971, 8980],
+];
+/** What no patience helps against, also while a known copy is watched, looked for or deleted. */
+const DECISIVE = new Set([160, 161, 170, 171, 172, 174, 294, 299]);
+export const CODES = [...new Set([...FINAL, ...REFUSED, ...PASSING_READS, 8960, 4711])];
 
-/** Who made an image: a run of the scenario by its number, a run of ours before the scenario, or somebody else. */
+/** Milliseconds after it was sent by which a copy is listed, if at all. */
+export const SEEN_WITHIN = 110_000;
+
+/** Who made an image: a step by its number, a run of ours before the scenario, or somebody else. */
 export type Maker = number | 'earlier' | 'somebody';
 
 export interface ModelImage {
@@ -38,30 +54,106 @@ export interface ModelImage {
   asked: boolean;
   /** It is a copy of the scenario's source. */
   ofSource: boolean;
+  /** By a call for more than one region. */
+  batch: boolean;
+  sentAt: number;
   madeAt: number;
   listedAt: number;
   fate: Fate;
   deleted: { at: number; by: 'somebody' | 'us' } | null;
   /** What the call that made it told its caller. */
   told: 'id' | 'nothing' | 'unclear' | 'refused';
+  /** Nothing is left of its description. */
+  edited: boolean;
 }
 
-/** A step of the workflow, as a process that can be killed. */
+interface Listing {
+  startedAt: number;
+  /** When the last list that came whole was read in the cloud. */
+  wholeAt: number;
+  /** The last try to read it failed. */
+  failed: boolean;
+}
+
+/** A step of the workflow, as its main process and its post process share what the world knows of it. */
+export class Caller {
+  readonly number: number;
+  readonly settings: Run;
+  readonly startedAt: number;
+  /** Nothing may be sent from then on. */
+  readonly deadline: number;
+  cancelledAt: number | null = null;
+  copies = 0;
+  faults = 0;
+  /** Faults that struck its deletes, and whether one of them never passes. */
+  readonly deletes = { faults: 0, hard: false };
+  /** By more than answers to copies that leave a doubt. */
+  disturbed = false;
+  /** Regions that may fail by right; `*` for all. */
+  readonly hard = new Set<string>();
+  /** Region → how many answers may stand for an image that has no id. */
+  readonly unclear = new Map<string, number>();
+  /** Region → since when a refusal for good of a batch has to be looked behind. */
+  readonly refused = new Map<string, number>();
+  readonly sends = new Map<string, number>();
+  readonly lists = new Map<string, Listing>();
+  /** Ids that CopyCustomImage answered with. */
+  readonly answered = new Set<string>();
+  /** Those of them that it answered with for one region. */
+  readonly named = new Set<string>();
+  /** When the last CopyCustomImage was answered, or given up. */
+  answeredAt = 0;
+  /** Since when every answer is a throttle. */
+  throttledSince: number | null = null;
+  /** What its marks name it. */
+  mark: string | null = null;
+
+  constructor(number: number, settings: Run, startedAt: number, timeout: number) {
+    this.number = number;
+    this.settings = settings;
+    this.startedAt = startedAt;
+    this.deadline = startedAt + timeout;
+  }
+
+  isHard(region: string): boolean {
+    return this.hard.has('*') || this.hard.has(region);
+  }
+
+  /** When the region was last read whole; before all time if never. */
+  readAt(region: string): number {
+    return this.lists.get(region)?.wholeAt ?? Number.NEGATIVE_INFINITY;
+  }
+}
+
+/** What can be killed. */
 export interface Process {
-  run: number;
+  caller: Caller;
   phase: 'main' | 'post';
   alive: boolean;
+  /** CopyCustomImage is on its way. */
+  onCopy: () => void;
+  onIds: (ids: string[]) => void;
 }
 
 interface Reply {
   status: number;
   body: string;
+  /** The last page of a list. */
+  whole?: boolean;
 }
 
 interface Pending {
-  run: number;
+  caller: Caller;
   region: string;
   refused: boolean;
+}
+
+interface Call {
+  action: string;
+  form: URLSearchParams;
+  process: Process;
+  sentAt: number;
+  effect: Effect | null;
 }
 
 export class World {
@@ -70,20 +162,10 @@ export class World {
   readonly violations: string[] = [];
   /** How often each kind of fault has really struck. */
   readonly struck = new Map<string, number>();
-  /** Ids that a living process was given, to be checked by whoever plays the scenario. */
-  onIds: (process: Process, ids: string[]) => void = () => undefined;
-  onCall: (process: Process, action: string) => void = () => undefined;
-  /** Faults that may make a promotion fail by right. */
-  hard = 0;
   faulty = true;
-  /** When the running step was cancelled. */
-  cancelledAt: number | null = null;
-  copyCalls = 0;
-  /** Regions in which this run had an answer that may stand for an image. */
-  readonly unclear = new Set<string>();
-  private bucket: { left: number; at: number } | null = null;
   /** Copies that were sent and will be executed. */
   readonly pending = new Set<Pending>();
+  private bucket: { left: number; at: number } | null = null;
   private readonly clock: VirtualClock;
   private readonly scenario: Scenario;
   private readonly counts = new Map<string, number>();
@@ -99,7 +181,7 @@ export class World {
       region: SOURCE_REGION,
       project: SOURCE_PROJECT,
       ofSource: true,
-      description: 'base',
+      description: this.sourceText(),
     });
     for (let index = 0; index < scenario.site.others; index++) {
       for (const { region } of this.targets())
@@ -107,17 +189,10 @@ export class World {
     }
     for (const { region, held, strangers } of this.targets()) {
       // No copy can be beside its source.
-      if (scenario.sameProject && region === SOURCE_REGION) continue;
+      if (this.isSource(region)) continue;
       for (const kind of held) this.addHeld(region, kind);
-      for (const { after, bare, same } of strangers) {
-        clock.after(after * 1000, () => {
-          this.strike('stranger appears');
-          const fate: Fate = { seconds: 0, end: same ? 'Available' : 'differs', odd: false, listedAfter: 0 };
-          this.note(
-            `somebody makes ${this.add({ region, description: bare ? '' : 'mine', fate }).id} in ${region}`,
-          );
-        });
-      }
+      for (const stranger of strangers)
+        clock.after(stranger.after * 1000, () => this.addStranger(region, stranger));
     }
   }
 
@@ -127,6 +202,21 @@ export class World {
 
   project(): string {
     return this.scenario.sameProject ? SOURCE_PROJECT : TARGET_PROJECT;
+  }
+
+  /** The target is the source itself. */
+  isSource(region: string): boolean {
+    return this.scenario.sameProject && region === SOURCE_REGION;
+  }
+
+  /** Whether a mark at the beginning of a description survives here. */
+  get keepsMarks(): boolean {
+    const { description } = this.scenario.site;
+    return description === null || description >= 128;
+  }
+
+  private sourceText(): string {
+    return 'base of everything '.repeat(25).slice(0, this.scenario.text);
   }
 
   strike(kind: string): void {
@@ -154,56 +244,121 @@ export class World {
     return image.deleted === null && this.stateOf(image, at) !== 'Unavailable';
   }
 
-  isListed(image: ModelImage): boolean {
-    return image.deleted === null && this.clock.elapsed >= image.listedAt;
+  /** Available, and equal to its source. */
+  isSound(image: ModelImage, at?: number): boolean {
+    return (
+      this.isLive(image, at) && image.fate.end === 'Available' && this.stateOf(image, at) === 'Available'
+    );
   }
 
-  private addHeld(region: string, kind: Scenario['targets'][number]['held'][number]): void {
-    const seconds = kind === 'earlier copying' ? 40 : 0;
-    const end =
-      kind === 'earlier broken' ? 'Unavailable' : kind === 'earlier differs' ? 'differs' : 'Available';
+  isListed(image: ModelImage, at = this.clock.elapsed): boolean {
+    return image.deleted === null && at >= image.listedAt;
+  }
+
+  /** A read shows it, though it may be gone. */
+  isShown(image: ModelImage, byId: boolean): boolean {
+    if (image.deleted === null) return this.isListed(image);
+    const { ghosts } = this.scenario.site;
+    const isGhost =
+      ghosts !== null &&
+      (ghosts.byId || !byId) &&
+      image.listedAt <= image.deleted.at &&
+      this.clock.elapsed < image.deleted.at + ghosts.seconds * 1000;
+    if (isGhost) this.strike('deleted and still listed');
+    return isGhost;
+  }
+
+  /** It bears the mark of a copy of our source. */
+  isMarked({ description }: ModelImage): boolean {
+    return description.includes(`[copy of ${SOURCE_REGION}/${SOURCE_ID} by `) && description.includes(']');
+  }
+
+  /** In the order that decides which of two is kept. */
+  isOlder(one: ModelImage, other: ModelImage): boolean {
+    const created = (image: ModelImage) => Math.floor((this.clock.start + image.madeAt) / 1000);
+    return created(one) < created(other) || (created(one) === created(other) && one.id < other.id);
+  }
+
+  private addHeld(region: string, kind: Target['held'][number]): void {
     const other = kind === 'of another source';
     const ours = !other && kind !== 'namesake';
+    const mark = `[copy of ${SOURCE_REGION}/${other ? 'uimage-other' : SOURCE_ID} by 77-1-old000]`;
+    const ends: Partial<Record<typeof kind, Fate['end']>> = {
+      'earlier broken': 'Unavailable',
+      'earlier differs': 'differs',
+      'earlier stuck': 'stuck',
+    };
     this.add({
       region,
       ...(kind === 'other name' ? { name: 'web-1.4.1' } : {}),
-      description:
-        ours || other
-          ? `base [copy of ${SOURCE_REGION}/${other ? 'uimage-other' : SOURCE_ID} by 77-1-old000]`
-          : '',
+      description: ours || other ? `${mark} base` : '',
       maker: ours ? 'earlier' : 'somebody',
       ofSource: ours,
-      fate: { seconds, end, odd: false, listedAfter: 0 },
+      fate: plain(ends[kind] ?? 'Available', kind === 'earlier copying' ? 40 : 0),
     });
+  }
+
+  private addStranger(region: string, { described, same }: Target['strangers'][number]): void {
+    // Of the same region rather than of another one.
+    const model = this.images
+      .filter(({ maker }) => typeof maker === 'number')
+      .sort((one, other) => Number(one.region === region) - Number(other.region === region))
+      .at(-1);
+    const description = described === 'as ours' ? (model?.description ?? '') : 'mine';
+    const { id } = this.add({
+      region,
+      description: described === 'not' ? '' : description,
+      fate: plain(same ? 'Available' : 'differs'),
+    });
+    this.strike('stranger appears');
+    if (described === 'as ours' && model) this.strike('stranger with our mark appears');
+    this.note(`somebody makes ${id} in ${region}, described as "${described === 'not' ? '' : description}"`);
   }
 
   private add(given: Partial<ModelImage>): ModelImage {
     const now = this.clock.elapsed;
-    const { fate = { seconds: 0, end: 'Available', odd: false, listedAfter: 0 } } = given;
-    const kept = this.scenario.site.description;
+    const { fate = plain('Available') } = given;
+    const { description, lowercases } = this.scenario.site;
+    const name = given.name ?? NAME;
     const image: ModelImage = {
       id: `uimage-${given.maker === 'somebody' || given.maker === undefined ? 'x' : 'c'}${++this.serial}`,
       region: SOURCE_REGION,
       project: this.project(),
-      name: NAME,
       maker: 'somebody',
       asked: true,
       ofSource: false,
+      batch: false,
+      sentAt: now,
       madeAt: now,
       listedAt: now + fate.listedAfter * 1000,
       deleted: null,
       told: 'nothing',
+      edited: false,
       ...given,
       fate,
-      description: (given.description ?? '').slice(0, kept ?? undefined),
+      name: lowercases && given.id !== SOURCE_ID ? name.toLowerCase() : name,
+      // Its own text is as it is.
+      description:
+        given.id === SOURCE_ID
+          ? (given.description ?? '')
+          : (given.description ?? '').slice(0, description ?? undefined),
     };
     this.images.push(image);
-    if (fate.removedAfter !== undefined) {
-      this.clock.after(fate.removedAfter * 1000, () => {
+    const { removedAfter, edited } = fate;
+    if (removedAfter !== undefined) {
+      this.clock.after(removedAfter * 1000, () => {
         if (image.deleted) return;
         this.note(`somebody deletes ${image.id}`);
         this.strike('somebody deletes a copy');
         image.deleted = { at: this.clock.elapsed, by: 'somebody' };
+      });
+    }
+    if (edited !== undefined) {
+      this.clock.after(edited.after * 1000, () => {
+        this.note(`somebody edits the description of ${image.id}: ${edited.how}`);
+        this.strike(`description ${edited.how}`);
+        image.edited = edited.how === 'replaced';
+        image.description = edited.how === 'replaced' ? 'in use' : `${image.description} (in use)`;
       });
     }
     return image;
@@ -221,41 +376,49 @@ export class World {
     { body, timeout, signal }: Parameters<Transport['send']>[0],
   ): Promise<TransportAnswer> {
     signal?.throwIfAborted();
+    const { caller } = process;
     const form = new URLSearchParams(body);
     const action = form.get('Action') ?? '';
+    const isCopy = action === 'CopyCustomImage';
     const serial = (this.counts.get(action) ?? 0) + 1;
     this.counts.set(action, serial);
-    this.onCall(process, action);
     this.countCall();
-    const regions = action === 'CopyCustomImage' ? this.regionsOf(form) : [];
-    if (action === 'CopyCustomImage') this.checkCopy(process, regions);
-    const effect = this.faulty ? this.effectOf(action, serial, form) : null;
+    const regions = isCopy ? this.regionsOf(form) : [];
+    if (isCopy) {
+      process.onCopy();
+      this.checkCopy(caller, regions);
+    }
+    const own = this.faulty ? this.ownEffect(action, form, caller) : null;
+    const effect = own ?? (this.faulty ? this.effectOf(action, serial, form) : null);
     const label = `${action} ${serial} ${form.get('ImageId') ?? (regions.join(',') || (form.get('Region') ?? ''))}`;
     const told = effect ? ` [${describe(effect)}]` : '';
-    this.note(`run ${process.run} ${process.phase}: ${label}${told}`);
-    if (effect) this.count(effect, action);
+    this.note(`run ${caller.number} ${process.phase}: ${label}${told}`);
+    if (effect && effect !== own) this.count(effect, action, caller, form);
 
-    const play = this.play(effect, action, form, process, timeout);
     const sentAt = this.clock.elapsed;
+    const call = { action, form, process, sentAt, effect };
+    const play = this.play(call, timeout);
     try {
       await this.clock.sleep(Math.min(play.answerAfter, timeout), signal);
     } catch (reason) {
-      if (action === 'CopyCustomImage') this.checkPatience(sentAt + play.answerAfter);
+      if (isCopy) this.checkPatience(caller, sentAt + play.answerAfter);
       throw reason;
     }
     if (!process.alive) return new Promise(() => undefined);
     const reply = play.answerAfter >= timeout ? null : play.reply();
     this.noteAnswer(label, reply, effect);
-    if (action === 'CopyCustomImage') this.judgeAnswer(process, regions, effect, reply);
+    if (isCopy) this.judgeAnswer(process, regions, call, reply);
+    else if (action === 'DescribeImage') this.judgeList(call, reply);
+    this.countThrottle(caller, reply);
     if (!reply)
       throw new TransportError({ message: 'broken', advice: 'Try again.' }, effect?.kind !== 'refused');
     return { status: reply.status, headers: { 'x-ucloud-request-uuid': `id-${serial}` }, body: reply.body };
   }
 
   /** An answer that comes within two seconds after a cancel is worth waiting for: it holds an id. */
-  private checkPatience(answerAt: number): void {
+  private checkPatience({ cancelledAt }: Caller, answerAt: number): void {
     this.strike('cancel while a copy is in flight');
-    if (this.cancelledAt !== null && answerAt - this.cancelledAt < 2_000)
+    if (cancelledAt !== null && answerAt - cancelledAt < 2_000)
       this.violate('a cancel does not wait for an answer that was about to come');
   }
 
@@ -270,24 +433,23 @@ export class World {
   }
 
   /** When the call runs, in the cloud; when its answer is there, and which. */
-  private play(
-    effect: Effect | null,
-    action: string,
-    form: URLSearchParams,
-    process: Process,
-    timeout: number,
-  ): { answerAfter: number; reply: () => Reply | null } {
+  private play(call: Call, timeout: number): { answerAfter: number; reply: () => Reply | null } {
+    const { action, form, process, effect } = call;
     const latency = this.scenario.site.latency;
     let result: Reply = { status: 500, body: '' };
     const isCopy = action === 'CopyCustomImage';
     const run = (seconds: number | null, how: ModelImage['told']) => {
       if (seconds === null) return;
-      const regions = isCopy ? this.regionsOf(form) : [];
-      const pending = regions.map((region) => ({ run: process.run, region, refused: how === 'refused' }));
+      const regions = isCopy ? this.regionsOf(form).filter((_, index) => isExecuted(effect, index)) : [];
+      const pending = regions.map((region) => ({
+        caller: process.caller,
+        region,
+        refused: how === 'refused',
+      }));
       for (const one of pending) this.pending.add(one);
       this.clock.after(Math.max(latency / 2, seconds * 1000), () => {
         for (const one of pending) this.pending.delete(one);
-        result = this.execute(action, form, process, effect, how);
+        result = this.execute(call, how);
       });
     };
     const fixed = (status: number, body: string) => ({
@@ -296,11 +458,19 @@ export class World {
     });
     switch (effect?.kind) {
       case undefined:
+        run(0, 'id');
+        return { answerAfter: latency, reply: () => result };
       case 'blink':
         run(0, 'id');
         return {
           answerAfter: latency,
-          reply: () => (effect ? { status: 200, body: ok(action, { ImageSet: [], TotalCount: 0 }) } : result),
+          reply: () => ({ status: 200, body: ok(action, { ImageSet: [], TotalCount: 0 }) }),
+        };
+      case 'unwhole':
+        run(0, 'id');
+        return {
+          answerAfter: latency,
+          reply: () => this.unwhole(result, effect.how, call),
         };
       case 'slow':
         run(effect.seconds / 2, 'id');
@@ -318,11 +488,12 @@ export class World {
         return fixed(effect.status, '<html>out of order</html>');
       case 'code': {
         const clear = FINAL.has(effect.code) || REFUSED.has(effect.code);
-        run(effect.executed, clear ? 'refused' : 'unclear');
-        return fixed(
-          200,
-          JSON.stringify({ RetCode: effect.code, Action: `${action}Response`, Message: 'as told' }),
-        );
+        // Only a batch may have run in part when it is refused for good, and not for what strikes every call alike.
+        const mayRun =
+          !FINAL.has(effect.code) ||
+          (isCopy && this.regionsOf(form).length > 1 && OF_A_REGION.includes(effect.code));
+        if (mayRun) run(effect.executed, clear ? 'refused' : 'unclear');
+        return fixed(200, refusal(action, effect.code));
       }
       case 'garbage':
         run(effect.executed, 'unclear');
@@ -331,7 +502,10 @@ export class World {
         run(0, 'unclear');
         return {
           answerAfter: latency,
-          reply: () => ({ ...result, body: result.body.slice(0, Math.max(1, result.body.length - 9)) }),
+          reply: () => ({
+            status: result.status,
+            body: result.body.slice(0, Math.max(1, result.body.length - 9)),
+          }),
         };
       case 'partial':
         run(0, 'id');
@@ -339,7 +513,7 @@ export class World {
     }
   }
 
-  private count(effect: Effect, action: string): void {
+  private count(effect: Effect, action: string, caller: Caller, form: URLSearchParams): void {
     const short = { CopyCustomImage: 'copy', TerminateCustomImage: 'delete' }[action] ?? 'read';
     const executed =
       'executed' in effect && short !== 'read'
@@ -353,7 +527,71 @@ export class World {
       effect.kind === 'http' ? (effect.status >= 500 ? '5xx' : String(effect.status)) : effect.kind;
     this.strike(`${short} ${kind}${executed}`);
     if (effect.kind === 'code' && short === 'copy') this.strike(`copy code ${effect.code}${executed}`);
-    if (isHard(effect, action)) this.hard++;
+    const code = effect.kind === 'code' ? effect.code : 0;
+    if (short === 'delete') {
+      caller.deletes.faults++;
+      if (DECISIVE.has(code) || code === 295) caller.deletes.hard = true;
+    } else caller.faults++;
+    const isSure = effect.kind === 'refused' || (effect.kind === 'http' && effect.status < 500);
+    if (short !== 'copy' || isSure || FINAL.has(code) || REFUSED.has(code)) caller.disturbed = true;
+    for (const region of this.struckForGood(effect, action, caller, form)) caller.hard.add(region);
+  }
+
+  /** Regions that may fail by right after this. */
+  private struckForGood(effect: Effect, action: string, caller: Caller, form: URLSearchParams): string[] {
+    const code = effect.kind === 'code' ? effect.code : null;
+    const page = effect.kind === 'http' && effect.status < 500 && ![408, 429].includes(effect.status);
+    if (action === 'CopyCustomImage') {
+      const regions = this.regionsOf(form);
+      if (page) return regions;
+      if (code === null || (!FINAL.has(code) && code !== 8962)) return [];
+      // The single calls after it decide.
+      if (regions.length > 1 && (OF_A_REGION.includes(code) || code === 8962)) return [];
+      return regions.length > 1 ? ['*'] : regions;
+    }
+    if (action !== 'DescribeImage') return [];
+    const region = form.get('Region') ?? '';
+    const final = code !== null && !PASSING_READS.includes(code);
+    if (!page && !final) return [];
+    if (this.isReadOfSource(form)) return ['*'];
+    const isCheck = form.get('ImageId') === null && caller.readAt(region) < 0 && caller.copies === 0;
+    // What strikes every call alike may stop the whole.
+    if (isCheck) return OF_A_REGION.includes(code ?? 0) || code === 4711 || page ? [region] : ['*'];
+    return code !== null && DECISIVE.has(code) ? [region] : [];
+  }
+
+  private isReadOfSource(form: URLSearchParams): boolean {
+    const project = form.get('ProjectId') ?? SOURCE_PROJECT;
+    const id = form.get('ImageId');
+    return (
+      form.get('Region') === SOURCE_REGION && project === SOURCE_PROJECT && (id === null || id === SOURCE_ID)
+    );
+  }
+
+  /** What the site does to any such call for a while. */
+  private ownEffect(action: string, form: URLSearchParams, caller: Caller): Effect | null {
+    const region = form.get('Region') ?? '';
+    const now = this.clock.elapsed;
+    const { outage } = this.scenario;
+    const isRead = action !== 'CopyCustomImage' && action !== 'TerminateCustomImage';
+    const isOut = outage && now >= outage.at * 1000 && now < (outage.at + outage.seconds) * 1000;
+    if (isOut && (isRead || !outage.reads)) {
+      this.strike(`outage: ${outage.how}`);
+      caller.disturbed = true;
+      caller.hard.add('*');
+      return outage.how === 'connection'
+        ? { kind: 'refused' }
+        : { kind: 'code', code: 153, executed: null, mask: 0 };
+    }
+    const unlisted = this.targets().find((target) => target.region === region)?.unlisted;
+    const isList = action === 'DescribeImage' && form.get('ImageId') === null && !this.isReadOfSource(form);
+    if (!unlisted || !isList || now >= unlisted.seconds * 1000) return null;
+    this.strike('region that cannot be listed');
+    caller.disturbed = true;
+    caller.hard.add(region);
+    return unlisted.how === 'html'
+      ? { kind: 'garbage', executed: null }
+      : { kind: 'code', code: unlisted.how, executed: null, mask: 0 };
   }
 
   private effectOf(action: string, serial: number, form: URLSearchParams): Effect | null {
@@ -364,13 +602,14 @@ export class World {
     const effect = this.scenario.faults.find(matches)?.effect ?? null;
     if (!effect) return null;
     if (effect.kind === 'partial' && action !== 'CopyCustomImage') return null;
+    if (effect.kind === 'unwhole' && action !== 'DescribeImage') return null;
     if (
       effect.kind === 'blink' &&
       (action !== 'DescribeImage' || !form.get('ImageId') || form.get('ImageId') === SOURCE_ID)
     )
       return null;
     // It says that the image is gone, which is no fault but a lie.
-    if (effect.kind === 'code' && effect.code === 8956 && action === 'TerminateCustomImage') return null;
+    if (effect.kind === 'code' && effect.code === 8956 && action !== 'CopyCustomImage') return null;
     // It would be true: the target is the source.
     if (effect.kind === 'code' && effect.code === 8962 && this.regionsOf(form).includes(SOURCE_REGION))
       return null;
@@ -385,50 +624,97 @@ export class World {
     return [form.get('TargetRegion') ?? form.get('Region') ?? ''];
   }
 
-  /** A copy must not be sent where an earlier one of the run is, or is about to be, unless that one was refused. */
-  private checkCopy(process: Process, regions: string[]): void {
-    this.copyCalls++;
+  /** A copy must not be sent where one of this step is, or may be, unless that could not be known. */
+  private checkCopy(caller: Caller, regions: string[]): void {
+    const now = this.clock.elapsed;
+    caller.copies++;
+    if (now >= caller.deadline) this.violate(`CopyCustomImage is sent after the timeout`);
+    if (caller.cancelledAt !== null) this.violate('CopyCustomImage is sent after the cancel');
     for (const region of regions) {
+      if (caller.readAt(region) < 0)
+        this.violate(`CopyCustomImage is sent for ${region}, which could not be listed`);
+      const since = caller.refused.get(region);
+      if (since !== undefined && caller.readAt(region) < since)
+        this.violate(
+          `CopyCustomImage is sent for ${region} without a look behind the batch that was refused`,
+        );
+      if ((caller.unclear.get(region) ?? 0) >= 4)
+        this.violate(`CopyCustomImage is sent for ${region} after four unclear answers`);
       const image = this.images.find(
         (other) =>
-          other.maker === process.run &&
+          other.maker === caller.number &&
           other.region === region &&
           this.isLive(other) &&
-          other.told !== 'refused',
+          (other.told === 'refused'
+            ? caller.readAt(region) >= other.listedAt
+            : other.listedAt <= other.sentAt + SEEN_WITHIN) &&
+          ((this.keepsMarks && !other.edited) || caller.named.has(other.id)),
       );
       if (image)
         this.violate(`CopyCustomImage is sent for ${region} though this run has made ${image.id} there`);
       for (const pending of this.pending) {
-        if (pending.run === process.run && pending.region === region && !pending.refused)
+        if (pending.caller === caller && pending.region === region && !pending.refused)
           this.violate(`CopyCustomImage is sent for ${region} while an earlier one may still be executed`);
       }
+      caller.sends.set(region, (caller.sends.get(region) ?? 0) + 1);
     }
   }
 
-  private judgeAnswer(process: Process, regions: string[], effect: Effect | null, reply: Reply | null): void {
-    let body: {
-      RetCode?: number;
-      TargetImageId?: string;
-      Infos?: { TargetRegion: string; TargetImageId: string }[];
-    } = {};
-    try {
-      body = JSON.parse(reply?.body ?? '{}');
-    } catch {}
+  private judgeAnswer(
+    { caller, onIds }: Process,
+    regions: string[],
+    { effect }: Call,
+    reply: Reply | null,
+  ): void {
+    const body = parse(reply?.body);
     const made = body.RetCode === 0 && reply?.status === 200;
     const ids = made
       ? [body.TargetImageId ?? '', ...(body.Infos ?? []).map((info) => info.TargetImageId)]
       : [];
     const known = ids.filter((id) => id !== '');
-    if (known.length > 0) this.onIds(process, known);
+    for (const id of known) {
+      caller.answered.add(id);
+      if (regions.length === 1 || body.Infos?.length) caller.named.add(id);
+    }
+    caller.answeredAt = this.clock.elapsed;
+    if (known.length > 0) onIds(known);
+    const code = body.RetCode ?? 0;
+    const isRefusal = FINAL.has(code) || REFUSED.has(code);
+    if (regions.length > 1 && (OF_A_REGION.includes(code) || code === 8962)) {
+      for (const region of regions) caller.refused.set(region, this.clock.elapsed);
+    }
     const sure =
+      isRefusal ||
       effect?.kind === 'refused' ||
-      (body.RetCode !== undefined && (FINAL.has(body.RetCode) || REFUSED.has(body.RetCode)));
+      (reply !== null && reply.status >= 400 && reply.status < 500 && reply.status !== 408);
     for (const region of regions) {
       const named =
         body.Infos?.some((info) => info.TargetRegion === region && info.TargetImageId) ||
         (regions.length === 1 && body.TargetImageId);
-      if (!sure && !(made && named)) this.unclear.add(region);
+      if (!sure && !(made && named)) caller.unclear.set(region, (caller.unclear.get(region) ?? 0) + 1);
     }
+  }
+
+  private judgeList({ form, process: { caller }, sentAt }: Call, reply: Reply | null): void {
+    if (form.get('ImageId') !== null) return;
+    const region = form.get('Region') ?? '';
+    const own = form.get('ProjectId') ?? SOURCE_PROJECT;
+    if (own !== this.project()) return;
+    const listing: Listing = caller.lists.get(region) ?? {
+      startedAt: 0,
+      wholeAt: Number.NEGATIVE_INFINITY,
+      failed: false,
+    };
+    caller.lists.set(region, listing);
+    if (Number(form.get('Offset') ?? 0) === 0) listing.startedAt = sentAt;
+    const isTrue = reply?.status === 200 && codeOf(reply.body) === 0 && reply.whole !== undefined;
+    listing.failed = !isTrue;
+    if (!listing.failed && reply?.whole) listing.wholeAt = listing.startedAt + this.scenario.site.latency / 2;
+  }
+
+  private countThrottle(caller: Caller, reply: Reply | null): void {
+    const isThrottle = reply?.status === 429 || codeOf(reply?.body) === 153;
+    caller.throttledSince = isThrottle ? (caller.throttledSince ?? this.clock.elapsed) : null;
   }
 
   /** More than so many calls within a minute are a loop without a pause. */
@@ -443,21 +729,20 @@ export class World {
     }
   }
 
-  private execute(
-    action: string,
-    form: URLSearchParams,
-    process: Process,
-    effect: Effect | null,
-    how: ModelImage['told'],
-  ): Reply {
-    const answer = (fields: object) => ({ status: 200, body: ok(action, fields) });
-    const refuse = (code: number) => ({
-      status: 200,
-      body: JSON.stringify({ RetCode: code, Action: `${action}Response`, Message: 'no' }),
-    });
+  private execute(call: Call, how: ModelImage['told']): Reply {
+    const { action, form } = call;
     if (this.isThrottled()) {
       this.strike('throttled by the site');
-      return refuse(153);
+      return { status: 200, body: refusal(action, 153) };
+    }
+    const answer = (fields: object) => ({ status: 200, body: ok(action, fields) });
+    const refuse = (code: number) => ({ status: 200, body: refusal(action, code) });
+    if (action === 'DescribeImage') return this.describe(form, answer, refuse);
+    if (action === 'TerminateCustomImage') return this.terminate(call, answer, refuse);
+    if (action === 'CopyCustomImage') return this.copy(call, how, answer, refuse);
+    if (this.scenario.site.denies) {
+      this.strike('lists of regions and projects denied');
+      return refuse(299);
     }
     if (action === 'GetRegion') {
       const regions = [...new Set([SOURCE_REGION, ...REGIONS])];
@@ -465,18 +750,12 @@ export class World {
         Regions: regions.map((Region) => ({ Region, Zone: `${Region}-01`, IsDefault: false })),
       });
     }
-    if (action === 'GetProjectList') {
-      return answer({
-        ProjectSet: [
-          { ProjectId: SOURCE_PROJECT, ProjectName: 'build', IsDefault: true },
-          { ProjectId: TARGET_PROJECT, ProjectName: 'prod', IsDefault: false },
-        ],
-      });
-    }
-    const project = form.get('ProjectId') ?? SOURCE_PROJECT;
-    if (action === 'DescribeImage') return this.describe(form, project, answer, refuse);
-    if (action === 'TerminateCustomImage') return this.terminate(form, project, process, answer, refuse);
-    return this.copy(form, process, effect, how, answer, refuse);
+    return answer({
+      ProjectSet: [
+        { ProjectId: SOURCE_PROJECT, ProjectName: 'build', IsDefault: true },
+        { ProjectId: TARGET_PROJECT, ProjectName: 'prod', IsDefault: false },
+      ],
+    });
   }
 
   private isThrottled(): boolean {
@@ -491,55 +770,98 @@ export class World {
 
   private describe(
     form: URLSearchParams,
-    project: string,
     answer: (fields: object) => Reply,
     refuse: (code: number) => Reply,
   ): Reply {
+    const found = this.shownTo(form);
+    const { page, total, newestFirst, missingIsAnError } = this.scenario.site;
+    if (newestFirst) found.reverse();
+    if (form.get('ImageId') !== null && found.length === 0 && missingIsAnError) return refuse(8956);
+    const offset = Number(form.get('Offset') ?? 0);
+    const rows = found.slice(offset, offset + Math.min(page, Number(form.get('Limit') ?? 20)));
+    const reply = answer({
+      ...(total ? { TotalCount: found.length } : {}),
+      ImageSet: rows.map((image) => this.row(image)),
+    });
+    return { ...reply, whole: offset + rows.length >= found.length };
+  }
+
+  private shownTo(form: URLSearchParams): ModelImage[] {
     const id = form.get('ImageId');
-    const found = this.images.filter(
+    const project = form.get('ProjectId') ?? SOURCE_PROJECT;
+    return this.images.filter(
       (image) =>
         image.region === form.get('Region') &&
         image.project === project &&
-        this.isListed(image) &&
-        (id === null || image.id === id),
+        (id === null || image.id === id) &&
+        this.isShown(image, id !== null),
     );
-    if (this.scenario.site.newestFirst) found.reverse();
-    if (id !== null && found.length === 0 && this.scenario.site.missingIsAnError) return refuse(8956);
-    const { page, total } = this.scenario.site;
-    const offset = Number(form.get('Offset') ?? 0);
-    const rows = found.slice(offset, offset + Math.min(page, Number(form.get('Limit') ?? 20)));
-    return answer({
-      ...(total ? { TotalCount: found.length } : {}),
-      ImageSet: rows.map((image) => ({
-        ImageId: image.id,
-        ImageName: image.name,
-        ImageDescription: image.description,
-        ImageType: 'Custom',
-        State: this.stateOf(image),
-        OsType: 'Linux',
-        OsName: image.fate.end === 'differs' ? 'CentOS 7' : 'Ubuntu 24.04',
-        ImageSize: 40,
-        Features: ['CloudInit'],
-        CreateTime: Math.floor((this.clock.start + image.madeAt) / 1000),
-      })),
-    });
+  }
+
+  private row(image: ModelImage): object {
+    const { states } = this.scenario.site;
+    const state = this.stateOf(image);
+    const { sizeless, end } = image.fate;
+    const hasNoSize = sizeless === 'always' || (sizeless === 'at first' && state !== 'Available');
+    if (hasNoSize) this.strike('size of 0');
+    if (states === 'UnAvailable' && state === 'Unavailable') this.strike('UnAvailable');
+    return {
+      ImageId: image.id,
+      ImageName: image.name,
+      ImageDescription: image.description,
+      ImageType: 'Custom',
+      State:
+        states === 'lower case'
+          ? state.toLowerCase()
+          : states === 'UnAvailable' && state === 'Unavailable'
+            ? states
+            : state,
+      OsType: 'Linux',
+      OsName: end === 'differs' ? 'CentOS 7' : 'Ubuntu 24.04',
+      ImageSize: hasNoSize ? 0 : 40,
+      Features: ['CloudInit'],
+      CreateTime: Math.floor((this.clock.start + image.madeAt) / 1000),
+    };
+  }
+
+  /** Rows are missing from a page, and the total tells it; or there are no rows at all. */
+  private unwhole(result: Reply, how: 'empty' | 'rows' | 'no set', { action, form }: Call): Reply {
+    const { RetCode, ImageSet = [] } = parse(result.body);
+    if (RetCode !== 0) return result;
+    if (how === 'no set') return { status: 200, body: ok(action, {}) };
+    // Where nothing is, nothing is missing.
+    if (ImageSet.length === 0) return result;
+    const TotalCount = this.shownTo(form).length;
+    return {
+      status: 200,
+      body: ok(action, { TotalCount, ImageSet: how === 'empty' ? [] : ImageSet.slice(0, -1) }),
+    };
   }
 
   private terminate(
-    form: URLSearchParams,
-    project: string,
-    process: Process,
+    { form, process: { caller, phase } }: Call,
     answer: (fields: object) => Reply,
     refuse: (code: number) => Reply,
   ): Reply {
     const id = form.get('ImageId') ?? '';
+    const project = form.get('ProjectId') ?? SOURCE_PROJECT;
     const image = this.images.find(
       (other) => other.id === id && other.region === form.get('Region') && other.project === project,
     );
-    if (image && image.maker !== process.run)
+    // Somebody who copies a mark gives it away.
+    const isMine =
+      image?.maker === caller.number ||
+      (image?.maker === 'somebody' &&
+        caller.mark !== null &&
+        image.description.includes(` by ${caller.mark}`));
+    if (image && !isMine)
       this.violate(
-        `${id} is deleted by run ${process.run}, but ${image.maker === 'somebody' ? 'somebody else' : image.maker === 'earlier' ? 'an earlier run' : `run ${image.maker}`} made it`,
+        `${id} is deleted by run ${caller.number}, but ${image.maker === 'somebody' ? 'somebody else' : image.maker === 'earlier' ? 'an earlier run' : `run ${image.maker}`} made it`,
       );
+    if (this.scenario.site.locked) {
+      this.strike('delete refused by the lock');
+      return refuse(295);
+    }
     if (!image || image.deleted) return refuse(8956);
     const { refusal } = this.scenario.site;
     const busy = ['Copying', 'Making', 'Syncing'].includes(this.stateOf(image));
@@ -547,54 +869,77 @@ export class World {
       this.strike('delete refused while copying');
       return refuse(refusal.code);
     }
-    this.checkDeletion(image, process);
+    if (image.maker === caller.number) this.checkDeletion(image, caller, phase);
     image.deleted = { at: this.clock.elapsed, by: 'us' };
     this.strike('an image of the run is deleted');
     return answer({});
   }
 
-  /** Without rollback only doubles and images in places that nobody wanted are deleted. */
-  private checkDeletion(image: ModelImage, { run, phase }: Process): void {
-    const { rollback } = this.scenario.runs[run] ?? { rollback: 'never' };
+  /** Without rollback only doubles of what is kept, and images in places that nobody wanted, are deleted. */
+  private checkDeletion(image: ModelImage, caller: Caller, phase: Process['phase']): void {
+    const { rollback, ifExists, wait } = caller.settings;
     if (rollback !== 'never') return;
+    const now = this.clock.elapsed;
     // When it was last listed. What broke since then could not be known: a delete that is refused is repeated for 30 s.
-    const asListed = this.clock.elapsed - 30_000 - 2 * this.scenario.site.latency;
-    const twin = this.images.some(
-      (other) =>
-        other !== image &&
-        other.maker === run &&
-        other.region === image.region &&
-        this.isLive(other, asListed),
-    );
+    const asListed = now - 30_000 - 2 * this.scenario.site.latency;
+    // A sound one is not given up for one of which that is not known yet.
+    const mustBeSound = wait && now < caller.deadline && this.isSound(image, asListed);
+    const twin = this.images.find((other) => {
+      const isCopy = other.ofSource || (this.isMarked(other) && this.isOlder(other, image));
+      const isOld = ifExists === 'copy' && other.madeAt < caller.startedAt;
+      if (other === image || other.region !== image.region || !isCopy || isOld) return false;
+      if (other.id === SOURCE_ID) return false;
+      const last = Math.min(asListed, other.deleted?.at ?? asListed);
+      const there = {
+        ...other,
+        deleted: other.deleted && other.deleted.at <= asListed ? other.deleted : null,
+      };
+      if (mustBeSound) return this.isSound(there) || this.isSound(there, last);
+      const isWrong = other.fate.end === 'differs' && this.stateOf(other, asListed) === 'Available';
+      return this.isLive(there, asListed) && !isWrong;
+    });
     if (phase === 'post' || (image.asked && !twin))
-      this.violate(`${image.id} is deleted without rollback, and is no double`);
+      this.violate(`${image.id} is deleted without rollback, and is no double of one that is sound`);
   }
 
   private copy(
-    form: URLSearchParams,
-    process: Process,
-    effect: Effect | null,
+    call: Call,
     how: ModelImage['told'],
     answer: (fields: object) => Reply,
     refuse: (code: number) => Reply,
   ): Reply {
-    const project = form.get('TargetProjectId') ?? '';
+    const { form, process, effect } = call;
+    const { batch, midway, answersRefusal, answersOne } = this.scenario.site;
     const asked = this.regionsOf(form);
     const isBatch = form.has('TargetRegionList.0');
-    const ignored = isBatch && !this.scenario.site.batch;
+    const ignored = isBatch && !batch;
     const regions = ignored ? [SOURCE_REGION] : asked;
     if (form.get('SourceImageId') !== SOURCE_ID) return refuse(8956);
-    if (project === SOURCE_PROJECT && regions.includes(SOURCE_REGION)) return refuse(8962);
+    const codes = regions.map((region) => this.refusalOf(region));
+    const bad = codes.findIndex((code) => code !== null);
+    const code = codes[bad] ?? null;
+    if (code !== null) {
+      this.strike(isBatch ? 'batch refused for one region' : 'copy refused for its region');
+      if (!isBatch || ignored) return refuse(code);
+    }
+    const refusesAll = code !== null && answersRefusal === 'code';
     const dropped = effect?.kind === 'partial' ? regions[effect.which % regions.length] : undefined;
     const infos: { TargetRegion: string; TargetImageId: string; TaskId: string }[] = [];
-    for (const region of regions) {
+    for (const [index, region] of regions.entries()) {
+      const isReached = !refusesAll || midway === 'others' || (midway === 'before' && index < bad);
+      if (codes[index] !== null) {
+        if (answersRefusal === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
+        continue;
+      }
+      if (!isReached || !isExecuted(effect, index)) continue;
+      if (refusesAll) this.strike('refused batch executed in part');
       const gap = region === dropped && effect?.kind === 'partial' ? effect : null;
-      const make = () =>
-        this.make(form, region, project, process.run, gap ? 'unclear' : how, asked.includes(region));
+      const told = refusesAll ? 'refused' : gap ? 'unclear' : how;
+      const make = () => this.make(call, region, told, asked.includes(region), asked.length > 1);
       let id = '';
       if (!gap || gap.executed === 0) id = make().id;
       else if (gap.executed !== null) {
-        const pending = { run: process.run, region, refused: false };
+        const pending = { caller: process.caller, region, refused: false };
         this.pending.add(pending);
         this.clock.after(gap.executed * 1000, () => {
           this.pending.delete(pending);
@@ -604,32 +949,42 @@ export class World {
       if (gap?.empty) infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
       else if (!gap) infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
     }
-    if (isBatch && !ignored && !this.scenario.site.answersOne) return answer({ Infos: infos });
+    if (refusesAll) return refuse(code);
+    if (isBatch && !ignored && !answersOne) return answer({ Infos: infos });
     if (isBatch && !ignored) this.strike('batch answered as one copy');
     return answer(infos[0] ? { TargetImageId: infos[0].TargetImageId, TaskId: infos[0].TaskId } : {});
   }
 
+  /** The code with which every copy to this region is refused. */
+  refusalOf(region: string): number | null {
+    if (this.isSource(region)) return 8962;
+    return this.targets().find((target) => target.region === region)?.refuses ?? null;
+  }
+
   private make(
-    form: URLSearchParams,
+    { form, process: { caller }, sentAt }: Call,
     region: string,
-    project: string,
-    run: number,
     told: ModelImage['told'],
     asked: boolean,
+    batch: boolean,
   ): ModelImage {
     const serial = this.copiesIn.get(region) ?? 0;
     this.copiesIn.set(region, serial + 1);
     const fates = this.targets().find((target) => target.region === region)?.fates ?? [];
     const fate = fates[Math.min(serial, fates.length - 1)];
+    const description = form.get('TargetImageDescription') ?? '';
+    caller.mark ??= / by ([^\s\]]+)/.exec(description)?.[1] ?? null;
     const image = this.add({
       region,
-      project,
+      project: form.get('TargetProjectId') ?? '',
       name: form.get('TargetImageName') ?? '',
-      description: form.get('TargetImageDescription') ?? '',
-      maker: run,
+      description,
+      maker: caller.number,
       ofSource: true,
       asked,
+      batch,
       told,
+      sentAt,
       ...(fate ? { fate } : {}),
     });
     this.strike('image made');
@@ -638,24 +993,49 @@ export class World {
   }
 }
 
+function plain(end: Fate['end'], seconds = 0): Fate {
+  return { seconds, end, odd: false, listedAfter: 0, sizeless: 'never' };
+}
+
+/** Whether the region at this place of a list is executed. */
+function isExecuted(effect: Effect | null, index: number): boolean {
+  return effect?.kind !== 'code' || ((effect.mask >> index) & 1) === 1;
+}
+
+function parse(body = ''): {
+  RetCode?: number;
+  TargetImageId?: string;
+  Infos?: { TargetRegion: string; TargetImageId: string }[];
+  ImageSet?: object[];
+} {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return {};
+  }
+}
+
+/** Without reading the whole of a list. */
+function codeOf(body = ''): number | null {
+  const [, code] = /^\{"RetCode":(\d+)/.exec(body) ?? [];
+  return code === undefined ? null : Number(code);
+}
+
 function ok(action: string, fields: object): string {
   return JSON.stringify({ RetCode: 0, Action: `${action}Response`, ...fields });
 }
 
-/** An effect after which a promotion may fail by right. */
-function isHard(effect: Effect, action: string): boolean {
-  if (effect.kind === 'http') return effect.status < 500 && effect.status !== 429;
-  if (effect.kind !== 'code' || action.startsWith('Get')) return false;
-  return action === 'CopyCustomImage'
-    ? FINAL.has(effect.code) || effect.code === 8962
-    : !PASSING_READS.has(effect.code);
+function refusal(action: string, code: number): string {
+  return JSON.stringify({ RetCode: code, Action: `${action}Response`, Message: 'as told' });
 }
 
-export function fateWords({ seconds, end, odd, listedAfter, removedAfter }: Fate): string {
+export function fateWords({ seconds, end, odd, listedAfter, removedAfter, sizeless, edited }: Fate): string {
   return [
     `${end} after ${seconds} s`,
     ...(odd ? ['meanwhile in a state nobody knows'] : []),
     ...(listedAfter > 0 ? [`listed after ${listedAfter} s`] : []),
+    ...(sizeless === 'never' ? [] : [`without a size ${sizeless}`]),
+    ...(edited ? [`its description ${edited.how} after ${edited.after} s`] : []),
     ...(removedAfter === undefined ? [] : [`deleted by somebody after ${removedAfter} s`]),
   ].join(', ');
 }
@@ -676,8 +1056,11 @@ export function describe(effect: Effect): string {
       return `hangs${run}`;
     case 'http':
       return `HTTP ${effect.status}${effect.status >= 500 ? run : ''}`;
-    case 'code':
-      return `RetCode ${effect.code}${run}`;
+    case 'code': {
+      const places = [0, 1, 2, 3, 4].filter((place) => isExecuted(effect, place));
+      const some = places.length < 5 && effect.executed !== null;
+      return `RetCode ${effect.code}${run}${some ? `, of a batch only at ${places.join(', ') || 'no place'}` : ''}`;
+    }
     case 'garbage':
       return `answers garbage${run}`;
     case 'truncated':
@@ -688,5 +1071,9 @@ export function describe(effect: Effect): string {
       return `answers after ${effect.seconds} s`;
     case 'blink':
       return 'answers an empty list';
+    case 'unwhole':
+      return effect.how === 'no set'
+        ? 'answers without ImageSet'
+        : `answers a list without ${effect.how === 'rows' ? 'its last row' : 'rows'}, and the true total`;
   }
 }
