@@ -11,12 +11,23 @@ export interface Plan {
   warnings: Problem[];
   /** Reasons not to begin. */
   problems: Problem[];
+  /** How many custom images the target regions hold; empty when none could be listed. */
+  census: string;
 }
+
+/** From so many on: the vendor's quotas of a region are 10 and 30 custom images. */
+const NEAR_QUOTA = 9;
 
 /** Decides, for each target, whether to copy, to adopt or to leave alone. Changes nothing. `now` in Unix milliseconds. */
 export function plan(order: Order, findings: Findings, now: number): Plan {
   const { source } = findings;
-  const result: Plan = { places: [], warnings: warningsOf(source, now), problems: [] };
+  const full = [...findings.held].filter(([, images]) => images.length >= NEAR_QUOTA);
+  const result: Plan = {
+    places: [],
+    warnings: [...warningsOf(source, now), ...(full.length > 0 ? [nearQuota(full)] : [])],
+    problems: [],
+    census: censusOf(findings),
+  };
   const name = order.target.name ?? source.ImageName;
   if (!name) {
     result.problems.push({
@@ -103,6 +114,22 @@ function whyCopy(place: Place, held: Image[], known: Image[], named: Image[], us
 
 function ids(images: Image[]): string {
   return images.map(({ ImageId }) => ImageId).join(', ');
+}
+
+function censusOf({ held }: Findings): string {
+  if (held.size === 0) return '';
+  return `Custom images in the target project before this run: ${countsOf([...held])}.`;
+}
+
+function countsOf(held: [string, Image[]][]): string {
+  return held.map(([region, images]) => `${region} ${images.length}`).join(', ');
+}
+
+function nearQuota(full: [string, Image[]][]): Problem {
+  return {
+    message: `Near the quota of custom images: ${countsOf(full)}. The vendor's quota of a region is 10 (Guangdong, Hong Kong, California) or 30 (Beijing 2, Ulanqab, Shanghai 2); when it is used up, every copy there fails (RetCode 8095).`,
+    advice: 'Delete old copies with the action prune, or ask the vendor to raise the quota.',
+  };
 }
 
 function keepsItsName(region: string, source: Image): Problem {

@@ -61,6 +61,7 @@ async function run(
   places.push(...planned.places);
   const run = newRun({ ...context, startedAt, findings, places });
   report({ type: 'plan', source: findings.source, copies: copiesOf(run), dryRun: order.dryRun });
+  if (planned.census) report({ type: 'notice', message: planned.census });
   for (const place of places) takeIn(run, place);
   if (order.dryRun) return;
   report({ type: 'ids', copies: copiesOf(run) });

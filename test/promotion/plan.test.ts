@@ -45,6 +45,19 @@ describe('a target that holds nothing of ours', () => {
     expect([warnings, problems]).toEqual([[], []]);
   });
 
+  it('is counted, and near the quota there is a warning', () => {
+    const others = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({ ImageId: `uimage-x${at}`, ImageName: 'other' }));
+    const few = planFor({ regions: ['hk', 'sg'] }, { hk: others(8), sg: [] });
+    expect(few.census).toBe('Custom images in the target project before this run: hk 8, sg 0.');
+    expect(few.warnings).toEqual([]);
+    const { message, advice } = only(planFor({}, { hk: others(9) }).warnings);
+    expect(message).toMatch(
+      /^Near the quota of custom images: hk 9\. The vendor's quota of a region is 10 .* or 30 /,
+    );
+    expect(advice).toContain('the action prune');
+  });
+
   it('is to be copied to under the name that was ordered', () => {
     expect(only(planFor({ target: { name: 'web' } }).copies).name).toBe('web');
   });

@@ -621,7 +621,14 @@ it('tells the plan first, then what is adopted, that a copy is sent, its ids, it
   scenario.cloud.fault('GetRegion', fails(299));
   await scenario.promote();
   const kinds = scenario.events.map(({ type }) => type);
-  expect([...new Set(kinds)].slice(0, 5)).toEqual(['warning', 'plan', 'state', 'ids', 'submitting']);
+  expect([...new Set(kinds)].slice(0, 6)).toEqual([
+    'warning',
+    'plan',
+    'notice',
+    'state',
+    'ids',
+    'submitting',
+  ]);
   expect(scenario.of('ids')[0]?.copies[1]?.imageId).toBe('uimage-old-sg');
   expect(kinds.at(-1)).toBe('ids');
 });
