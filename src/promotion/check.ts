@@ -17,13 +17,24 @@ export interface Findings {
   unreadable: Map<string, Problem>;
 }
 
-type Asked<T> = { ok: true; value: T } | { ok: false; error: CloudError };
+export type Asked<T> = { ok: true; value: T } | { ok: false; error: CloudError };
+
+/** What one round trip tells. */
+export interface Survey {
+  source: Image;
+  /** The source's project, when it is known: given, or the default one of GetProjectList. */
+  sourceProject: string | null;
+  regions: Asked<Region[]>;
+  projects: Asked<ProjectList>;
+  /** Of each target region the custom images in the target project. */
+  listings: [string, Asked<Image[]>][];
+}
 
 /** Reads everything in one round trip. Throws Stopped with every reason to fail that can be known before a copy. */
-export async function check(context: Context): Promise<Findings> {
+export async function survey(context: Context): Promise<Survey> {
   const { order, cloud } = context;
   const { source, target } = order;
-  const targets = [...new Set([...target.regions, ...(target.optionalRegions ?? [])])];
+  const targets = targetsOf(order);
   const [regions, projects, candidates, listings] = await Promise.all([
     ask(cloud.getRegions(reading(context))),
     ask(cloud.getProjects(reading(context))),
@@ -47,27 +58,32 @@ export async function check(context: Context): Promise<Findings> {
   if (!wrongProjects.has(target.projectId)) failures.push(...commonFailures(listings));
   problems.push(...distinct(failures));
   if (problems.length > 0 || image === null) throw new Stopped(...problems);
-
-  tellUnchecked(context, regions, 'The regions were not checked against GetRegion');
-  tellUnchecked(context, projects, 'The projects were not checked against GetProjectList');
-  const settled = await waitForSource(context, image);
-  // The wait may have been long: what the targets held before it says little.
-  const answers = settled === image ? listings : await list(context, targets);
-  const held = new Map<string, Image[]>();
-  const unreadable = new Map<string, Problem>();
-  for (const [region, answer] of answers) {
-    if (answer.ok) held.set(region, answer.value);
-    else unreadable.set(region, unlisted(region, answer.error));
-  }
   const defaultProject = projects.ok
     ? projects.value.projects.find((project) => project.IsDefault)?.ProjectId
     : undefined;
-  return {
-    source: settled,
-    sourceProject: source.projectId ?? defaultProject ?? null,
-    held,
-    unreadable,
-  };
+  const sourceProject = source.projectId ?? defaultProject ?? null;
+  return { source: image, sourceProject, regions, projects, listings };
+}
+
+/** The survey, and the wait until the source can be copied. */
+export async function check(context: Context): Promise<Findings> {
+  const { source: image, sourceProject, regions, projects, ...found } = await survey(context);
+  tellUnchecked(context, regions, 'The regions were not checked against GetRegion');
+  tellUnchecked(context, projects, 'The projects were not checked against GetProjectList');
+  const source = await waitForSource(context, image);
+  // The wait may have been long: what the targets held before it says little.
+  const listings = source === image ? found.listings : await list(context, targetsOf(context.order));
+  const held = new Map<string, Image[]>();
+  const unreadable = new Map<string, Problem>();
+  for (const [region, answer] of listings) {
+    if (answer.ok) held.set(region, answer.value);
+    else unreadable.set(region, unlisted(region, answer.error));
+  }
+  return { source, sourceProject, held, unreadable };
+}
+
+function targetsOf({ target }: Context['order']): string[] {
+  return [...new Set([...target.regions, ...(target.optionalRegions ?? [])])];
 }
 
 async function list(context: Context, regions: string[]): Promise<[string, Asked<Image[]>][]> {
@@ -103,7 +119,8 @@ function tellUnchecked({ report }: Context, answer: Asked<unknown>, what: string
   report({ type: 'warning', problem: { message, advice } });
 }
 
-async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
+/** For a read whose failure is a finding. */
+export async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
   try {
     return { ok: true, value: await answer };
   } catch (error) {

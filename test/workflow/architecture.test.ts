@@ -7,6 +7,7 @@ import { read } from './step.ts';
 const FOLDERS: Record<string, string> = {
   workflow: 'src',
   promotion: 'src/promotion',
+  verify: 'src/verify',
   prune: 'src/prune',
   cloud: 'src/cloud',
 };

@@ -1,0 +1,115 @@
+import type { Image } from '../cloud/cloud.ts';
+import { byAge } from '../promotion/images.ts';
+import { type Mark, readMark, type Signer } from '../promotion/mark.ts';
+import type { Problem } from '../promotion/model.ts';
+
+import { differences, isAvailable, isPending, isSameName } from '../promotion/verify.ts';
+
+export type Condition = 'available' | 'missing' | 'broken' | 'different' | 'copying' | 'unread';
+
+/** What was found for one target. */
+export interface Judgement {
+  condition: Condition;
+  image: Image | null;
+  problem: Problem | null;
+}
+
+/** The source that the copies are of, as far as it is known: one that was deleted since is compared with nothing. */
+export interface Origin {
+  region: string;
+  imageId: string;
+  image: Image | null;
+}
+
+const PROMOTE = 'Run the promotion: it copies only what is missing.';
+
+/** Looks for the copy of the source under its name among the custom images of its target. */
+export function judgeByMark(
+  images: readonly Image[],
+  origin: Origin,
+  name: string,
+  signer: Signer | undefined,
+): Judgement {
+  const copies = copiesOf(images, origin, signer).sort(byAge);
+  const named = copies.filter(({ ImageName }) => isSameName(ImageName, name));
+  const judged = named.map((image) => judgeImage(image, origin.image));
+  // The oldest sound one, as a promotion reuses it; else the one that is nearest to being sound.
+  for (const condition of ['available', 'copying', 'different', 'broken'] as const) {
+    const found = judged.find((one) => one.condition === condition);
+    if (found) return found;
+  }
+  return { condition: 'missing', image: null, problem: missing(images, copies, origin, name) };
+}
+
+/** Looks for one image by its id. */
+export function judgeById(images: readonly Image[], imageId: string | null, source: Image | null): Judgement {
+  const image = images.find(({ ImageId }) => ImageId === imageId);
+  if (image) return judgeImage(image, source);
+  const message = imageId === null ? 'images-file names no image.' : `The copy ${imageId} does not exist.`;
+  return { condition: 'missing', image: null, problem: { message, advice: PROMOTE } };
+}
+
+/** The target is the source itself. */
+export function judgeSource(source: Image): Judgement {
+  return judgeImage(source, null, 'source');
+}
+
+function judgeImage(image: Image, source: Image | null, what = 'copy'): Judgement {
+  const { ImageId, State } = image;
+  if (isPending(image)) {
+    const state = State === undefined ? 'has no readable state' : `is still ${State}`;
+    const problem = {
+      message: `The ${what} ${ImageId} ${state}.`,
+      advice: 'Wait until it is Available; the promotion, run again, waits for it.',
+    };
+    return { condition: 'copying', image, problem };
+  }
+  if (!isAvailable(image)) {
+    const problem = {
+      message: `The ${what} ${ImageId} is ${State}.`,
+      advice: 'Delete it and run the promotion: it creates another one.',
+    };
+    return { condition: 'broken', image, problem };
+  }
+  const difference = source && differences(source, image);
+  if (difference) {
+    const advice =
+      'Delete it and run the promotion. If the next copy differs too, report both image ids to the vendor.';
+    return { condition: 'different', image, problem: { message: difference.message, advice } };
+  }
+  return { condition: 'available', image, problem: null };
+}
+
+/** Marked as copies of that source, whatever their names are. */
+export function copiesOf(
+  images: readonly Image[],
+  { region, imageId }: Pick<Mark, 'region' | 'imageId'>,
+  signer: Signer | undefined,
+): Image[] {
+  return images.filter(({ ImageDescription }) => {
+    const mark = readMark(ImageDescription, signer);
+    return mark?.region === region && mark.imageId === imageId;
+  });
+}
+
+function missing(
+  images: readonly Image[],
+  copies: readonly Image[],
+  { imageId }: Origin,
+  name: string,
+): Problem {
+  if (copies.length > 0) {
+    const others = copies
+      .map(({ ImageId, ImageName }) => `${ImageId} (${ImageName ?? 'no name'})`)
+      .join(', ');
+    const message = `No copy of ${imageId} is named ${name}; under another name: ${others}.`;
+    return { message, advice: `Correct target-image-name, or run the promotion.` };
+  }
+  const namesakes = images.filter(({ ImageName }) => isSameName(ImageName, name));
+  if (namesakes.length > 0) {
+    const ids = namesakes.map(({ ImageId }) => ImageId).join(', ');
+    const message = `No copy of ${imageId} exists; ${ids} has the name ${name}, but is not marked as its copy.`;
+    return { message, advice: PROMOTE };
+  }
+  return { message: `No copy of ${imageId} exists.`, advice: PROMOTE };
+}

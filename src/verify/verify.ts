@@ -1,0 +1,226 @@
+import type { Clock } from '../cloud/clock.ts';
+import type { Cloud, Image } from '../cloud/cloud.ts';
+import type { CloudError } from '../cloud/errors.ts';
+import { type Asked, ask, survey } from '../promotion/check.ts';
+import { asProblem, bounded, type Context, reading, Stopped } from '../promotion/context.ts';
+import { customImages } from '../promotion/images.ts';
+import { signerOf } from '../promotion/mark.ts';
+import type { Event, ImageRef, Order, Problem } from '../promotion/model.ts';
+import { type Condition, copiesOf, type Judgement, judgeById, judgeByMark, judgeSource } from './judge.ts';
+
+/** An image that should be there. Without an id the file says that its copy has failed, or names none. */
+export interface Expected {
+  region: string;
+  projectId: string;
+  imageId: string | null;
+  name: string | null;
+}
+
+/** What images.json says; it names no source when an old version of the action wrote it. */
+export interface ImagesFile {
+  source: { region: string; projectId: string | null; imageId: string } | null;
+  images: Expected[];
+}
+
+export interface VerifyOrder {
+  /** Source and targets, as for a promotion; with a file the optional regions and the times alone. */
+  promotion: Order;
+  file: ImagesFile | null;
+}
+
+export interface Target {
+  readonly region: string;
+  readonly projectId: string;
+  readonly name: string | null;
+  /** Its failure is a warning. */
+  readonly optional: boolean;
+  readonly imageId: string | null;
+  readonly state: string | null;
+  readonly condition: Condition;
+  readonly problem: Problem | null;
+}
+
+export interface Verification {
+  status: 'available' | 'incomplete';
+  source: Image | null;
+  targets: Target[];
+  /** Copies of the source in regions that nobody asked for. */
+  extra: ImageRef[];
+  ended: 'complete' | 'stopped' | 'cancelled';
+  /** What stopped the whole. */
+  problems: Problem[];
+}
+
+export type VerifyEvent =
+  /** Known after one round trip; the search for copies in other regions is still to come. */
+  { type: 'verdict'; verification: Verification } | Extract<Event, { type: 'notice' | 'warning' }>;
+
+export interface VerifyContext {
+  order: VerifyOrder;
+  cloud: Cloud;
+  clock: Clock;
+  report: (event: VerifyEvent) => void;
+  /** Aborted when the step is cancelled. */
+  signal: AbortSignal;
+}
+
+/** Reads, judges, changes nothing. Never throws. */
+export async function verify(context: VerifyContext): Promise<Verification> {
+  const { order, clock, signal, report } = context;
+  const { timeout } = order.promotion;
+  const until = bounded(clock, signal, timeout);
+  const run: Context = {
+    ...context,
+    order: order.promotion,
+    signal: until.signal,
+    deadline: clock.now() + timeout,
+    report: (event) => {
+      if (event.type === 'notice' || event.type === 'warning') report(event);
+    },
+  };
+  const verification: Verification = {
+    status: 'incomplete',
+    source: null,
+    targets: [],
+    extra: [],
+    ended: 'complete',
+    problems: [],
+  };
+  try {
+    const others = order.file
+      ? await readFile(run, order.file, verification)
+      : await readSource(run, verification);
+    const isFine = ({ condition, optional }: Target) => condition === 'available' || optional;
+    if (verification.targets.every(isFine)) verification.status = 'available';
+    report({ type: 'verdict', verification });
+    verification.extra = await findExtra(run, others);
+  } catch (error) {
+    if (error instanceof Stopped) verification.problems.push(...error.problems);
+    else if (!signal.aborted) verification.problems.push(defect(error));
+    verification.ended = signal.aborted ? 'cancelled' : 'stopped';
+    if (verification.targets.length === 0) verification.status = 'incomplete';
+  } finally {
+    until.end();
+  }
+  return verification;
+}
+
+/** Where copies of which source may be that nobody asked for. */
+interface Others {
+  source: { region: string; imageId: string } | null;
+  places: { region: string; projectId: string }[];
+}
+
+async function readSource(run: Context, verification: Verification): Promise<Others> {
+  const { source: wanted, target } = run.order;
+  const { source, sourceProject, regions, listings } = await survey(run);
+  verification.source = source;
+  const origin = { region: wanted.region, imageId: source.ImageId };
+  const name = target.name ?? source.ImageName;
+  if (!name) {
+    const message = `target-image-name: the source ${source.ImageId} has no name to look for.`;
+    throw new Stopped({ message, advice: 'Set target-image-name: a copy is recognised by its name.' });
+  }
+  const signer = signerOf(run.order);
+  const { projectId } = target;
+  verification.targets = listings.map(([region, answer]) => {
+    const isSource = region === wanted.region && sourceProject === projectId;
+    const judge = (images: Image[]) =>
+      isSource ? judgeSource(source) : judgeByMark(images, { ...origin, image: source }, name, signer);
+    const place = { region, projectId, name, imageId: null };
+    return targetOf(place, isOptional(run, region), answer, judge);
+  });
+  const known = regions.ok ? regions.value.map(({ Region }) => Region) : [];
+  const read = new Set(listings.map(([region]) => region));
+  const places = known.filter((region) => !read.has(region)).map((region) => ({ region, projectId }));
+  return { source: origin, places };
+}
+
+async function readFile(run: Context, file: ImagesFile, verification: Verification): Promise<Others> {
+  const { cloud } = run;
+  const places = [...new Map(file.images.map((image) => [keyOf(image), image])).values()];
+  const [regions, source, ...answers] = await Promise.all([
+    ask(cloud.getRegions({ signal: run.signal })),
+    readOrigin(run, file),
+    ...places.map(({ region, projectId }) => ask(customImages(cloud, region, projectId, reading(run)))),
+  ]);
+  verification.source = source;
+  const listings = new Map(places.map((place, index) => [keyOf(place), answers[index]]));
+  verification.targets = file.images.map((expected) => {
+    const { imageId } = expected;
+    const judge = (images: Image[]) => judgeById(images, imageId, source);
+    const answer = listings.get(keyOf(expected)) as Asked<Image[]>;
+    return targetOf(expected, isOptional(run, expected.region), answer, judge);
+  });
+  const known = regions.ok ? regions.value.map(({ Region }) => Region) : [];
+  const projects = [...new Set(file.images.map(({ projectId }) => projectId))];
+  const all = projects.flatMap((projectId) => known.map((region) => ({ region, projectId })));
+  return { source: file.source, places: all.filter((place) => !listings.has(keyOf(place))) };
+}
+
+/** Null when it was deleted since, or when these keys may not see it: it is only compared with. */
+async function readOrigin({ cloud, signal }: Context, { source }: ImagesFile): Promise<Image | null> {
+  if (!source) return null;
+  const { region, projectId, imageId } = source;
+  const query = { Region: region, ...(projectId ? { ProjectId: projectId } : {}), ImageIds: [imageId] };
+  const answer = await ask(cloud.describeImages(query, { signal }));
+  return answer.ok ? (answer.value[0] ?? null) : null;
+}
+
+function keyOf({ region, projectId }: { region: string; projectId: string }): string {
+  return `${region} ${projectId}`;
+}
+
+function isOptional({ order }: Context, region: string): boolean {
+  return order.target.optionalRegions?.includes(region) ?? false;
+}
+
+function targetOf(
+  { region, projectId, name, imageId }: Expected,
+  optional: boolean,
+  answer: Asked<Image[]>,
+  judge: (images: Image[]) => Judgement,
+): Target {
+  const { condition, image, problem } = answer.ok ? judge(answer.value) : unread(answer.error);
+  return {
+    region,
+    projectId,
+    name: image?.ImageName ?? name,
+    optional,
+    imageId: image?.ImageId ?? imageId,
+    state: image?.State ?? null,
+    condition,
+    problem,
+  };
+}
+
+function unread(error: CloudError): Judgement {
+  const { message, advice } = asProblem(error);
+  return {
+    condition: 'unread',
+    image: null,
+    problem: { message: `The list of images could not be read: ${message}`, advice },
+  };
+}
+
+/** At first sight or not at all: it decides nothing, so a region that cannot be read is passed over. */
+async function findExtra({ cloud, order, signal }: Context, { source, places }: Others): Promise<ImageRef[]> {
+  if (!source) return [];
+  const signer = signerOf(order);
+  const found = await Promise.all(
+    places.map(async ({ region, projectId }) => {
+      const answer = await ask(customImages(cloud, region, projectId, { signal }));
+      const copies = answer.ok ? copiesOf(answer.value, source, signer && { ...signer, projectId }) : [];
+      return copies.map(({ ImageId }) => ({ region, projectId, imageId: ImageId }));
+    }),
+  );
+  return found.flat();
+}
+
+function defect(error: unknown): Problem {
+  const reason = error instanceof Error ? error.message : String(error);
+  return {
+    message: `The action itself failed: ${reason}.`,
+    advice: 'This is a defect of the action: please report it, with the log of this step.',
+  };
+}
