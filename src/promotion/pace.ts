@@ -1,44 +1,41 @@
 /**
  * When to ask for a copy again.
  *
- * Nobody knows how long a copy takes: seconds in a test, minutes for a small image, an hour for a large one. So the
- * delay grows with the time that the copy has taken: what we notice late stays a small part of what the reader waited
- * for anyway. Half a delay is the lateness to expect, a whole one the worst.
- * - GROWTH 0.35, at least STEP 1 s: up to 45 s the polls stand at some 2, 3, 4, 5.5, 7.5, 10, 14, 18, 25, 33, 45 s.
- * - PLATEAU 16 s: a copy of 5 minutes is noticed 8 s late at the median (2.7 %, at worst 6 %) after 27 polls. The
- *   vendor's Packer plugin takes 28; a fixed 5 s takes 60. One poll more or less moves this by 0.1 %.
- * - SHARE 0.03: past 9 minutes 3 % of the time taken, so 1.5 % late at the median: 40 minutes take some 90 polls.
- * - CEILING 90 s: from 50 minutes on, so that the end of a long copy does not keep a reader waiting.
- * Once a copy of this run has finished, the others are expected about then too: from there to half as long again
- * (EXPECTED) the delay is LEARNED 0.4 of the usual one. Each delay is spread by ±10 %, so that many runs started
- * together do not beat together. `npm run bench` measures all this.
+ * A poll is one small read, and nobody pays for it; what an account may not be sent is too many a second. So the pace
+ * is a budget of reads a second for the step, and within it as dense as the end of a copy is likely. While the account
+ * is throttled, the client's gate slows all of it down.
+ * - BUDGET 2 reads a second: 33 regions are asked every 16 s, and no number of them is asked more often in all.
+ * - MOST 10 s between two polls of a copy otherwise: noticed some 5 s late, whether it took 5 minutes or an hour. The
+ *   vendor's Packer plugin asks every 12 s, one region after the other.
+ * - GROWTH 0.22, at least STEP 3.5 s: the polls stand at some 3.5, 7, 10, 14, 17, 21, 26, 32, 38, 47 s, since small
+ *   images are copied in seconds.
+ * - Once a copy of this run has finished, the others are expected from then to half as long again (EXPECTED). What it
+ *   is no longer asked for goes in part to those: the last of 8 regions is asked every 5 s, and it alone decides when
+ *   the step ends. Never more often than every LEAST 0.5 s, or a tenth of the time taken up to 2 s.
+ * Each delay is shortened by up to a tenth (SPREAD), so that many runs started together do not beat together.
+ * `npm run bench` measures all this, and docs/benchmarks.md shows what it costs beside its peers.
  */
-const FIRST = 2_000;
-const FLOOR = 500;
-const STEP = 1_000;
-const GROWTH = 0.35;
-const PLATEAU = 16_000;
-const SHARE = 0.03;
-const CEILING = 90_000;
-const LEARNED = 0.4;
+const BUDGET = 2;
+const MOST = 10_000;
+const STEP = 3_500;
+const GROWTH = 0.22;
+const LEAST = 500;
 const EXPECTED = 1.5;
 const SPREAD = 0.1;
-const LARGEST_SHARE = 2;
-
-/** Milliseconds from now to the next poll of a copy that has taken `elapsed` milliseconds. */
-export function pollDelay(elapsed: number, finished: readonly number[], random: number): number {
-  const young = Math.max(STEP, GROWTH * elapsed);
-  const usual = Math.min(young, Math.max(PLATEAU, SHARE * elapsed), CEILING);
-  const due = finished.some((took) => elapsed >= took && elapsed < EXPECTED * took);
-  const first = elapsed < FIRST ? FIRST - elapsed : FLOOR;
-  return Math.max(first, due ? LEARNED * usual : usual) * (1 + SPREAD * (2 * random - 1));
-}
 
 /**
- * How many times slower each of several open copies may be polled. Copies of one run start together, so until the first
- * has finished each poll says something about all of them; when one finishes, the others' delays are reckoned anew.
- * 8 regions at 5 minutes: 112 to 130 polls instead of 210, and the slowest is noticed 1 to 2 % late, as without.
+ * Milliseconds from now to the next poll of a copy that has taken `elapsed` milliseconds. `finished`: what the finished
+ * copies of the run took. `open`: how many are still open, this one among them.
  */
-export function share(open: number, finished: readonly number[]): number {
-  return finished.length > 0 ? 1 : Math.min(LARGEST_SHARE, Math.sqrt(Math.max(1, open)));
+export function pollDelay(
+  elapsed: number,
+  finished: readonly number[],
+  open: number,
+  random: number,
+): number {
+  const likely = finished.some((took) => elapsed >= took && elapsed < EXPECTED * took);
+  const usual = Math.min(MOST, Math.max(likely ? LEAST : STEP, GROWTH * elapsed));
+  const least = Math.min(2_000, Math.max(LEAST, elapsed / 10));
+  const dense = Math.max(least, usual * Math.cbrt(open / (open + finished.length)));
+  return Math.max(likely ? dense : usual, (1_000 * open) / BUDGET) * (1 - SPREAD * random);
 }

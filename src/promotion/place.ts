@@ -2,7 +2,7 @@ import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import type { Copy, Problem } from './model.ts';
-import { pollDelay, share } from './pace.ts';
+import { pollDelay } from './pace.ts';
 
 /**
  * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
@@ -197,9 +197,9 @@ function lookAt({ triedAt }: Place, { since }: Doubt): number {
 function pollAt(place: Place, held: Held, { order, places, finished }: Run, now: number): number {
   const from = Math.max(place.triedAt, held.startedAt);
   if (order.pollInterval !== undefined) return from + order.pollInterval;
-  const delay = (at: number) => pollDelay(at - held.startedAt, finished, place.random);
-  const usual = Math.min(delay(from), delay(Math.max(from, now)));
-  return from + usual * share(places.filter(isOpen).length, finished);
+  const open = places.filter(isOpen).length;
+  const delay = (at: number) => pollDelay(at - held.startedAt, finished, open, place.random);
+  return from + Math.min(delay(from), delay(Math.max(from, now)));
 }
 
 /**

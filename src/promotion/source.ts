@@ -137,7 +137,7 @@ export async function waitForSource(context: Context, image: Image, doubtful = f
     if (clock.now() > since) seen = await readSource(context, image);
     if (seen?.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
     if (seen && isReady(seen)) return null;
-    const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], clock.random());
+    const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], 1, clock.random());
     if (clock.now() + delay > deadline) throw new Stopped(stillPending(image, seen?.State ?? state));
     return delay;
   });

@@ -1,98 +1,68 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { pollDelay, share } from '../../src/promotion/pace.ts';
+import { pollDelay } from '../../src/promotion/pace.ts';
 
 const elapsed = fc.integer({ min: 0, max: 5 * 86_400_000 });
 const random = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
-const finished = fc.array(fc.integer({ min: 1, max: 4 * 3_600_000 }), { maxLength: 5 });
+const finished = fc.array(fc.integer({ min: 1, max: 4 * 3_600_000 }), { maxLength: 40 });
+const open = fc.integer({ min: 1, max: 40 });
 
-const MIDDLE = 0.5;
-
-/** When a copy is polled, in milliseconds after its start. */
-function polls(until: number, known: number[] = []): number[] {
+/** When a lone copy is polled, in milliseconds after its start. */
+function polls(until: number): number[] {
   const times: number[] = [];
-  for (let at = pollDelay(0, known, MIDDLE); at <= until; at += pollDelay(at, known, MIDDLE)) times.push(at);
+  for (let at = pollDelay(0, [], 1, 0); at <= until; at += pollDelay(at, [], 1, 0)) times.push(at);
   return times;
 }
+
 describe('the pace', () => {
-  it('never asks in a hurry and never sleeps for long', () => {
+  it('never asks for a copy more often than every 0.45 s, nor more rarely than every 10 s or the budget', () => {
     fc.assert(
-      fc.property(elapsed, finished, random, (taken, known, luck) => {
-        const delay = pollDelay(taken, known, luck);
-        expect(delay).toBeGreaterThanOrEqual(400);
-        expect(delay).toBeLessThanOrEqual(100_000);
+      fc.property(elapsed, finished, open, random, (taken, known, others, luck) => {
+        const delay = pollDelay(taken, known, others, luck);
+        expect(delay).toBeGreaterThanOrEqual(450);
+        expect(delay).toBeLessThanOrEqual(Math.max(10_000, 500 * others));
       }),
     );
   });
 
-  it('asks again sooner of a young copy than of an old one', () => {
+  it('asks for all open copies together some two times a second at most', () => {
     fc.assert(
-      fc.property(elapsed, elapsed, (one, other) => {
-        const [young, old] = [Math.max(2_000, Math.min(one, other)), Math.max(2_000, one, other)];
-        expect(pollDelay(young, [], MIDDLE)).toBeLessThanOrEqual(pollDelay(old, [], MIDDLE));
+      fc.property(elapsed, finished, open, random, (taken, known, others, luck) => {
+        expect((1_000 * others) / pollDelay(taken, known, others, luck)).toBeLessThanOrEqual(2 / 0.9 + 1e-6);
       }),
     );
+    expect(pollDelay(600_000, [], 33, 0)).toBe(16_500);
   });
 
   it('is spread, by a tenth at most, so that many runs do not beat together', () => {
     fc.assert(
-      fc.property(elapsed, finished, random, (taken, known, luck) => {
-        const middle = pollDelay(taken, known, MIDDLE);
-        expect(Math.abs(pollDelay(taken, known, luck) - middle)).toBeLessThanOrEqual(0.1 * middle + 1e-6);
+      fc.property(elapsed, finished, open, random, (taken, known, others, luck) => {
+        const longest = pollDelay(taken, known, others, 0);
+        expect(pollDelay(taken, known, others, luck)).toBeCloseTo((1 - luck / 10) * longest, 3);
       }),
     );
-    expect(pollDelay(60_000, [], 0)).toBeLessThan(0.95 * pollDelay(60_000, [], 0.999));
+  });
+
+  it('is dense early in life, since small images are copied in seconds', () => {
+    expect(polls(32_000).map((at) => Math.round(at / 100) / 10)).toEqual([
+      3.5, 7, 10.5, 14, 17.5, 21.4, 26, 31.8,
+    ]);
+    expect(polls(300_000).length).toBeLessThanOrEqual(36);
   });
 
   it.each([
-    [1, 0.28, 12],
-    [5, 0.058, 28],
-    [20, 0.032, 74],
-    [60, 0.0275, 116],
-  ])(
-    'notices a copy of %i min late by at most %d of that time, after at most %i polls',
-    (minutes, late, most) => {
-      const took = minutes * 60_000;
-      const times = polls(2 * took);
-      const before = times.filter((at) => at < took);
-      const noticed = times.find((at) => at >= took) ?? Number.POSITIVE_INFINITY;
-      // At worst it ends right after a poll.
-      expect(noticed - (before.at(-1) ?? 0)).toBeLessThanOrEqual(late * took);
-      expect(before.length).toBeLessThanOrEqual(most);
-    },
-  );
-
-  it('asks within the first seconds, since small images are copied in seconds', () => {
-    expect(polls(3_000).length).toBeGreaterThan(0);
-    expect(polls(30_000).length).toBeGreaterThan(5);
-  });
-
-  it('learns from a copy that has finished: the others are expected then, and are asked for more often', () => {
-    fc.assert(
-      fc.property(elapsed, finished, random, (taken, known, luck) => {
-        expect(pollDelay(taken, known, luck)).toBeLessThanOrEqual(pollDelay(taken, [], luck) + 1e-6);
-      }),
-    );
-    const hour = 3_600_000;
-    expect(pollDelay(hour, [hour], MIDDLE)).toBeLessThan(pollDelay(hour, [], MIDDLE) / 2);
-    // Before that time, and long after it, nothing is learnt.
-    expect(pollDelay(hour / 2, [hour], MIDDLE)).toBe(pollDelay(hour / 2, [], MIDDLE));
-    expect(pollDelay(3 * hour, [hour], MIDDLE)).toBe(pollDelay(3 * hour, [], MIDDLE));
-  });
-
-  it.each([
-    [1_200_000, [], 36_000],
-    [100_000, [100_000], 6_400],
-    [149_999, [100_000], 6_400],
-    [150_000, [100_000], 16_000],
-    // Never below the floor.
-    [2_500, [2_000], 500],
-  ])('after %i ms, when others took %j, is %i ms', (elapsed, finished, expected) => {
-    expect(pollDelay(elapsed, finished, MIDDLE)).toBeCloseTo(expected);
-  });
-
-  it('is shared by the open copies until one has finished', () => {
-    expect([0, 1, 2, 4, 9].map((open) => share(open, []))).toEqual([1, 1, Math.SQRT2, 2, 2]);
-    expect(share(9, [1])).toBe(1);
+    // Nothing is known; just before the first took as long, then and after; long after.
+    [600_000, [], 1, 10_000],
+    [599_999, [600_000], 7, 10_000],
+    [600_000, Array(1).fill(600_000), 7, 9_565],
+    [700_000, Array(7).fill(600_000), 1, 5_000],
+    [899_999, Array(32).fill(600_000), 1, 3_118],
+    [900_000, Array(32).fill(600_000), 1, 10_000],
+    // As dense as the time taken is short; within the budget of the step.
+    [8_000, Array(7).fill(7_000), 1, 880],
+    [4_000, Array(32).fill(4_000), 1, 500],
+    [8_000, [7_000], 7, 3_500],
+  ])('after %i ms, when others took %j and %i are open, is %i ms', (taken, known, others, expected) => {
+    expect(pollDelay(taken, known, others, 0)).toBeCloseTo(expected, -1);
   });
 });
