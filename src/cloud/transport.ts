@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setFlagsFromString } from 'node:v8';
 import type { Dispatcher } from 'undici';
 import { explain, LOST, TransportError, unreachable } from './explain.ts';
 import { createDispatcher, createLogin, proxyFor } from './proxy.ts';
@@ -52,6 +53,8 @@ export function createTransport({
   userAgent: string;
   env: Record<string, string | undefined>;
 }): Transport {
+  // The library's HTTP parser is WebAssembly: to optimise it takes 20 MB and a processor, for some small answers.
+  for (const f of ['--liftoff-only', '--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(f);
   const login = createLogin();
   let kept: Dispatcher | undefined;
   let fresh: Dispatcher | undefined;
