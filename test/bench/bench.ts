@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: the action beside what users would take instead, and beside the floor, in one run on one emulator.
- * Prints Markdown for the README and draws docs/notice.svg. `-- --scale` simulates a large matrix instead and writes
- * docs/scale.md and docs/scale.svg.
+ * Writes docs/benchmarks.md, docs/notice.svg and docs/pace.svg, and prints what holds. `-- --scale` simulates a large
+ * matrix instead and writes docs/scale.md and docs/scale.svg.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,8 +15,8 @@ import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { REGIONS } from '../emulator/regions.ts';
 import { runAction } from '../runner/runner.ts';
 import { chart } from './chart.ts';
-import { type Comparison, compare, quantile } from './notice.ts';
-import { PACKER, play, SCHEDULES, submitInSequence } from './peers.ts';
+import { type Comparison, compare, quantile, TRIP } from './notice.ts';
+import { play, SCHEDULES, submitInSequence } from './peers.ts';
 
 const RUNS = 5;
 const STARTS = 41;
@@ -88,6 +88,14 @@ async function submitOurs(emulator: Emulator, regions: string[]): Promise<number
   }
 }
 
+/** Round trips from the first request to the first copy, and the most requests under way at once. */
+function traffic({ requests }: Emulator): { trips: number; abreast: number } {
+  const times = requests.map(({ time }) => time);
+  const copy = requests.find(({ action }) => action === 'CopyCustomImage')?.time ?? Number.NaN;
+  const under = (at: number) => times.filter((time) => time <= at && time > at - 0.9 * LATENCY).length;
+  return { trips: (copy - Math.min(...times)) / LATENCY, abreast: Math.max(...times.map(under)) };
+}
+
 async function measureSubmit(emulator: Emulator): Promise<void> {
   for (const count of [1, 8, 33]) {
     for (const latency of [0, LATENCY]) {
@@ -100,12 +108,14 @@ async function measureSubmit(emulator: Emulator): Promise<void> {
         const copies = emulator.requests.filter(({ action }) => action === 'CopyCustomImage').length;
         return `${copies} + ${emulator.requests.length - copies}`;
       };
+      const seen: ReturnType<typeof traffic>[] = [];
       let oursCalls = '';
       let packerCalls = '';
       for (let run = 0; run < RUNS; run++) {
         sweep(emulator);
         ours.push(await submitOurs(emulator, regions));
         oursCalls = calls();
+        seen.push(traffic(emulator));
         sweep(emulator);
         const { reads, copies } = await submitInSequence(emulator, regions);
         packerCalls = calls();
@@ -125,11 +135,13 @@ async function measureSubmit(emulator: Emulator): Promise<void> {
         floor: `1 + 0, ${seconds(latency / 1000)}`,
       });
       if (latency === 0 || count === 1) continue;
-      const wanted = count === 8 ? 4 : 12;
+      const trips = median(seen.map((one) => one.trips));
+      const abreast = Math.max(...seen.map((one) => one.abreast));
+      const most = count === 8 ? 1.6 : 4;
       bar(
-        `${count} regions in 1 CopyCustomImage call, in at most 1/${wanted} of the time of one call after another (${LATENCY} ms)`,
-        `1/${ratio.toFixed(1)}, calls ${oursCalls}`,
-        ratio >= wanted && oursCalls.startsWith('1 +'),
+        `${count} regions: the copy, one call, arrives at most ${most} round trips after the first request, with at most 12 under way`,
+        `${trips.toFixed(2)}, ${abreast} under way, calls ${oursCalls}; one after another takes ${times(ratio)}`,
+        trips <= most && abreast <= 12 && oursCalls.startsWith('1 +'),
       );
     }
   }
@@ -139,28 +151,39 @@ async function measureSubmit(emulator: Emulator): Promise<void> {
 async function measureNotice(): Promise<void> {
   const told = ({ late, polls }: Comparison, took: number) =>
     `${seconds(late)} (${percent(late / took)}), ${polls} polls`;
-  for (const [name, took, wanted] of [
-    ['30 s', 30, false],
-    ['5 min', 300, true],
-    ['40 min', 2_400, true],
+  for (const [name, took] of [
+    ['30 s', 30],
+    ['5 min', 300],
+    ['40 min', 2_400],
   ] as const) {
-    for (const regions of [1, 8]) {
-      const { ours, peers } = await compare(took, { regions, fastest: 0.7 }, SCHEDULES);
+    for (const count of [1, 8, 33]) {
+      const regions = `${count} region${count > 1 ? 's' : ''}`;
+      const runs = count === 33 ? 51 : 301;
+      const { ours, peers } = await compare(took, { regions: count, fastest: 0.7, runs }, SCHEDULES);
+      const alive = SCHEDULES.map(({ limit }) => limit >= took);
       rows.push({
-        what: `notice the end, ${name}, ${regions === 1 ? '1 region' : '8 regions'}: late by, polls`,
+        what: `notice the end, ${name}, ${regions}: late by, polls`,
         ours: told(ours, took),
-        peers: SCHEDULES.map((schedule, index) => {
-          const peer = peers[index] as Comparison;
-          return schedule.limit < took ? `gives up at ${schedule.limit / 60} min` : told(peer, took);
-        }),
-        floor: `0 s, ${regions} poll${regions > 1 ? 's' : ''}`,
+        peers: SCHEDULES.map(({ limit }, index) =>
+          alive[index] ? told(peers[index] as Comparison, took) : `gives up at ${limit / 60} min`,
+        ),
+        floor: `0 s, ${count} poll${count > 1 ? 's' : ''}`,
       });
-      const packer = peers[SCHEDULES.indexOf(PACKER)] as Comparison;
-      if (!wanted) continue;
+      const [packer, cli] = peers as [Comparison, Comparison];
+      const reads = ours.polls / took;
+      if (count === 33) {
+        bar(
+          `${name}, ${regions}: noticed less than 10 s late, with at most 2.2 reads a second`,
+          `${seconds(ours.late)}, ${reads.toFixed(2)} a second`,
+          ours.late < 10 && reads <= 2.2,
+        );
+        continue;
+      }
+      const least = Math.min(packer.late, alive[1] ? cli.late : Number.POSITIVE_INFINITY);
       bar(
-        `${name}, ${regions === 1 ? '1 region' : '8 regions'}: noticed at most 3 % late, with fewer polls than the Packer plugin`,
-        `${percent(ours.late / took)} (90th percentile ${percent(ours.late90 / took)}), ${ours.polls} polls against ${packer.polls}`,
-        ours.late / took <= 0.03 && ours.polls < packer.polls,
+        `${name}, ${regions}: noticed sooner than by the Packer plugin and the CLI, with at most 1.5 times the plugin's polls`,
+        `${seconds(ours.late)} against ${seconds(least)}; ${(ours.polls / packer.polls).toFixed(2)} times the polls`,
+        ours.late < least && ours.polls <= 1.5 * packer.polls,
       );
     }
   }
@@ -228,17 +251,14 @@ async function measureRun(emulator: Emulator): Promise<void> {
     peers: NONE,
     floor: '0 ms',
   });
-  bar(
-    'The process ends within 300 ms of its last answer',
-    `${median(end).toFixed(0)} ms`,
-    median(end) <= 300,
-  );
+  bar('The process ends within 25 ms of its last answer', `${median(end).toFixed(0)} ms`, median(end) <= 25);
   rows.push({
     what: 'peak memory of that run, against bare Node',
     ours: `${median(peak).toFixed(0)} MB (${times(median(peak) / median(bare))})`,
     peers: NONE,
     floor: `${median(bare).toFixed(0)} MB`,
   });
+  bar('Peak memory at most 80 MB', `${median(peak).toFixed(0)} MB`, median(peak) <= 80);
 }
 
 /** Runs a script to its end. Milliseconds from before it is started. */
@@ -293,9 +313,9 @@ async function measureStart(emulator: Emulator): Promise<void> {
     floor: `${milliseconds(bareFirst)} (Node, a program that sends one)`,
   });
   bar(
-    'Cold start at most 3.0 × bare Node (goal 2.5)',
-    `${ratios[0].toFixed(2)} × to the end with wrong inputs; ${ratios[1].toFixed(2)} × to the first request (${(median(first) / median(bare)).toFixed(2)} × an empty program)`,
-    Math.max(...ratios) <= 3,
+    'The first request arrives within 1.8 times the time of a Node program that sends one',
+    `${ratios[1].toFixed(2)} ×; with wrong inputs the end comes in ${ratios[0].toFixed(2)} × an empty program`,
+    ratios[1] <= 1.8,
   );
 
   const size = readdirSync(dist)
@@ -308,7 +328,7 @@ async function measureStart(emulator: Emulator): Promise<void> {
     peers: NONE,
     floor: '–',
   });
-  bar('Bundle at most 1.2 MB (goal 0.9)', `${(size / MEGABYTE).toFixed(2)} MB`, size <= 1.2 * MEGABYTE);
+  bar('Bundle at most 1.2 MB', `${(size / MEGABYTE).toFixed(2)} MB`, size <= 1.2 * MEGABYTE);
 }
 
 /** Lateness and polls over the time that a copy takes: the schedule beside its peers'. */
@@ -368,17 +388,93 @@ async function bench(): Promise<void> {
   await measureNotice();
   await drawNotice();
 
+  writeFileSync(join(root, 'docs/pace.svg'), await drawPace());
+  writeFileSync(join(root, 'docs/benchmarks.md'), page());
+  for (const { what, reached, holds } of bars) console.log(`${holds ? 'yes' : 'NO '}  ${what}: ${reached}`);
+  console.error(`\n${((performance.now() - started) / 1000).toFixed(0)} s. docs/benchmarks.md is written.`);
+}
+
+function page(): string {
   const machine = `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}, ${process.platform}`;
-  console.log(`Measured by \`npm run bench\` on ${machine}. Medians of ${RUNS} runs or more.\n`);
-  console.log(`| | this action | ${SCHEDULES.map(({ name }) => name).join(' | ')} | floor |`);
-  console.log(`|:--|${':--|'.repeat(SCHEDULES.length + 2)}`);
-  for (const { what, ours, peers, floor } of rows) {
-    console.log(`| ${what} | **${ours}** | ${peers.join(' | ')} | ${floor} |`);
-  }
-  console.log('\n| bar | reached | holds |\n|:--|:--|:--|');
-  for (const { what, reached, holds } of bars)
-    console.log(`| ${what} | ${reached} | ${holds ? 'yes' : '**no**'} |`);
-  console.error(`\n${((performance.now() - started) / 1000).toFixed(0)} s. docs/notice.svg is drawn.`);
+  const table = rows.map(
+    ({ what, ours, peers, floor }) => `| ${what} | **${ours}** | ${peers.join(' | ')} | ${floor} |`,
+  );
+  return `# Benchmarks
+
+The cloud's copy time is the floor. What the action adds to it, beside what you would use instead. In brackets: the ratio
+to this action, in its own column to the floor; for what is noticed late, the share of the copy time. This page is
+written by \`npm run bench\`, here on ${machine}. Medians of ${RUNS} runs or more.
+
+| | this action | ${SCHEDULES.map(({ name }) => name).join(' | ')} | floor |
+|:--|${':--|'.repeat(SCHEDULES.length + 2)}
+${table.join('\n')}
+
+## When the end of a copy is noticed
+
+![When the end of a copy is noticed, and how many polls that takes](notice.svg)
+
+A poll is one small read. What an account may not be sent is too many a second, so the action has a budget of 2 reads a
+second for the step, and asks for a copy every 10 s at least. The line is what one fixed delay or another would
+cost: a shorter one is noticed sooner, and asks more often.
+
+![Seconds late against reads a second, for 1 and for 8 regions](pace.svg)
+
+## Many images on one account
+
+[How time and calls grow with regions, images and jobs](scale.md) on one account that is throttled:
+
+![Time and calls of a matrix of images, each to 33 regions](scale.svg)
+`;
+}
+
+/** What is noticed how late for how many reads a second, when a copy takes 5 minutes. */
+async function drawPace(): Promise<string> {
+  const took = 300;
+  const names = ['this action', ...SCHEDULES.map(({ name }) => name)];
+  const panel = async (count: number, most: number, step: number) => {
+    const { ours, peers } = await compare(took, { regions: count, fastest: 0.7, runs: 101 }, SCHEDULES);
+    const dots = [2, 3, 4, 6, 8, 10, 12, 15, 20].map((delay) => {
+      const every = {
+        name: '',
+        delay: (poll: number) => (poll === 0 ? 0 : delay),
+        limit: Infinity,
+        sequential: false,
+      };
+      const copies = Array.from({ length: count }, (_, index) => took * (0.7 + (0.3 * (index + 1)) / count));
+      const { polls } = play(every, copies, TRIP);
+      return [polls / took, delay / 2 + TRIP] as [number, number];
+    });
+    const ticks = (end: number, by: number) =>
+      Object.fromEntries(
+        Array.from({ length: end / by + 1 }, (_, index) => [index * by, String(+(index * by).toFixed(2))]),
+      );
+    return {
+      title: `seconds late (median), ${count} region${count > 1 ? 's' : ''}, 5 minutes`,
+      x: { label: 'reads a second', ticks: ticks(most, step) },
+      y: { ticks: ticks(12, 2) },
+      lines: [
+        ...names.map((name, index) => {
+          const { late, polls } = (index === 0 ? ours : peers[index - 1]) as Comparison;
+          const [x, y] = [polls / took, late];
+          return { name, points: cross(x, y, most / 60) };
+        }),
+        { name: 'a fixed delay', points: dots.filter(([x]) => x <= most) },
+      ],
+    };
+  };
+  return chart('Seconds late against reads a second', [await panel(1, 0.3, 0.05), await panel(8, 2, 0.5)]);
+}
+
+/** A point that a line chart can show. */
+function cross(x: number, y: number, size: number): [number, number][] {
+  const tall = size * 40;
+  return [
+    [x - size, y],
+    [x + size, y],
+    [x, y],
+    [x, y + tall / 4],
+    [x, y - tall / 4],
+  ];
 }
 
 if (process.argv.includes('--scale')) {
