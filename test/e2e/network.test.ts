@@ -128,7 +128,7 @@ test.concurrent('a redirect is refused, and not followed', async ({ stage }) => 
   it.cloud.faults.push({ kind: 'redirect', executed: false, times: Number.POSITIVE_INFINITY });
   const run = await it.run({ regions: ['hk'] });
   expect(run.outcome).toBe('failure');
-  expect(run.errors[0]).toContain('redirect, which is not followed');
+  expect(run.errors[0]).toContain('a redirect, which the action does not follow');
   expect(it.cloud.requests.map(({ url }) => url)).toEqual(it.cloud.requests.map(() => '/'));
 });
 
