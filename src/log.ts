@@ -1,6 +1,18 @@
+import {
+  enumerate,
+  type Failure,
+  failuresOf,
+  groupBy,
+  headlineOf,
+  isReady,
+  needsReader,
+  phraseOf,
+  plural,
+  warningsOf,
+} from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
-import type { Copy, Event, Problem, Promotion, Report } from './promotion/model.ts';
-import { logLine, oneLine } from './text.ts';
+import type { Copy, Event, ImageRef, Order, Problem, Promotion, Report } from './promotion/model.ts';
+import { logLines, oneLine } from './text.ts';
 
 /** The part of @actions/core that the log writes to. `info` writes the line as it is. */
 export interface Sink {
@@ -12,66 +24,81 @@ export interface Sink {
 
 export interface Log {
   report: Report;
-  /** The last line of a promotion that went well. Of another, the last is its error: `failureMessage`. */
-  close(promotion: Promotion): void;
+  /** What is still to be said at the end: regions without a line, and the annotations. The error of a step that failed comes after it. */
+  close(promotion?: Promotion): void;
 }
 
-/** Characters: an id or a region, a sentence, a line that lists many targets. */
+/** Characters: an id or a region, a sentence. */
 const SHORT = 120;
 const LONG = 1000;
-const LIST = 8000;
 
-/** At most so many lines of settled copies, and so many of the plan: a log of 40 targets stays under 60 lines. */
-const SETTLED_LINES = 20;
-const PLAN_LINES = 12;
+/** At most so many regions are named in a line of progress. */
+const NAMED = 8;
 
-/** Seconds between two heartbeat lines: up to the 15th, up to the 24th (an hour), from then on. */
+/** Seconds between two lines of progress: up to the 15th, up to the 24th (an hour), from then on. */
 const HEARTBEATS: readonly { upTo: number; gap: number }[] = [
   { upTo: 15, gap: 60 },
   { upTo: 24, gap: 300 },
   { upTo: Number.POSITIVE_INFINITY, gap: 1800 },
 ];
 
-/** `region` is the source's. */
-export function createLog({ sink, region }: { sink: Sink; region: string }): Log {
-  const info = (line: string) => sink.info(logLine(line, LIST));
-  const warned = new Set<string>();
+/** One region, one line. What people are to do something about becomes an annotation at the end, one for each fact. */
+export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
+  const { info } = sink;
+  const width = Math.min(20, Math.max(8, ...(order?.target.regions ?? []).map((name) => name.length)));
+  const region = (name: string) => oneLine(name, SHORT).padEnd(width);
+  const warnings: Problem[] = [];
   const named = new Set<string>();
-  let settled: string[] = [];
-  let targets = 1;
+  const ended = new Set<string>();
   let heartbeats = 0;
   let lastHeartbeat = 0;
 
-  function flush(): void {
-    if (settled.length > 0) info(settled.join(' · '));
-    settled = [];
-  }
+  const write = (text: string, indent = '') => {
+    for (const line of logLines(text, indent)) info(line);
+  };
+  const group = (title: string, lines: readonly string[]) => {
+    sink.startGroup(logLines(title)[0] ?? '');
+    for (const line of lines) write(line, '         ');
+    sink.endGroup();
+  };
 
   function plan({ source, copies, dryRun }: Event & { type: 'plan' }): void {
-    targets = copies.length;
-    const about = [source.ImageName, size(source.ImageSize), source.OsName].filter(Boolean).join(', ');
-    const title = `${dryRun ? 'Plan (dry run, nothing is changed)' : 'Plan'}: ${short(source.ImageId)} to ${count(copies.length)}`;
-    sink.startGroup(logLine(title));
-    info(
-      `Source: ${short(source.ImageId)} in ${short(region)}${about ? ` (${oneLine(about, 3 * SHORT)})` : ''}`,
+    const name = short(copies[0]?.name ?? source.ImageName ?? '');
+    const project = short(copies[0]?.projectId ?? '');
+    const about = [source.ImageSize === undefined ? '' : `${source.ImageSize} GB`, source.OsName];
+    const known = about.filter(Boolean).join(', ');
+    group(
+      `${dryRun ? 'Plan (dry run, nothing is changed)' : 'Plan'}: copy ${name} to ${plural(copies.length, 'region')} of ${project}`,
+      [
+        `from   ${short(source.ImageId)} in ${short(order?.source.region ?? '')}${known ? ` (${oneLine(known, SHORT)})` : ''}`,
+        ...planLines(copies, region),
+      ],
     );
-    for (const line of planLines(copies, dryRun ? copies.length : PLAN_LINES)) info(line);
-    sink.endGroup();
   }
 
   function ids(copies: readonly Copy[]): void {
     const fresh = copies.filter(({ created, imageId }) => created && imageId !== null && !named.has(imageId));
     for (const { imageId } of fresh) named.add(imageId ?? '');
     if (fresh.length === 0) return;
-    flush();
-    info(`Copies under way: ${fresh.map(nameOf).join(', ')}`);
+    group(
+      `Started ${plural(fresh.length, 'copy', 'copies')} (image ids, task ids)`,
+      fresh.map((copy) => `${region(copy.region)} ${short(copy.imageId ?? '')}  ${short(copy.taskId ?? '')}`),
+    );
   }
 
-  /** Only ends and real changes are lines: that a new copy is Copying was told with its id. */
+  /** Only ends and real changes are lines: that a new copy is Copying was said with its id. */
   function state(copy: Copy, from: string | null, seconds: number): void {
-    if (copy.finishedAt === null && from === null) return;
-    settled.push(stateOf(copy, seconds));
-    if (settled.length >= Math.ceil(targets / SETTLED_LINES)) flush();
+    const image = `${region(copy.region)} ${short(copy.imageId ?? '–')}`;
+    if (copy.finishedAt === null && !copy.problem) {
+      if (from !== null)
+        write(`· ${image}  now ${short(copy.state ?? 'in an unknown state')}, was ${short(from)}`);
+      return;
+    }
+    if (ended.has(copy.region)) return;
+    ended.add(copy.region);
+    if (copy.problem)
+      write(`✗ ${image}  ${formatDuration(seconds)}: ${oneLine(phraseOf(copy), LONG)}`, '    ');
+    else write(`✓ ${image}  ${formatDuration(seconds)}${copy.outcome === 'adopted' ? ' (reused)' : ''}`);
   }
 
   function heartbeat({ copies, seconds, slowest }: Event & { type: 'heartbeat' }): void {
@@ -80,23 +107,31 @@ export function createLog({ sink, region }: { sink: Sink; region: string }): Log
     if (seconds - lastHeartbeat < gap * 0.9) return;
     heartbeats += 1;
     lastHeartbeat = seconds;
-    settled.push(progress(copies, seconds, slowest));
-    flush();
+    const failed = copies.filter(({ problem }) => problem).length;
+    const open = copies.filter((copy) => !copy.problem && !isReady(copy)).map((copy) => short(copy.region));
+    const hint = slowest ? ` (slowest so far: ${formatDuration(slowest)})` : '';
+    write(
+      `[${elapsed(seconds).padStart(3)}] ${copies.filter(isReady).length}/${copies.length} ready${failed > 0 ? `, ${failed} failed` : ''}; waiting for ${enumerate(open, NAMED)}${hint}`,
+    );
   }
 
-  function rolledBack({ deleted, left }: Event & { type: 'rolled-back' }): void {
-    for (const { imageId, region } of deleted)
-      info(`Rolled back: ${short(imageId)} in ${short(region)} was deleted.`);
+  function warn(problem: Problem): void {
+    const isKnown = warnings.some(
+      ({ message, advice }) => message === problem.message && advice === problem.advice,
+    );
+    if (isKnown) return;
+    warnings.push(problem);
+    write(`! ${oneLine(problem.message, LONG)}`, '  ');
+  }
+
+  function rolledBack(deleted: readonly ImageRef[], left: readonly Problem[]): void {
+    if (deleted.length > 0)
+      group(
+        `Rolled back: ${plural(deleted.length, 'image')} deleted`,
+        deleted.map((image) => `${region(image.region)} ${short(image.imageId)}`),
+      );
+    else if (left.length === 0) write('Rollback: this run left no image.');
     for (const problem of left) warn(problem);
-    if (deleted.length === 0 && left.length === 0) info('Rollback: this run left no image.');
-  }
-
-  function warn({ message, advice }: Problem): void {
-    const text = [message, advice].map((part) => logLine(part, LONG)).join('\n');
-    if (warned.has(text)) return;
-    warned.add(text);
-    flush();
-    sink.warning(text);
   }
 
   return {
@@ -106,18 +141,28 @@ export function createLog({ sink, region }: { sink: Sink; region: string }): Log
       else if (event.type === 'state') state(event.copy, event.from, event.seconds);
       else if (event.type === 'heartbeat') heartbeat(event);
       else if (event.type === 'warning') warn(event.problem);
-      else if (event.type === 'rolled-back') rolledBack(event);
-      else if (event.type === 'notice') {
-        flush();
-        info(oneLine(event.message, LONG));
-      }
+      else if (event.type === 'rolled-back') rolledBack(event.deleted, event.left);
+      else if (event.type === 'notice') write(oneLine(event.message, LONG), '  ');
     },
     close(promotion) {
-      flush();
+      const { copies = [] } = promotion ?? {};
+      for (const copy of promotion ? copies.filter((copy) => needsReader(copy, promotion)) : []) {
+        if (ended.has(copy.region)) continue;
+        const sign = copy.pending ? '…' : '✗';
+        write(
+          `${sign} ${region(copy.region)} ${short(copy.imageId ?? '–')}  ${oneLine(phraseOf(copy), LONG)}`,
+          '    ',
+        );
+      }
+      const optional = copies.flatMap(({ optional, problem }) => (optional && problem ? [problem] : []));
+      const facts = warningsOf([...warnings, ...optional], copies);
+      for (const alike of groupBy(facts, ({ problem }) => problem.advice))
+        sink.warning(annotation([], alike));
       // The error begins with the same sentence.
-      if (failureMessage(promotion) !== null) return;
-      const took = wholeTime(promotion.copies);
-      info(`${headline(promotion, short)}${took === null ? '' : ` after ${formatDuration(took)}`}.`);
+      if (promotion && failureMessage(promotion, order) === null) {
+        const { icon, text, next } = headlineOf(promotion, order, short);
+        write(`${icon} ${text}.${next ? ` Next: ${next}` : ''}`);
+      }
     },
   };
 }
@@ -126,181 +171,71 @@ function short(text: string): string {
   return oneLine(text, SHORT);
 }
 
-function size(gigabytes: number | undefined): string {
-  return gigabytes === undefined ? '' : `${gigabytes} GB`;
-}
+const VERB: Record<Copy['plan'], string> = { copy: 'copy  ', adopt: 'reuse ', source: 'same  ' };
 
-function nameOf({ region, imageId, taskId }: Copy): string {
-  return `${short(region)} ${short(imageId ?? '?')}${taskId ? ` (task ${short(taskId)})` : ''}`;
-}
-
-const WHAT: Record<Copy['plan'], string> = { copy: 'copy to', adopt: 'adopt in', source: 'leave alone in' };
-
-/** Targets of one plan and one reason share a line; beyond `most` lines, all targets of one plan do. */
-function planLines(copies: readonly Copy[], most: number): string[] {
-  const regions = (some: readonly Copy[]) => some.map((copy) => short(copy.region)).join(', ');
-  const rest = ({ projectId, name }: Copy) => `in project ${short(projectId)} as ${short(name)}`;
-  const lines = groupBy(copies, ({ plan, why, imageId, projectId, name }) => [
-    plan,
-    why,
-    imageId,
-    projectId,
-    name,
-  ]).map(
-    ([first, ...others]) =>
-      `${WHAT[first.plan]} ${regions([first, ...others])}${first.imageId ? ` ${short(first.imageId)}` : ''} ${rest(first)}: ${oneLine(first.why, LONG)}`,
-  );
-  if (lines.length <= most) return lines;
-  return groupBy(copies, ({ plan, projectId, name }) => [plan, projectId, name]).map(
-    ([first, ...others]) =>
-      `${WHAT[first.plan]} ${count(others.length + 1)} ${rest(first)}: ${[first, ...others]
-        .map(
-          ({ region, imageId, why }) =>
-            `${short(region)}${imageId ? ` ${short(imageId)}` : ''} (${short(why)})`,
-        )
-        .join(', ')}`,
-  );
-}
-
-function stateOf(copy: Copy, seconds: number): string {
-  const image = `${short(copy.region)}: ${short(copy.imageId ?? 'no image')}`;
-  const adopted = copy.outcome === 'adopted' ? ' (adopted)' : '';
-  const line = `${image} ${short(copy.state ?? 'in an unknown state')} after ${formatDuration(seconds)}${adopted}`;
-  if (!copy.problem) return line;
-  const { message } = copy.problem;
-  const prefix = `${copy.region}: `;
-  return `${line}, failed: ${oneLine(message.startsWith(prefix) ? message.slice(prefix.length) : message, 3 * SHORT)}`;
-}
-
-function progress(copies: readonly Copy[], seconds: number, slowest: number | null): string {
-  const failed = copies.filter(({ problem }) => problem).length;
-  const open = copies
-    .filter((copy) => copy.imageId && !copy.problem && !isUsable(copy))
-    .map(({ region }) => short(region));
-  return [
-    `${copies.filter(isUsable).length} of ${copies.length} available`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    `${enumerate(open, 5)} copying for ${elapsed(seconds)}${slowest === null ? '' : ` · slowest so far ${formatDuration(slowest)}`}`,
-  ].join(', ');
-}
-
-function wholeTime(copies: readonly Copy[]): number | null {
-  const starts = copies.flatMap(({ startedAt }) => startedAt ?? []);
-  const ends = copies.flatMap(({ finishedAt }) => finishedAt ?? []);
-  if (starts.length === 0 || ends.length === 0) return null;
-  return (Math.max(...ends) - Math.min(...starts)) / 1000;
-}
-
-/** `hk, sg and 3 more` */
-function enumerate(words: readonly string[], most: number): string {
-  const shown =
-    words.length > most ? [...words.slice(0, most - 1), `${words.length - most + 1} more`] : words;
-  if (shown.length <= 1) return shown[0] ?? 'none';
-  return `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
-}
-
-function groupBy<Item>(items: readonly Item[], key: (item: Item) => unknown): [Item, ...Item[]][] {
-  const groups = new Map<string, [Item, ...Item[]]>();
-  for (const item of items) {
-    const name = JSON.stringify(key(item));
-    const group = groups.get(name);
-    if (group) group.push(item);
-    else groups.set(name, [item]);
-  }
-  return [...groups.values()];
-}
-
-/** An image that can be used now. */
-export function isUsable({ state, outcome }: Copy): boolean {
-  return outcome !== 'failed' && outcome !== 'planned' && state === 'Available';
-}
-
-function count(regions: number): string {
-  return `${regions} region${regions === 1 ? '' : 's'}`;
-}
-
-/** The outcome in one sentence without its full stop. `show` makes a name harmless where the sentence will stand. */
-export function headline({ status, source, copies }: Promotion, show: (text: string) => string): string {
-  const called = copies[0]?.name ?? source?.ImageName ?? source?.ImageId;
-  const name = called === undefined ? 'The image' : show(called);
-  const where = (some: readonly Copy[]) =>
-    some[0] && some.length === 1 ? show(some[0].region) : count(some.length);
-  const usable = copies.filter(isUsable);
-  const failed = copies.filter(({ outcome }) => outcome === 'failed');
-  const deleted = copies.filter(({ state }) => state === 'Deleted');
-  const after = deleted.length > 0 ? `; what this run made in ${where(deleted)} was deleted again` : '';
-  if (status === 'planned') {
-    const planned = (plan: Copy['plan'], verb: string) => {
-      const some = copies.filter((copy) => copy.plan === plan);
-      return some.length > 0 ? [`${verb} ${where(some)}`] : [];
-    };
-    const parts = [
-      ...planned('copy', 'copied to'),
-      ...planned('adopt', 'adopted in'),
-      ...planned('source', 'left alone in'),
-    ];
-    return `Dry run: ${name} would be ${enumerate(parts, 3)}`;
-  }
-  if (status === 'available') return `${name} is Available in ${where(usable.length > 0 ? usable : copies)}`;
-  if (status === 'copying') {
-    const open = copies.filter((copy) => !usable.includes(copy) && !failed.includes(copy));
-    return `${name} is being copied to ${where(open)}${usable.length > 0 ? ` and Available in ${where(usable)}` : ''}`;
-  }
-  if (
-    usable.length === 0 &&
-    deleted.length === 0 &&
-    !copies.some(({ created, unclear }) => created || unclear)
-  )
-    return `${name} was not copied`;
-  if (copies.length === 1) return `${name} is not Available in ${where(copies)}${after}`;
-  return `${name} is Available in ${usable.length === 0 ? 'none' : usable.length} of ${count(copies.length)}${after}`;
-}
-
-export interface Failure {
-  /** Those of the targets it struck that the message does not name itself. */
-  regions: string[];
-  problem: Problem;
-}
-
-/** What went wrong, each fact once: first what stopped the whole, then the targets. */
-export function failuresOf({ problems, copies }: Promotion): Failure[] {
-  const struck = copies.flatMap(({ region, problem }) => (problem ? [{ region, problem }] : []));
-  return groupBy([...problems.map((problem) => ({ region: null, problem })), ...struck], ({ problem }) => [
-    problem.message,
-    problem.advice,
-  ]).map((group) => {
-    const { problem } = group[0];
-    const words = new Set(problem.message.split(/[^\p{L}\p{N}_-]+/u));
-    return {
-      problem,
-      regions: group.flatMap(({ region }) => (region === null || words.has(region) ? [] : [region])),
-    };
+/** Copies of one reason share a line; an image that exists has a line of its own. */
+function planLines(copies: readonly Copy[], region: (name: string) => string): string[] {
+  return groupBy(copies, ({ plan, why, imageId }) => [plan, why, imageId]).map(([first, ...others]) => {
+    const why = oneLine(first.why, LONG);
+    if (first.imageId !== null)
+      return `${VERB[first.plan]} ${region(first.region)} ${short(first.imageId)}, ${why}`;
+    return `${VERB[first.plan]} ${[first, ...others].map((copy) => short(copy.region)).join(', ')} (${why})`;
   });
 }
 
 /** A runner cuts annotations at 4,096 characters. */
 const ANNOTATION = 4000;
 
+/** The annotation of a rollback that came after the ids were handed out. */
+export function voidMessage(deleted: readonly ImageRef[]): string {
+  return [
+    `Rolled back: ${plural(deleted.length, 'image')} deleted. The ids are void:`,
+    ...deleted.map(({ region, imageId }) => `- ${short(region)} ${short(imageId)}`),
+  ]
+    .flatMap((line) => logLines(line))
+    .join('\n');
+}
+
+/** The one error of a step whose inputs are wrong. */
+export function failureOfInputs(mistakes: readonly string[]): string {
+  const facts = mistakes.map((message) => ({ regions: [], problem: { message, advice: '' } }));
+  return annotation([`${plural(mistakes.length, 'invalid input')}; no request was sent.`], facts);
+}
+
 /** The one error of the step, harmless for an annotation; null when nothing went wrong. */
-export function failureMessage(promotion: Promotion): string | null {
-  const failures = failuresOf(promotion);
+export function failureMessage(promotion: Promotion, order?: Order): string | null {
+  const failures = failuresOf(promotion).filter(
+    ({ regions }) => regions.length === 0 || !isOptional(promotion, regions),
+  );
   if (failures.length === 0) return null;
-  const first = logLine(`${headline(promotion, short)}.`);
-  const byAdvice = groupBy(failures, ({ problem }) => problem.advice);
-  const render = (most: number) =>
-    byAdvice.flatMap((group) => [
-      ...group.map(({ regions, problem }) =>
-        logLine(
-          `- ${regions.length > 0 ? `${enumerate(regions.map(short), 10)}: ` : ''}${oneLine(problem.message, most)}`,
-          LONG,
-        ),
-      ),
-      logLine(`What to do: ${oneLine(group[0].problem.advice, most)}`, LONG),
-    ]);
-  const whole = [first, ...render(LONG)].join('\n');
+  const { text, next } = headlineOf(promotion, order, short);
+  return annotation([`${text}.`, ...(next ? [`Next: ${next}`] : [])], failures);
+}
+
+function isOptional({ copies }: Promotion, regions: readonly string[]): boolean {
+  return copies.every(({ region, optional }) => optional || !regions.includes(region));
+}
+
+/** Facts with the same remedy share it. */
+function annotation(head: readonly string[], facts: readonly Failure[]): string {
+  const render = (most: number) => [
+    ...head.flatMap((line) => logLines(line)),
+    ...groupBy(facts, ({ problem }) => problem.advice).flatMap((group) => {
+      const [first, ...more] = group.map(
+        ({ regions, problem }) =>
+          `${regions.length > 0 ? `${enumerate(regions.map(short), 60)}: ` : ''}${oneLine(problem.message, most)}`,
+      );
+      const advice = oneLine(group[0].problem.advice, most);
+      if (advice === '') return [first ?? '', ...more].flatMap((line) => logLines(`- ${line}`, '  '));
+      if (more.length === 0) return logLines(`- ${first} ${advice}`, '  ');
+      return [first, ...more]
+        .flatMap((line) => logLines(`- ${line}`, '  '))
+        .concat(logLines(`  What to do: ${advice}`, '  '));
+    }),
+  ];
+  const whole = render(LONG).join('\n');
   if (whole.length <= ANNOTATION) return whole;
-  const room = Math.floor((ANNOTATION - first.length) / (failures.length + byAdvice.length));
-  const lines = [first, ...render(Math.max(60, room - 30))];
+  const lines = render(Math.max(60, Math.floor(ANNOTATION / (2 * facts.length)) - 30));
   const more = 'There is more: see the job summary.';
   while (lines.length > 1 && lines.join('\n').length > ANNOTATION)
     lines.splice(lines.at(-1) === more ? -2 : -1, 2, more);

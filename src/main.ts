@@ -1,16 +1,17 @@
 import type * as core from '@actions/core';
-import { type Inputs, readInputs } from './inputs/promote.ts';
+import { readInputs } from './inputs/promote.ts';
 import { createLog, failureMessage } from './log.ts';
 import { outputsOf } from './outputs.ts';
 import type { Event, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback, withoutDeleted } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
-import { connect, mask, refuse, type Workflow } from './step.ts';
+import { connect, mask, refuse, type Workflow, writePage } from './step.ts';
+import type { SummaryContext } from './summary.ts';
 import { oneLine } from './text.ts';
 
 const UNWRITTEN =
-  'The outputs could not be written, so the steps that follow would not have the image ids. The ids are in the log above.';
+  'The runner did not take the outputs, so the steps that follow lack the image ids. The ids are in the log above.';
 
 const NOTHING: Promotion = {
   status: 'failed',
@@ -27,25 +28,35 @@ export async function main(workflow: Workflow): Promise<void> {
   const { inputs, ...reading } = readInputs(env);
   mask(workflow, reading);
   if (!inputs) {
-    setOutputs(core, NOTHING);
-    refuse(workflow, reading.mistakes);
+    const problems = reading.mistakes.map((message) => ({ message, advice: '' }));
+    const promotion = { ...NOTHING, problems };
+    const page = env.INPUT_SUMMARY?.trim() !== 'false';
+    const markdown = await summarize(workflow, promotion, { warnings: [], now: workflow.clock.now() }, page);
+    refuse(
+      workflow,
+      reading.mistakes,
+      attempt(() => setOutputs(core, promotion, markdown)),
+    );
     return;
   }
-  const log = createLog({ sink: core, region: inputs.order.source.region });
+  const log = createLog({ sink: core, order: inputs.order });
   const files = onlyChanges(core);
   const warnings: Problem[] = [];
-  const state: State = { submitted: false, succeeded: false, published: null, rollback: inputs.rollback };
+  const state: State = {
+    submitted: false,
+    succeeded: false,
+    published: null,
+    rollback: inputs.rollback,
+    summary: inputs.summary,
+  };
   const known: Promotion = { ...NOTHING, status: 'copying' };
   let unwritten: string | null = null;
   const write = (work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      unwritten = oneLine(error instanceof Error ? error.message : String(error));
-    }
+    unwritten = attempt(work) ?? unwritten;
   };
   const report = (event: Event): void => {
     if (event.type === 'warning') warnings.push(event.problem);
+    if (event.type === 'rolled-back') warnings.push(...event.left);
     if (event.type === 'plan') known.source = event.source;
     if (event.type === 'submitting') state.submitted = true;
     if (event.type === 'submitting' || event.type === 'ids') {
@@ -73,9 +84,11 @@ export async function main(workflow: Workflow): Promise<void> {
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     write(() => setOutputs(files, promotion));
     if (release) await publish(workflow, release, promotion, report);
-    if (inputs.summary) await summarize(workflow, inputs, promotion, warnings);
+    const context = { order: inputs.order, warnings, now: workflow.clock.now() };
+    const markdown = await summarize(workflow, promotion, context, inputs.summary);
+    write(() => setOutputs(files, promotion, markdown));
     log.close(promotion);
-    const failure = failureMessage(promotion);
+    const failure = failureMessage(promotion, inputs.order);
     // Known only now: a cancel may have come while the release was written.
     state.succeeded = failure === null && unwritten === null && !workflow.signal.aborted;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
@@ -83,6 +96,16 @@ export async function main(workflow: Workflow): Promise<void> {
     else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
   } finally {
     await cloud.close();
+  }
+}
+
+/** Why the runner did not take it; null when it did. */
+function attempt(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return oneLine(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -102,13 +125,14 @@ function onlyChanges({ setOutput, saveState }: Files): Files {
   return { setOutput: changed(setOutput), saveState: changed(saveState) };
 }
 
-function setOutputs(files: Pick<Files, 'setOutput'>, promotion: Promotion): void {
-  for (const [name, value] of Object.entries(outputsOf(promotion))) files.setOutput(name, value);
+function setOutputs(files: Pick<Files, 'setOutput'>, promotion: Promotion, markdown = ''): void {
+  for (const [name, value] of Object.entries(outputsOf(promotion, markdown))) files.setOutput(name, value);
 }
 
 /** After a cancel there is no time for a rollback here. */
 function leaveToPost(promotion: Promotion): void {
-  const advice = 'The post step of this action rolls back: it deletes what this run made.';
+  promotion.rollback = { by: 'post' };
+  const advice = 'The "Post" step of this job will delete the copies created by this run.';
   for (const problem of promotion.problems) problem.advice = advice;
   for (const { created, unclear, problem } of promotion.copies) {
     if (problem && (created || unclear)) problem.advice = advice;
@@ -143,22 +167,16 @@ async function publish(
   }
 }
 
+/** Writes the page if it is wanted, and gives the same as an output. */
 async function summarize(
-  { core, clock }: Workflow,
-  inputs: Inputs,
+  { core }: Workflow,
   promotion: Promotion,
-  warnings: Problem[],
-): Promise<void> {
-  try {
-    const { renderSummary } = await import('./summary.ts');
-    const { region, projectId } = inputs.order.source;
-    const text = renderSummary(promotion, { region, projectId, warnings, now: clock.now() });
-    await core.summary.addRaw(text, true).write();
-  } catch (error) {
-    core.warning(
-      oneLine(`The job summary was not written: ${error instanceof Error ? error.message : error}`),
-    );
-  }
+  context: SummaryContext,
+  page: boolean,
+): Promise<string> {
+  const { renderSummary, OUTPUT_BYTES } = await import('./summary.ts');
+  if (page) await writePage(core, renderSummary(promotion, context));
+  return renderSummary(promotion, context, OUTPUT_BYTES);
 }
 
 function asWarning(error: unknown, what: string): Problem {

@@ -1,9 +1,10 @@
+import { isUsable } from './outcome.ts';
 import type { Copy, Promotion } from './promotion/model.ts';
 
-/** Every output of action.yml, as text. A run that ends early has them all too, so that fromJSON never fails. */
-export function outputsOf(promotion: Promotion): Record<string, string> {
+/** Every output of action.yml, as text; `markdown` is the summary page. A run that ends early has them all too, so that fromJSON never fails. */
+export function outputsOf(promotion: Promotion, markdown = ''): Record<string, string> {
   const { copies, source, status } = promotion;
-  const there = copies.filter(({ imageId, state }) => imageId !== null && state !== 'Deleted');
+  const there = copies.filter(isUsable);
   const [only] = copies.length === 1 ? there : [];
   return {
     status,
@@ -18,6 +19,7 @@ export function outputsOf(promotion: Promotion): Record<string, string> {
     'failed-regions': JSON.stringify(
       copies.filter(({ outcome }) => outcome === 'failed').map(({ region }) => region),
     ),
+    'summary-markdown': markdown,
   };
 }
 

@@ -1,9 +1,10 @@
 import { readConnection } from './inputs/connection.ts';
 import { Reader } from './inputs/reader.ts';
-import { createLog } from './log.ts';
+import { createLog, voidMessage } from './log.ts';
+import type { Event, Problem } from './promotion/model.ts';
 import { rollback } from './promotion/rollback.ts';
 import { loadState } from './state.ts';
-import { connect, mask, type Workflow } from './step.ts';
+import { connect, mask, type Workflow, writePage } from './step.ts';
 import { logLine } from './text.ts';
 
 /**
@@ -37,14 +38,27 @@ export async function post(workflow: Workflow): Promise<void> {
     return;
   }
 
-  const { report } = createLog({ sink: core, region: '' });
+  const log = createLog({ sink: core });
+  const left: Problem[] = [];
+  const report = (event: Event): void => {
+    if (event.type === 'warning') left.push(event.problem);
+    if (event.type === 'rolled-back') left.push(...event.left);
+    log.report(event);
+  };
   const cloud = await connect(connection, workflow, report);
   try {
     const deleted = await rollback(state.traces, { cloud, clock, signal, report, markSecret });
     if (deleted.length > 0 && state.published) {
       const message = `The release ${state.published} names images that the rollback has deleted.`;
-      const advice = 'Delete its asset images.json and the section of image ids in its notes, or run again.';
+      const advice =
+        'Delete its asset images.json and the section of image ids in its notes, or re-run the job.';
       report({ type: 'warning', problem: { message, advice } });
+    }
+    if (deleted.length > 0) core.warning(voidMessage(deleted));
+    log.close();
+    if (state.summary && deleted.length + left.length > 0) {
+      const { renderRollback } = await import('./summary.ts');
+      await writePage(core, renderRollback(deleted, left));
     }
   } finally {
     await cloud.close();

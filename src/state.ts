@@ -12,6 +12,8 @@ export interface State {
   /** The tag of the release that the ids are on, or may be. */
   published: string | null;
   rollback: Inputs['rollback'];
+  /** Whether the page of the job is wanted. */
+  summary: boolean;
   traces?: Traces;
 }
 

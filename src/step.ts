@@ -4,6 +4,7 @@ import type { Cloud } from './cloud/cloud.ts';
 import type { CloudOptions } from './cloud/index.ts';
 import type { Connection } from './inputs/connection.ts';
 import type { Environment, Reading } from './inputs/reader.ts';
+import { failureOfInputs } from './log.ts';
 import type { Report } from './promotion/model.ts';
 import { logLine } from './text.ts';
 import { VERSION } from './version.ts';
@@ -25,11 +26,21 @@ export function mask({ core }: Workflow, { secrets, notices }: Reading): void {
   for (const notice of notices) core.notice(logLine(notice));
 }
 
-/** The one failure of a step whose inputs are wrong. */
-export function refuse({ core }: Workflow, mistakes: readonly string[]): void {
-  const count = mistakes.length === 1 ? '1 invalid input' : `${mistakes.length} invalid inputs`;
-  const list = mistakes.map((mistake) => logLine(`- ${mistake}`)).join('\n');
-  core.setFailed(`${count}; no request was sent.\n${list}`);
+/** The one failure of a step whose inputs are wrong. `lost`: why the runner did not take the outputs. */
+export function refuse({ core }: Workflow, mistakes: readonly string[], lost: string | null = null): void {
+  const runner = lost === null ? '' : `\nThe runner did not take the outputs either: ${logLine(lost)}`;
+  core.setFailed(failureOfInputs(mistakes) + runner);
+}
+
+/** Appends to the job's page. A page that cannot be written fails nothing. */
+export async function writePage({ summary, warning }: typeof core, markdown: string): Promise<void> {
+  try {
+    await summary.addRaw(markdown, true).write();
+  } catch (error) {
+    warning(
+      logLine(`The runner did not take the job summary: ${error instanceof Error ? error.message : error}`),
+    );
+  }
 }
 
 /** The API over HTTP: loaded when the inputs are known to be good. */

@@ -1,13 +1,25 @@
-import { isPublishable } from './github/notes.ts';
-import { failuresOf, headline, isUsable } from './log.ts';
+import {
+  type Failure,
+  type Fate,
+  failuresOf,
+  fateOf,
+  groupBy,
+  headlineOf,
+  isUsable,
+  needsReader,
+  phraseOf,
+  plural,
+  STILL,
+  tookOf,
+  warningsOf,
+} from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
-import type { Copy, Problem, Promotion, Status } from './promotion/model.ts';
-import { cell, code, fenced, ganttTask, hcl, json, prose } from './text.ts';
+import type { Copy, ImageRef, Order, Problem, Promotion } from './promotion/model.ts';
+import { cell, code, fenced, ganttTask, json, prose } from './text.ts';
 
 export interface SummaryContext {
-  /** The source image's; no project is the account's default one. */
-  region: string;
-  projectId: string | undefined;
+  /** Missing when the inputs were wrong. */
+  order?: Order | undefined;
   /** In the order in which they were told. */
   warnings: readonly Problem[];
   /** Unix milliseconds: where the bars of open copies end. */
@@ -21,205 +33,250 @@ interface Detail {
   text: number;
   gantt: boolean;
   ids: boolean;
+  /** At most so many rows of a table. */
+  rows: number;
 }
 
 /** A summary over 1 MiB is dropped whole; past a quarter of it nobody reads. */
-const BYTES = 250 * 1024;
+export const PAGE_BYTES = 250 * 1024;
+/** The output summary-markdown: a comment of GitHub holds 65,536 characters. */
+export const OUTPUT_BYTES = 60_000;
 
-/** The first that fits is taken. Every target keeps its row in all of them. */
+/** The first that fits is taken. Every target keeps its row in all but the last. */
 const DETAILS: readonly Detail[] = [
-  { cell: 200, text: 1000, gantt: true, ids: true },
-  { cell: 100, text: 300, gantt: true, ids: true },
-  { cell: 60, text: 100, gantt: true, ids: false },
-  { cell: 40, text: 40, gantt: false, ids: false },
-  { cell: 20, text: 0, gantt: false, ids: false },
+  { cell: 200, text: 1000, gantt: true, ids: true, rows: Number.POSITIVE_INFINITY },
+  { cell: 100, text: 300, gantt: true, ids: true, rows: Number.POSITIVE_INFINITY },
+  { cell: 60, text: 100, gantt: true, ids: false, rows: Number.POSITIVE_INFINITY },
+  { cell: 40, text: 40, gantt: false, ids: false, rows: Number.POSITIVE_INFINITY },
+  { cell: 20, text: 20, gantt: false, ids: false, rows: 100 },
 ];
 
-/** The job summary, in GitHub's Markdown. */
-export function renderSummary(promotion: Promotion, context: SummaryContext): string {
+/** From here on what went well is folded, and failures for one reason share a row. */
+const MANY = 8;
+
+/** The job summary, in GitHub's Markdown: what needs the reader first, what went well last. */
+export function renderSummary(promotion: Promotion, context: SummaryContext, bytes = PAGE_BYTES): string {
   let text = '';
   for (const detail of DETAILS) {
     text = render(promotion, context, detail);
-    if (Buffer.byteLength(text) <= BYTES) break;
+    if (Buffer.byteLength(text) <= bytes) break;
   }
   return text;
 }
 
-const ICON: Record<Status, string> = {
-  available: '✅',
-  copying: '⏳',
-  planned: '📝',
-  partial: '⚠️',
-  failed: '❌',
-};
+/** What the page needs when a rollback comes after it was written: its ids are void. */
+export function renderRollback(deleted: readonly ImageRef[], left: readonly Problem[]): string {
+  const gone = deleted.map(({ region, imageId }) => `${code(region)} ${code(imageId)}`).join(', ');
+  return `${[
+    ...(deleted.length > 0
+      ? [`### 🗑️ Rolled back: ${plural(deleted.length, 'image')} deleted`, `The ids above are void: ${gone}.`]
+      : []),
+    ...(left.length > 0
+      ? ['### ⚠️ The rollback left something', bullets('⚠️', warningsOf(left, []), 1000)]
+      : []),
+  ].join('\n\n')}\n`;
+}
 
 function render(promotion: Promotion, context: SummaryContext, detail: Detail): string {
   const { status, copies } = promotion;
-  const show = (text: string) => prose(text, detail.cell);
-  const told = detail.text > 0;
+  const { order, now } = context;
+  const { icon, text, next } = headlineOf(promotion, order, (name) => prose(name, detail.cell));
+  const urgent = status === 'planned' ? [] : copies.filter((copy) => needsReader(copy, promotion));
+  const rest = copies.filter((copy) => !urgent.includes(copy));
+  const whole = failuresOf({ ...promotion, copies: [] });
+  const ids = copies.filter(isUsable);
+  const fold = (title: string, body: string) =>
+    copies.length > MANY ? [`<details>\n<summary>${title}</summary>`, body, '</details>'] : [body];
   return `${[
-    `## ${ICON[status]} ${headline(promotion, show)}`,
-    ...about(promotion, context, detail),
-    ...(copies.length > 0
-      ? [status === 'planned' ? planTable(copies, detail) : resultTable(copies, context.now, detail)]
+    `## ${icon} ${text}`,
+    ...(next ? [`**Next:** ${prose(next)}`] : []),
+    ...(whole.length > 0 ? [bullets('❌', whole, detail.text)] : []),
+    ...(urgent.length > 0 ? [urgentTable(urgent, detail)] : []),
+    ...(context.warnings.length > 0 ? [bullets('⚠️', warningsOf(context.warnings, copies), detail.text)] : []),
+    ...origin(promotion, order, detail),
+    ...(status === 'planned' ? [planTable(copies, detail)] : []),
+    ...(rest.length > 0 && status !== 'planned' ? fold(headOf(rest), quietTable(rest, now, detail)) : []),
+    ...(detail.gantt && status !== 'planned' && status !== 'copying'
+      ? gantt(copies, now).flatMap((body) => fold('Timeline', body))
       : []),
-    ...(detail.gantt ? gantt(copies, context.now) : []),
-    ...(told
-      ? section(
-          'What went wrong',
-          failuresOf(promotion).map(({ regions, problem }) => item(regions, problem, detail)),
-        )
-      : []),
-    ...(told
-      ? section(
-          'Warnings',
-          distinct(context.warnings).map((problem) => item([], problem, detail)),
-        )
-      : []),
-    ...(detail.ids ? idBlocks(copies) : []),
+    ...(detail.ids && status !== 'planned' && ids.length > 0 ? idBlocks(ids) : []),
     ...(detail === DETAILS[0]
       ? []
       : ["Some detail was left out to keep this page small. The step's outputs hold every id in full."]),
   ].join('\n\n')}\n`;
 }
 
-function about(
-  { source, copies }: Promotion,
-  { region, projectId }: SummaryContext,
-  detail: Detail,
-): string[] {
-  if (!source) return [];
-  const facts = [
-    source.ImageName,
-    source.ImageSize === undefined ? '' : `${source.ImageSize} GB`,
-    source.OsName,
-  ];
-  const known = facts.flatMap((fact) => (fact ? [prose(fact, detail.cell)] : [])).join(', ');
-  const from = `Source: ${code(source.ImageId, detail.cell)}${known ? ` (${known})` : ''} in ${code(region, detail.cell)}`;
-  const project = projectId ? `, project ${code(projectId, detail.cell)}` : '';
-  const target = copies[0] ? `. Target: project ${code(copies[0].projectId, detail.cell)}` : '';
-  return [`${from}${project}${target}.`];
+function headOf(rest: readonly Copy[]): string {
+  const ready = rest.filter((copy) => fateOf(copy) === 'ready').length;
+  return ready === rest.length
+    ? plural(ready, 'ready copy', 'ready copies')
+    : plural(rest.length, 'other region');
 }
 
-function table(head: string[], rows: string[][]): string {
+function origin({ source, copies, seconds }: Promotion, order: Order | undefined, detail: Detail): string[] {
+  if (!source || !order) return [];
+  const { region, projectId } = order.source;
+  const size = source.ImageSize === undefined ? '' : `${source.ImageSize} GB`;
+  const known = [source.ImageName, size, source.OsName].flatMap((fact) =>
+    fact ? [prose(fact, detail.cell)] : [],
+  );
+  const place = [region, ...(projectId ? [projectId] : [])].map((part) => code(part, detail.cell)).join('/');
+  const took = seconds === undefined || seconds < 1 ? '' : ` · ${formatDuration(seconds)}`;
+  const target = copies[0] ? ` to ${code(copies[0].projectId, detail.cell)}` : '';
+  return [
+    `From ${code(source.ImageId, detail.cell)}${known.length > 0 ? ` (${known.join(', ')})` : ''} in ${place}${target}${took}`,
+  ];
+}
+
+function table(head: string[], rows: string[][], most: number): string {
   const line = (cells: string[]) =>
     `| ${cells.map((text) => (text === '' ? '–' : cell(text))).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+  const left = rows.length - most;
+  return [
+    `| ${head.join(' | ')} |`,
+    line(head.map(() => '---')),
+    ...rows.slice(0, most).map(line),
+    ...(left > 0 ? [line(head.map((_, at) => (at === 1 ? `${left} more` : '')))] : []),
+  ].join('\n');
 }
 
-function sign(copy: Copy): string {
-  if (copy.outcome === 'failed') return '❌';
-  if (copy.outcome === 'planned') return '📝';
-  if (copy.state === 'Deleted') return '🗑️';
-  return isUsable(copy) ? '✅' : '⏳';
-}
+const SIGN: Record<Fate, string> = {
+  ready: '✅',
+  copying: '⏳',
+  unlisted: '⏳',
+  unclear: '❓',
+  planned: '📝',
+  'rolled back': '🗑️',
+  failed: '❌',
+};
 
-function resultTable(copies: readonly Copy[], now: number, { cell: most }: Detail): string {
+/** What went wrong or goes on without the step, each with what to do. */
+function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
+  const alike = alikeOf(copies, (copy) => [signOf(copy), phraseOf(copy), copy.problem?.advice]);
+  const list = (words: readonly (string | null)[]) =>
+    words.flatMap((word) => (word ? [code(word, most)] : [])).join(', ');
   return table(
-    ['Region', 'Image id', 'State', 'Outcome', 'Time', 'Task id'],
-    copies.map((copy) => [
-      code(copy.region, most),
-      code(copy.imageId ?? '', most),
-      prose(copy.state ?? '', most),
-      `${sign(copy)} ${copy.outcome}`,
-      took(copy, now),
-      code(copy.taskId ?? '', most),
+    ['', 'Region', 'Image id', 'What happened', 'What to do'],
+    alike.map((some) => [
+      signOf(some[0]),
+      list(some.map(({ region }) => region)),
+      list(some.map(({ imageId }) => imageId)),
+      prose(phraseOf(some[0]), text),
+      prose(some[0].problem?.advice ?? '', text),
     ]),
+    rows,
   );
 }
 
-function took(copy: Copy, now: number): string {
-  if (copy.startedAt === null) return '';
-  const time = formatDuration(((copy.finishedAt ?? now) - copy.startedAt) / 1000);
-  return kindOf(copy) === 'Under way' ? `${time} so far` : time;
+/** Of many regions those for one reason share a row. */
+function alikeOf(copies: readonly Copy[], key: (copy: Copy) => unknown): [Copy, ...Copy[]][] {
+  return copies.length > MANY ? groupBy(copies, key) : copies.map((copy) => [copy]);
 }
 
-const WOULD: Record<Copy['plan'], string> = { copy: 'copy', adopt: 'adopt', source: 'nothing' };
+function signOf(copy: Copy): string {
+  return copy.state === 'Deleted' ? '❌' : SIGN[fateOf(copy)];
+}
 
-function planTable(copies: readonly Copy[], { cell: most, text }: Detail): string {
+function quietTable(copies: readonly Copy[], now: number, { cell: most, rows }: Detail): string {
   return table(
-    ['Region', 'Would', 'Why', 'Name', 'Image id'],
+    ['', 'Region', 'Image id', 'What happened', 'Time'],
     copies.map((copy) => [
+      SIGN[fateOf(copy)],
       code(copy.region, most),
-      WOULD[copy.plan],
-      prose(copy.why, Math.max(most, text)),
-      code(copy.name, most),
       code(copy.imageId ?? '', most),
+      happened(copy),
+      time(copy, now),
     ]),
+    rows,
   );
 }
 
-type Kind = 'Copied' | 'Adopted' | 'Under way' | 'Deleted' | 'Failed';
+function happened(copy: Copy): string {
+  const fate = fateOf(copy);
+  if (fate === 'rolled back') return 'rolled back: the id is void';
+  if (fate === 'failed') return 'not copied';
+  if (copy.outcome === 'source') return 'same image';
+  const reused = copy.outcome === 'adopted';
+  if (fate === 'ready') return reused ? 'reused' : 'copied';
+  return reused ? `${STILL[fate]} since an earlier run` : copy.pending ? (STILL[fate] ?? '') : 'copying';
+}
 
-/** Section, sign and colour of a bar: what this run copied is in colour, what it found is grey. */
-const KINDS: readonly { kind: Kind; sign: string; tag: string }[] = [
-  { kind: 'Copied', sign: '✓', tag: '' },
-  { kind: 'Adopted', sign: '✓', tag: 'done, ' },
-  { kind: 'Under way', sign: '…', tag: 'active, ' },
-  { kind: 'Deleted', sign: '✗', tag: 'crit, ' },
-  { kind: 'Failed', sign: '✗', tag: 'crit, ' },
-];
+function time(copy: Copy, now: number): string {
+  const took = tookOf(copy, fateOf(copy) === 'copying' ? now : undefined);
+  if (took === null) return '';
+  return `${formatDuration(took)}${copy.finishedAt === null ? ' so far' : ''}`;
+}
 
-function kindOf(copy: Copy): Kind {
-  if (copy.outcome === 'failed') return 'Failed';
-  if (copy.state === 'Deleted') return 'Deleted';
-  if (copy.finishedAt === null) return 'Under way';
-  return copy.outcome === 'adopted' ? 'Adopted' : 'Copied';
+const WOULD: Record<Copy['plan'], string> = { copy: 'copy', adopt: 'reuse', source: 'nothing' };
+
+function planTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
+  const alike = alikeOf(copies, ({ plan, why, imageId }) => [plan, why, imageId]);
+  return table(
+    ['Region', 'Would', 'Image id', 'Why'],
+    alike.map((some) => [
+      some.map(({ region }) => code(region, most)).join(', '),
+      WOULD[some[0].plan],
+      code(some[0].imageId ?? '', most),
+      prose(some[0].why, text),
+    ]),
+    rows,
+  );
 }
 
 /** Mermaid refuses texts over 50,000 characters; a bar more than these makes nothing clearer. */
 const BARS = 150;
 
+/** Sign and colour of a bar: what this run copied is in colour, what it reused is grey. */
+function barOf(copy: Copy): { sign: string; tag: string } {
+  const fate = fateOf(copy);
+  if (fate === 'failed' || fate === 'rolled back') return { sign: '✗', tag: 'crit, ' };
+  if (fate !== 'ready') return { sign: '…', tag: 'active, ' };
+  return { sign: '✓', tag: copy.outcome === 'adopted' ? 'done, ' : '' };
+}
+
+/** The copies that took time, by their end. */
 function gantt(copies: readonly Copy[], now: number): string[] {
-  const bars = copies.flatMap((copy) => (copy.startedAt === null ? [] : [{ copy, start: copy.startedAt }]));
+  const bars = copies
+    .filter((copy) => tookOf(copy, now) !== null)
+    .map((copy) => ({
+      copy,
+      start: Math.round(copy.startedAt ?? 0),
+      end: Math.round(copy.finishedAt ?? now),
+    }))
+    .sort((a, b) => a.end - b.end);
   if (bars.length === 0 || bars.length > BARS) return [];
-  const lines = KINDS.flatMap(({ kind, sign, tag }) => {
-    const some = bars.filter(({ copy }) => kindOf(copy) === kind);
-    return some.length === 0
-      ? []
-      : [
-          `  section ${kind}`,
-          ...some.map(({ copy, start }) => {
-            const end = Math.max(start, copy.finishedAt ?? now);
-            return `  ${ganttTask(sign, `${copy.region} ${copy.name}`)} :${tag}${Math.round(start)}, ${Math.round(end)}`;
-          }),
-        ];
+  const lines = bars.map(({ copy, start, end }) => {
+    const { sign, tag } = barOf(copy);
+    return `  ${ganttTask(sign, copy.region)} :${tag}${start}, ${end}`;
   });
   // The marker would stand for the reader's own time.
   const head = ['gantt', '  dateFormat x', '  axisFormat %H:%M:%S', '  todayMarker off'];
   return [fenced('mermaid', [...head, ...lines].join('\n'))];
 }
 
-function section(title: string, items: string[]): string[] {
-  return items.length === 0 ? [] : [`### ${title}`, items.join('\n')];
+function bullets(sign: string, facts: readonly Failure[], text: number): string {
+  return facts
+    .map(({ regions, problem: { message, advice } }) => {
+      const where = regions.length > 0 ? `${regions.map((region) => code(region)).join(', ')}: ` : '';
+      return `- ${sign} ${where}${[message, advice].flatMap((part) => (part ? [prose(part, text)] : [])).join(' ')}`;
+    })
+    .join('\n');
 }
 
-function item(
-  regions: readonly string[],
-  { message, advice }: Problem,
-  { cell: most, text }: Detail,
-): string {
-  const where = regions.length > 0 ? `${regions.map((region) => code(region, most)).join(', ')}: ` : '';
-  const remedy = prose(advice, text);
-  return `- ${where}${prose(message, text)}${remedy ? `\n  - **What to do:** ${remedy}` : ''}`;
-}
-
-function distinct(problems: readonly Problem[]): Problem[] {
-  return [
-    ...new Map(
-      problems.map((problem) => [JSON.stringify([problem.message, problem.advice]), problem]),
-    ).values(),
-  ];
-}
-
-function idBlocks(copies: readonly Copy[]): string[] {
-  const ids = copies.filter(isPublishable).map(({ region, imageId }) => [region, imageId] as const);
-  if (ids.length === 0) return [];
-  const variables = ids.map(([region, imageId]) => `  ${hcl(region)} = ${hcl(imageId)}`);
-  return [
-    '<details>\n<summary>Image ids as JSON and as a Terraform variable</summary>',
+function idBlocks(copies: readonly (Copy & { imageId: string })[]): string[] {
+  const block = (title: string, ids: [string, string][]) => [
+    `<details>\n<summary>${title} (JSON)</summary>`,
     fenced('json', json(Object.fromEntries(ids))),
-    fenced('hcl', ['image_ids = {', ...variables, '}'].join('\n')),
     '</details>',
+  ];
+  const tasks = copies.flatMap(({ region, taskId }): [string, string][] =>
+    taskId ? [[region, taskId]] : [],
+  );
+  return [
+    ...block(
+      'Image ids',
+      copies.map(({ region, imageId }) => [region, imageId]),
+    ),
+    ...(tasks.length > 0 ? block('Task ids', tasks) : []),
   ];
 }

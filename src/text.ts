@@ -27,9 +27,30 @@ export function oneLine(text: string, max = 1000): string {
  * for a command: doubled colons and hashes are spaced out. Apply it to whole lines, so that no two parts can join.
  */
 export function logLine(text: string, max = 1000): string {
-  return oneLine(text, max)
-    .replace(/:(?=:)/g, ': ')
-    .replace(/#(?=#)/g, '# ');
+  return withoutCommands(oneLine(text, max));
+}
+
+function withoutCommands(line: string): string {
+  return line.replace(/:(?=:)/g, ': ').replace(/#(?=#)/g, '# ');
+}
+
+/** The longest line that is read without scrolling, in characters. */
+const WIDTH = 200;
+
+/** The same on as many lines as it takes, the later ones behind `indent`. Columns of spaces stay. */
+export function logLines(text: string, indent = ''): string[] {
+  const lines: string[] = [];
+  let rest = withoutCommands(text.replace(/[^\S ]+/g, ' ').replace(HIDDEN, picture)).trimEnd();
+  for (;;) {
+    const head = lines.length > 0 ? indent : '';
+    const room = WIDTH - head.length;
+    if (rest.length <= room) return [...lines, head + rest];
+    const space = rest.lastIndexOf(' ', room);
+    // A word that fills the line is cut; never between the halves of a character.
+    const cut = space > 0 ? space : room - Number(/[\uD800-\uDBFF]/.test(rest[room - 1] ?? ''));
+    lines.push((head + rest.slice(0, cut)).trimEnd());
+    rest = rest.slice(cut).trimStart();
+  }
 }
 
 function longestTicks(text: string): number {
@@ -108,20 +129,4 @@ function utf16Escapes(character: string): string {
   return Array.from({ length: character.length }, (_, at) => `\\u${hex(character.charCodeAt(at), 4)}`).join(
     '',
   );
-}
-
-/** A quoted HCL string (Terraform): no interpolation, no directive. HCL knows neither `\b` nor surrogates. */
-export function hcl(text: string): string {
-  const body = text
-    .replace(/["\\]/g, '\\$&')
-    .replace(/[$%](?=\{)/g, '$&$&')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\r', '\\r')
-    .replaceAll('\t', '\\t')
-    .replace(HIDDEN, (character) => {
-      const code = character.codePointAt(0) ?? 0;
-      if (code > 0xffff) return `\\U${hex(code, 8)}`;
-      return code >= 0xd800 && code <= 0xdfff ? '\\ufffd' : `\\u${hex(code, 4)}`;
-    });
-  return `"${body}"`;
 }

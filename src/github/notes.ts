@@ -1,4 +1,5 @@
-import type { Copy, Promotion } from '../promotion/model.ts';
+import { isUsable } from '../outcome.ts';
+import type { Promotion } from '../promotion/model.ts';
 import { cell, code, prose } from '../text.ts';
 
 const BEGIN = '<!-- copy-custom-image:begin -->';
@@ -6,20 +7,14 @@ const END = '<!-- copy-custom-image:end -->';
 /** A marker counts only when it is alone on its line: prose and code that mention one are no section. */
 const MARKER = /^<!-- copy-custom-image:(begin|end) -->(?=[ \t]*$)/gm;
 
-/** A copy whose id is one to use, in the notes of a release and in the summary. */
-export function isPublishable(copy: Copy): copy is Copy & { imageId: string } {
-  const made = copy.outcome === 'copied' || copy.outcome === 'adopted' || copy.outcome === 'source';
-  return made && copy.imageId !== null && copy.state !== 'Deleted';
-}
-
 /** The section's Markdown. No time and no run in it: the same promotion gives the same text. */
 export function renderSection({ source, copies }: Promotion): string {
   const rows = copies
-    .filter(isPublishable)
+    .filter(isUsable)
     .map(({ region, projectId, name, imageId, state }) =>
       [code(region), code(projectId), prose(name), code(imageId), prose(state ?? 'Copying')].map(cell),
     );
-  const missing = copies.filter((copy) => !isPublishable(copy)).map(({ region }) => code(region));
+  const missing = copies.filter((copy) => !isUsable(copy)).map(({ region }) => code(region));
   const origin = source ? `, made from ${code(source.ImageId)}` : '';
   return [
     BEGIN,

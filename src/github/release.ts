@@ -3,9 +3,10 @@ import { type Dispatcher, fetch } from 'undici';
 import type { Clock } from '../cloud/clock.ts';
 import { TransportError } from '../cloud/explain.ts';
 import { createDispatcher } from '../cloud/proxy.ts';
+import { isUsable } from '../outcome.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
 import { oneLine } from '../text.ts';
-import { isPublishable, renderSection, withSection } from './notes.ts';
+import { renderSection, withSection } from './notes.ts';
 
 const ASSET = 'images.json';
 /** The new content waits under this name until the old asset is gone, so that one of the two is always there. */
@@ -60,7 +61,7 @@ type Patiently = <T>(work: () => Promise<T>) => Promise<T>;
  */
 export async function publishRelease(options: ReleaseOptions): Promise<{ url: string } | null> {
   const { promotion, tag, signal } = options;
-  if (!promotion.copies.some(isPublishable)) return null;
+  if (!promotion.copies.some(isUsable)) return null;
   const repository = parseRepository(options.repository);
   checkToken(options.token);
 

@@ -80,6 +80,8 @@ export interface Promotion {
   ended: 'complete' | 'stopped' | 'timeout' | 'cancelled';
   /** From the first call to the end. */
   seconds: number;
+  /** What the step did, or leaves to its post step: the regions that failed are why sound copies are gone. */
+  rollback?: { by: 'step'; because: string[] } | { by: 'post' };
 }
 
 /** What a promotion tells while it goes on. */

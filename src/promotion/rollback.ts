@@ -149,17 +149,21 @@ class Undo {
 /** What a promotion is when these of its images are gone. The reasons why targets failed stay. */
 export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[]): void {
   const gone = new Set(deleted.map(keyOf));
+  const because = promotion.copies.flatMap(({ region, problem, optional }) =>
+    problem && !optional ? [region] : [],
+  );
   for (const copy of promotion.copies) {
     const { region, projectId, imageId, problem } = copy;
     if (imageId === null || !gone.has(keyOf({ region, projectId, imageId }))) continue;
+    promotion.rollback = { by: 'step', because };
     copy.state = 'Deleted';
     copy.created = false;
     copy.outcome = 'failed';
     copy.problem = problem
       ? { ...problem, message: `${problem.message} The rollback deleted it.` }
       : {
-          message: `${region}: ${imageId} was deleted by the rollback, since another target failed.`,
-          advice: 'Fix the failed region, then re-run the job.',
+          message: `${region}: the rollback deleted ${imageId}, because ${because.length > 0 ? because.join(', ') : 'the step'} failed.`,
+          advice: 'Fix the failed region above, then re-run the job.',
         };
   }
   if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';

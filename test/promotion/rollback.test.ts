@@ -234,7 +234,7 @@ describe('a promotion whose images were rolled back', () => {
     ];
     const promotion: Promotion = { ...begun, copies };
     withoutDeleted(promotion, [ours('hk'), ours('sg')]);
-    expect(promotion.status).toBe('partial');
+    expect(promotion).toMatchObject({ status: 'partial', rollback: { by: 'step', because: ['sg'] } });
     expect(promotion.copies).toEqual([
       copy('hk', {
         state: 'Deleted',

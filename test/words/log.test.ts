@@ -2,10 +2,21 @@ import { EOL } from 'node:os';
 import * as core from '@actions/core';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
-import { createLog, failureMessage, headline } from '../../src/log.ts';
+import { createLog, failureMessage, failureOfInputs, voidMessage } from '../../src/log.ts';
 import type { Copy, Event, Promotion } from '../../src/promotion/model.ts';
 import { HOSTILE } from './hostile.ts';
-import { aCopy, aPromotion, hostileEverywhere, manyCopies, promotions, SOURCE, T0 } from './promotions.ts';
+import {
+  aCopy,
+  anOrder,
+  aPromotion,
+  hostileEverywhere,
+  manyCopies,
+  promotions,
+  SOURCE,
+  T0,
+} from './promotions.ts';
+
+const ORDER = anOrder();
 
 let stdout: MockInstance<typeof process.stdout.write>;
 beforeEach(() => {
@@ -47,7 +58,7 @@ function listen(raw: string): Heard {
 
 function play(events: Event[], promotion: Promotion): Heard & { raw: string } {
   const raw = written(() => {
-    const log = createLog({ sink: core, region: 'cn-bj2' });
+    const log = createLog({ sink: core, order: ORDER });
     for (const event of events) log.report(event);
     log.close(promotion);
   });
@@ -70,15 +81,21 @@ function story(promotion: Promotion, text: string): Event[] {
     { type: 'heartbeat', copies, seconds: 60, slowest: 10 },
     { type: 'warning', problem: { message: text, advice: text } },
     ...copies.map((copy) => state(copy, text)),
+    {
+      type: 'rolled-back',
+      deleted: [{ region: text, projectId: text, imageId: text }],
+      left: [{ message: text, advice: text }],
+    },
   ];
 }
 
 describe('a log of hostile texts', () => {
   function check(promotion: Promotion, text: string): void {
     const { raw, commands, lines } = play(story(promotion, text), promotion);
-    expect(commands.map(({ name }) => name)).toEqual(['group', 'endgroup', 'warning']);
+    const names = commands.map(({ name }) => name).join(' ');
+    expect(names).toMatch(/^group endgroup (group endgroup )*warning( warning)*$/);
     expect(raw).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
-    expect(lines.length).toBeLessThan(30);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(200);
     const message = failureMessage(promotion);
     for (const line of [
       ...lines,
@@ -103,87 +120,147 @@ describe('a log of hostile texts', () => {
   });
 });
 
+const failed = (region: string, message: string, some: Partial<Copy> = {}) =>
+  aCopy({
+    region,
+    imageId: `uimage-${region}`,
+    state: 'Unavailable',
+    outcome: 'failed',
+    problem: { message, advice: 'Delete it, then re-run the job.' },
+    ...some,
+  });
+
 describe('a log', () => {
-  it('tells a promotion from its plan to its outcome', () => {
-    const hk = aCopy({ finishedAt: null, state: 'Copying' });
-    const sg = aCopy({
-      region: 'sg',
-      imageId: 'uimage-sg1',
-      taskId: null,
-      finishedAt: null,
-      state: 'Copying',
-    });
-    const us = aCopy({
-      region: 'us-ca',
+  it('tells a promotion from its plan to its outcome, one region one line', () => {
+    const open = { state: 'Copying', finishedAt: null };
+    const hk = aCopy({
+      ...open,
       plan: 'adopt',
-      why: 'it is there',
-      imageId: 'uimage-us1',
       outcome: 'adopted',
       created: false,
-      finishedAt: T0,
+      why: 'still copying since an earlier run',
     });
+    const sg = aCopy({ ...open, region: 'sg', imageId: 'uimage-sg1', taskId: 'task-sg1' });
+    const us = aCopy({ ...open, region: 'us-ca', imageId: 'uimage-us1', taskId: null });
     const copies = [hk, sg, us];
     const raw = written(() => {
-      const log = createLog({ sink: core, region: 'cn-bj2' });
-      log.report({
-        type: 'plan',
-        source: SOURCE,
-        copies: [{ ...hk, imageId: null }, { ...sg, imageId: null }, us],
-        dryRun: false,
-      });
-      log.report({ type: 'submitting', copies: [hk, sg] });
+      const log = createLog({ sink: core, order: ORDER });
+      const bare = [hk, { ...sg, imageId: null }, { ...us, imageId: null }];
+      log.report({ type: 'plan', source: SOURCE, copies: bare, dryRun: false });
+      log.report({ type: 'submitting', copies: [sg, us] });
       log.report({ type: 'ids', copies });
       log.report({ type: 'ids', copies });
-      log.report(state(us, null));
       log.report(state(hk, null));
       log.report({ type: 'heartbeat', copies, seconds: 61, slowest: null });
-      log.report({ type: 'notice', message: 'The site is slow.' });
+      log.report({ type: 'notice', message: 'DescribeImage in sg: HTTP 502. Trying again in 2 s.' });
       Object.assign(hk, { state: 'Available', finishedAt: T0 + 250_000 });
       log.report(state(hk));
       log.report({ type: 'heartbeat', copies, seconds: 725, slowest: 250 });
+      log.report(state({ ...us, state: 'Making' }));
       const problem = { message: 'sg: the copy uimage-sg1 ended Unavailable.', advice: 'Delete it.' };
       Object.assign(sg, { state: 'Unavailable', finishedAt: T0 + 3_720_000, outcome: 'failed', problem });
       log.report(state(sg));
-      log.close(aPromotion({ status: 'partial', copies }));
+      const late = { message: 'us-ca: uimage-us1 is still Copying after 10m.', advice: 'Re-run the job.' };
+      Object.assign(us, { outcome: 'failed', pending: true, problem: late });
+      log.close(aPromotion({ status: 'partial', ended: 'timeout', copies }));
     });
     expect(raw.split('\n')).toEqual([
-      '::group::Plan: uimage-abc123 to 3 regions',
-      'Source: uimage-abc123 in cn-bj2 (web-1.4.2, 40 GB, Ubuntu 24.04)',
-      'copy to hk, sg in project org-prod as web-1.4.2: no copy of this source is there',
-      'adopt in us-ca uimage-us1 in project org-prod as web-1.4.2: it is there',
+      '::group::Plan: copy web-1.4.2 to 3 regions of org-prod',
+      'from   uimage-abc123 in cn-bj2 (40 GB, Ubuntu 24.04)',
+      'reuse  hk       uimage-hk1, still copying since an earlier run',
+      'copy   sg, us-ca (not there yet)',
       '::endgroup::',
-      'Copies under way: hk uimage-hk1 (task task-hk1), sg uimage-sg1',
-      'us-ca: uimage-us1 Available after 0s (adopted)',
-      '1 of 3 available, hk and sg copying for 1m',
-      'The site is slow.',
-      'hk: uimage-hk1 Available after 4m 10s',
-      '2 of 3 available, sg copying for 12m · slowest so far 4m 10s',
-      'sg: uimage-sg1 Unavailable after 1h 02m, failed: the copy uimage-sg1 ended Unavailable.',
+      '::group::Started 2 copies (image ids, task ids)',
+      'sg       uimage-sg1  task-sg1',
+      'us-ca    uimage-us1',
+      '::endgroup::',
+      '[ 1m] 0/3 ready; waiting for hk, sg, us-ca',
+      'DescribeImage in sg: HTTP 502. Trying again in 2 s.',
+      '✓ hk       uimage-hk1  4m 10s (reused)',
+      '[12m] 1/3 ready; waiting for sg, us-ca (slowest so far: 4m 10s)',
+      '· us-ca    uimage-us1  now Making, was Copying',
+      '✗ sg       uimage-sg1  1h 02m: ended Unavailable',
+      '… us-ca    uimage-us1  is still Copying after 10m',
       '',
     ]);
   });
 
-  it('ends with what came of it when all went well; else the error of the step begins with that', () => {
+  it('ends with the outcome when all went well; else the error of the step begins with it', () => {
     const copies = [aCopy({ finishedAt: T0 + 250_000 })];
-    expect(play([], aPromotion({ copies })).lines).toEqual(['web-1.4.2 is Available in hk after 4m 10s.']);
-    const problem = { message: 'hk: the copy ended Unavailable.', advice: 'Delete it.' };
-    const failed = aPromotion({ status: 'failed', copies: [aCopy({ outcome: 'failed', problem })] });
-    expect(play([], failed).lines).toEqual([]);
-    expect(failureMessage(failed)?.split('\n')[0]).toBe('web-1.4.2 is not Available in hk.');
+    expect(play([], aPromotion({ copies, seconds: 250 })).lines).toEqual([
+      '✅ web-1.4.2 is ready in hk (4m 10s).',
+    ]);
+    const promotion = aPromotion({
+      status: 'failed',
+      copies: [failed('hk', 'hk: the copy ended Unavailable.')],
+    });
+    expect(play([], promotion).lines).toEqual(['✗ hk       uimage-hk  the copy ended Unavailable']);
+    expect(failureMessage(promotion)?.split('\n')[0]).toBe('web-1.4.2 is not ready in hk.');
   });
 
-  it('warns once of one fact', () => {
-    const warning: Event = {
-      type: 'warning',
-      problem: { message: 'Only the system disk.', advice: 'Mind it.' },
-    };
-    const { commands } = play([warning, warning, { ...warning }], aPromotion());
-    expect(commands).toEqual([{ name: 'warning', text: 'Only the system disk.\nMind it.' }]);
+  it('makes one fact in 12 regions one annotation, told at once and marked at the end', () => {
+    const copies = manyCopies(12);
+    const warnings = copies.map(
+      ({ region }, index): Event => ({
+        type: 'warning',
+        problem: {
+          message: `${region}: other copies exist: uimage-old${index}.`,
+          advice: 'Delete those that nobody uses.',
+        },
+      }),
+    );
+    const { commands, lines } = play([...warnings, ...warnings], aPromotion({ copies }));
+    expect(lines.slice(0, 12)).toEqual(
+      copies.map(({ region }, index) => `! ${region}: other copies exist: uimage-old${index}.`),
+    );
+    expect(commands.map(({ name }) => name)).toEqual(['warning']);
+    for (const { region } of copies) expect(commands[0]?.text).toContain(`- ${region}: other copies exist`);
+    expect(commands[0]?.text.split('Delete those')).toHaveLength(2);
+    const alike = copies.map(
+      ({ region }): Event => ({
+        type: 'warning',
+        problem: { message: `${region}: No marker.`, advice: 'Mind it.' },
+      }),
+    );
+    expect(play(alike, aPromotion({ copies })).commands).toEqual([
+      { name: 'warning', text: `- ${copies.map(({ region }) => region).join(', ')}: No marker. Mind it.` },
+    ]);
   });
 
-  it('shows a change that is not an end', () => {
-    const { lines } = play([state(aCopy({ state: 'Making', finishedAt: null }))], aPromotion());
-    expect(lines[0]).toBe('hk: uimage-hk1 Making after 0s');
+  it('makes the failure of an optional region a warning', () => {
+    const promotion = aPromotion({
+      copies: [aCopy(), failed('sg', 'sg: the copy ended Unavailable.', { optional: true })],
+    });
+    const { commands, lines } = play([], promotion);
+    expect(failureMessage(promotion)).toBeNull();
+    expect(commands).toEqual([
+      { name: 'warning', text: '- sg: the copy ended Unavailable. Delete it, then re-run the job.' },
+    ]);
+    expect(lines.at(-1)).toContain('ready in 1 of 2 regions, optional sg failed.');
+  });
+
+  it('names what a rollback has deleted, and warns of what it left', () => {
+    const image = (region: string) => ({ region, projectId: 'org-prod', imageId: `uimage-${region}` });
+    const left = [{ message: 'uimage-kr in kr was not deleted.', advice: 'Delete it by hand.' }];
+    const { raw, commands } = play(
+      [{ type: 'rolled-back', deleted: [image('hk'), image('sg')], left }],
+      aPromotion(),
+    );
+    expect(raw).toContain(
+      '::group::Rolled back: 2 images deleted\nhk       uimage-hk\nsg       uimage-sg\n::endgroup::\n',
+    );
+    expect(commands.at(-1)).toEqual({
+      name: 'warning',
+      text: '- uimage-kr in kr was not deleted. Delete it by hand.',
+    });
+    expect(voidMessage([image('hk'), image('sg')]).split('\n')).toEqual([
+      'Rolled back: 2 images deleted. The ids are void:',
+      '- hk uimage-hk',
+      '- sg uimage-sg',
+    ]);
+    expect(play([{ type: 'rolled-back', deleted: [], left: [] }], aPromotion()).lines[0]).toContain(
+      'left no image',
+    );
   });
 
   it('shows a dry run as what would happen', () => {
@@ -191,66 +268,65 @@ describe('a log', () => {
       aCopy({ imageId: null, outcome: 'planned' }),
       aCopy({ region: 'cn-bj2', plan: 'source', why: 'it is the source', outcome: 'planned' }),
     ];
-    const promotion = aPromotion({
-      status: 'planned',
-      copies: copies.map((copy) => ({ ...copy, startedAt: null, finishedAt: null })),
-    });
+    const promotion = aPromotion({ status: 'planned', copies });
     const { commands, lines } = play([{ type: 'plan', source: SOURCE, copies, dryRun: true }], promotion);
-    expect(commands[0]?.text).toBe('Plan (dry run, nothing is changed): uimage-abc123 to 2 regions');
-    expect(lines.at(-1)).toBe('Dry run: web-1.4.2 would be copied to hk and left alone in cn-bj2.');
+    expect(commands[0]?.text).toBe(
+      'Plan (dry run, nothing is changed): copy web-1.4.2 to 2 regions of org-prod',
+    );
+    expect(lines.at(-1)).toBe(
+      '📝 Dry run: would copy to hk; cn-bj2 has it already. Next: run it without dry-run to copy.',
+    );
   });
-});
 
-describe('the length of a log', () => {
-  /** Copies that end one by one, each a while after the other, with a heartbeat a minute. */
-  function run(count: number, minutes: number, each: (index: number) => Partial<Copy>): string[] {
-    const copies = manyCopies(count, (index) => ({
-      state: 'Copying',
-      finishedAt: null,
-      why: `reason ${index}`,
-      ...each(index),
-    }));
+  it.each([
+    [33, 15],
+    [33, 120],
+    [40, 45],
+  ])('of %i regions over %i minutes has no line over 200 characters nor with two ids', (count, minutes) => {
+    const copies = manyCopies(count, () => ({ state: 'Copying', finishedAt: null }));
+    const order = anOrder({ target: { projectId: 'org-prod', regions: copies.map(({ region }) => region) } });
     const raw = written(() => {
-      const log = createLog({ sink: core, region: 'cn-bj2' });
-      log.report({ type: 'plan', source: SOURCE, copies, dryRun: false });
+      const log = createLog({ sink: core, order });
+      log.report({
+        type: 'plan',
+        source: SOURCE,
+        copies: copies.map((copy) => ({ ...copy, imageId: null })),
+        dryRun: false,
+      });
       log.report({ type: 'ids', copies });
-      for (const copy of copies) log.report(state(copy, null));
       for (let minute = 1; minute <= minutes; minute++) {
-        log.report({ type: 'heartbeat', copies, seconds: minute * 60 + minute / 100, slowest: null });
+        log.report({
+          type: 'heartbeat',
+          copies,
+          seconds: minute * 60 + minute / 100,
+          slowest: 60,
+        });
         const due = Math.floor((count * minute) / minutes);
         for (const copy of copies.slice(0, due).filter(({ finishedAt }) => finishedAt === null)) {
-          Object.assign(copy, { state: 'Available', finishedAt: T0 + minute * 60_000 });
+          const broken = copy.region === 'region-7';
+          Object.assign(copy, {
+            state: broken ? 'Unavailable' : 'Available',
+            finishedAt: T0 + minute * 60_000,
+          });
+          const problem = { message: `region-7: the copy uimage-7 ended Unavailable.`, advice: 'Delete it.' };
+          if (broken) Object.assign(copy, { outcome: 'failed', problem });
           log.report(state(copy));
         }
       }
-      log.close(aPromotion({ copies }));
+      const promotion = aPromotion({ status: 'partial', copies });
+      log.close(promotion);
+      core.setFailed(failureMessage(promotion, order) ?? '');
     });
-    return raw.trimEnd().split('\n');
-  }
-
-  it.each([
-    [20, 1],
-    [20, 45],
-    [20, 120],
-    [40, 1],
-    [40, 45],
-    [40, 120],
-  ])('is under 60 lines for %i regions over %i minutes, with every id in it', (count, minutes) => {
-    const lines = run(count, minutes, () => ({}));
-    expect(lines.length).toBeLessThan(60);
-    for (let index = 0; index < count; index++) {
-      expect(
-        lines.filter((line) => line.includes(`region-${index}: uimage-${index} Available after`)),
-      ).toHaveLength(1);
-      expect(
-        lines.filter((line) => line.includes(`region-${index} uimage-${index} (reason ${index})`)),
-      ).toHaveLength(1);
+    const lines = raw.replaceAll('%0A', '\n').trimEnd().split('\n');
+    for (const line of lines) {
+      expect(line.length).toBeLessThanOrEqual(200);
+      expect((line.match(/uimage-/g) ?? []).length).toBeLessThan(2);
     }
-  });
-
-  it('has a line for each end of up to 20 copies, and a heartbeat each minute at first', () => {
-    const lines = run(3, 15, (index) => (index < 2 ? { state: 'Available', finishedAt: T0 } : {}));
-    expect(lines.filter((line) => /copying for \d+m$/.test(line))).toHaveLength(15);
+    for (let index = 0; index < count; index++) {
+      const end = new RegExp(`^[✓✗] region-${index} +uimage-${index}  `);
+      expect(lines.filter((line) => end.test(line))).toHaveLength(1);
+    }
+    expect(lines.filter((line) => /^\[ *\S+m\] .* ready/.test(line)).length).toBeLessThan(30);
   });
 });
 
@@ -274,15 +350,33 @@ describe('failureMessage', () => {
       ],
       problems: [{ message: 'The timeout of 2h is over.', advice: 'Run again.' }],
     });
-    expect(failureMessage(promotion)?.split('\n')).toEqual([
-      'web-1.4.2 is Available in 1 of 5 regions.',
+    expect(failureMessage(promotion, ORDER)?.split('\n')).toEqual([
+      'web-1.4.2: ready in 1 of 5 regions, 4 failed.',
+      'Next: do what the table says, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
       '- The timeout of 2h is over.',
       '- vn-sng: the copy ended Unavailable.',
-      'What to do: Run again.',
-      '- sg and us-ca: CopyCustomImage in cn-bj2: 8095, quota.',
+      '  What to do: Run again.',
+      '- sg, us-ca: CopyCustomImage in cn-bj2: 8095, quota.',
       '- kr: quota.',
-      'What to do: Delete images.',
+      '  What to do: Delete images.',
     ]);
+  });
+
+  it('of wrong inputs says that nothing was sent, in lines that can be read', () => {
+    const long = `target-regions: ${'"hk sg", '.repeat(60)}are not region ids.`;
+    const lines = failureOfInputs(['timeout: "90" is not a duration.', long]).split('\n');
+    expect(lines.slice(0, 2)).toEqual([
+      '2 invalid inputs; no request was sent.',
+      '- timeout: "90" is not a duration.',
+    ]);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(200);
+    expect(
+      lines
+        .slice(2)
+        .map((line) => line.trim())
+        .join(' '),
+    ).toBe(`- ${long}`);
+    expect(failureOfInputs(['x']).split('\n')[0]).toBe('1 invalid input; no request was sent.');
   });
 
   it('fits an annotation, with every one of 40 targets as long as it can', () => {
@@ -291,7 +385,7 @@ describe('failureMessage', () => {
         status: 'failed',
         copies: manyCopies(40, (index) => ({
           outcome: 'failed',
-          problem: { message: `region-${index}: ${'long '.repeat(length)}`, advice: 'Try again.' },
+          problem: { message: `region-${index}: ${index} ${'long '.repeat(length)}`, advice: 'Try again.' },
         })),
       });
     const message = failureMessage(promotion(1000)) ?? '';
@@ -305,39 +399,5 @@ describe('failureMessage', () => {
     expect(cut.endsWith('There is more: see the job summary.')).toBe(true);
     expect(cut.match(/There is more/g)).toHaveLength(1);
     expect(cut.match(/^- region-/gm)?.length).toBeGreaterThan(15);
-  });
-});
-
-describe('headline', () => {
-  const say = (some: Partial<Promotion>) => headline(aPromotion(some), (text) => text);
-  const failed = { state: 'Unavailable', outcome: 'failed' } as const;
-  const open = { state: 'Copying', finishedAt: null };
-  it.each<[string, Partial<Promotion>]>([
-    ['web-1.4.2 is Available in hk', {}],
-    ['web-1.4.2 is Available in 3 regions', { copies: manyCopies(3) }],
-    ['web-1.4.2 is being copied to hk', { status: 'copying', copies: [aCopy(open)] }],
-    [
-      'web-1.4.2 is being copied to hk and Available in sg',
-      { status: 'copying', copies: [aCopy(open), aCopy({ region: 'sg' })] },
-    ],
-    ['web-1.4.2 is Available in 1 of 2 regions', { status: 'partial', copies: [aCopy(), aCopy(failed)] }],
-    [
-      'web-1.4.2 is Available in none of 2 regions',
-      { status: 'failed', copies: manyCopies(2, () => failed) },
-    ],
-    ['web-1.4.2 is not Available in hk', { status: 'failed', copies: [aCopy(failed)] }],
-    ['web-1.4.2 was not copied', { status: 'failed', copies: [aCopy({ ...failed, created: false })] }],
-    ['web-1.4.2 was not copied', { status: 'failed', copies: [] }],
-    ['uimage-1 was not copied', { status: 'failed', copies: [], source: { ImageId: 'uimage-1' } }],
-    ['The image was not copied', { status: 'failed', copies: [], source: null }],
-    [
-      'web-1.4.2 is Available in none of 2 regions; what this run made in 2 regions was deleted again',
-      {
-        status: 'failed',
-        copies: manyCopies(2, () => ({ state: 'Deleted', outcome: 'failed', created: false })),
-      },
-    ],
-  ])('says: %s', (text, promotion) => {
-    expect(say(promotion)).toBe(text);
   });
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import type { Image } from '../../src/cloud/cloud.ts';
-import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
+import type { Copy, Order, Problem, Promotion } from '../../src/promotion/model.ts';
 import { HOSTILE } from './hostile.ts';
 
 export const T0 = Date.UTC(2026, 10, 24, 12);
@@ -11,7 +11,7 @@ export function aCopy(some: Partial<Copy> = {}): Copy {
     projectId: 'org-prod',
     name: 'web-1.4.2',
     plan: 'copy',
-    why: 'no copy of this source is there',
+    why: 'not there yet',
     imageId: 'uimage-hk1',
     taskId: 'task-hk1',
     state: 'Available',
@@ -24,6 +24,20 @@ export function aCopy(some: Partial<Copy> = {}): Copy {
     startedAt: T0,
     finishedAt: T0 + 250_000,
     problem: null,
+    ...some,
+  };
+}
+
+export function anOrder(some: Partial<Order> = {}): Order {
+  return {
+    source: { region: 'cn-bj2', imageId: 'uimage-abc123' },
+    target: { projectId: 'org-prod', regions: ['hk', 'sg', 'us-ca'] },
+    extraParameters: {},
+    ifExists: 'adopt',
+    wait: true,
+    timeout: 600_000,
+    dryRun: false,
+    run: '77-1-abcdef',
     ...some,
   };
 }

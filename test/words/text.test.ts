@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cell, code, fenced, ganttTask, hcl, json, logLine, oneLine, prose } from '../../src/text.ts';
+import { cell, code, fenced, ganttTask, json, logLine, logLines, oneLine, prose } from '../../src/text.ts';
 import { HOSTILE } from './hostile.ts';
 import { texts } from './promotions.ts';
 
@@ -108,24 +108,22 @@ describe('json', () => {
   });
 });
 
-describe('hcl', () => {
-  it.each([
-    ['uimage-1', '"uimage-1"'],
-    ['a"b\\', '"a\\"b\\\\"'],
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: that is HCL
-    ['${a} $${b} %{if}', '"$${a} $$${b} %%{if}"'],
-    ['a\r\n\tb', '"a\\r\\n\\tb"'],
-    ['\u0000\u202e\u{e0041}\ud800', '"\\u0000\\u202e\\U000e0041\\ufffd"'],
-  ])('writes %j', (text, literal) => {
-    expect(hcl(text)).toBe(literal);
+describe('logLines', () => {
+  it('keeps columns, wraps at words behind an indent, and cuts only a word that fills a line', () => {
+    expect(logLines('hk   uimage-1', '  ')).toEqual(['hk   uimage-1']);
+    const [first, second, ...more] = logLines(`✗ ${'word '.repeat(60)}`, '    ');
+    expect([first?.length, second?.slice(0, 9), more]).toEqual([196, '    word ', []]);
+    expect(logLines('x'.repeat(450)).map((line) => line.length)).toEqual([200, 200, 50]);
+    expect(logLines('🚀'.repeat(150)).join('')).toBe('🚀'.repeat(150));
   });
 
-  it('is one string without interpolation, whatever the text', () => {
+  it('is lines of at most 200 characters without a command or a hidden character', () => {
     fc.assert(
-      fc.property(texts, (text) => {
-        const inner = hcl(text).slice(1, -1);
-        expect(inner.replace(/\\["\\nrt]|\\u[0-9a-f]{4}|\\U[0-9a-f]{8}/g, '')).not.toMatch(/["\\\n\r]/);
-        expect(inner.replace(/\$\$\{|%%\{/g, ' ')).not.toMatch(/[$%]\{/);
+      fc.property(texts, texts, (one, two) => {
+        for (const line of logLines(`${one}  ${two.repeat(20)}`, '  ')) {
+          expect(line.length).toBeLessThanOrEqual(200);
+          expect(line).not.toMatch(/::|##|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        }
       }),
     );
   });
@@ -135,7 +133,7 @@ describe('every function', () => {
   it('is total, and quick on long texts', () => {
     for (const text of [...HOSTILE, 'x\n'.repeat(500_000), '"'.repeat(1_000_000), '('.repeat(1_000_000)]) {
       const started = performance.now();
-      for (const make of [oneLine, logLine, prose, code, json, hcl, (one: string) => ganttTask('✓', one)]) {
+      for (const make of [oneLine, logLine, prose, code, json, (one: string) => ganttTask('✓', one)]) {
         expect(make(text)).toBeTypeOf('string');
       }
       expect(performance.now() - started).toBeLessThan(3000);

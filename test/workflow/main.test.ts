@@ -101,10 +101,13 @@ describe('over real HTTP', () => {
       expect(result.errors).toHaveLength(1);
       for (const input of Object.keys(wrong))
         expect(result.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
-      expect(result.errors[0]).toContain('6 invalid inputs');
+      expect(result.errors[0]).toContain('6 invalid inputs; no request was sent.');
       expect(result.errors[0]).not.toMatch(/\n\s+at /);
       expect(emulator.requests).toEqual([]);
       expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
+      expect(result.summary).toMatch(/^## ❌ Nothing was copied: 6 problems to fix first/);
+      for (const input of Object.keys(wrong)) expect(result.summary).toContain(`- ❌ ${input}`);
+      expect(result.outputs['summary-markdown']?.trim()).toBe(result.summary.trim());
       expect(result.masked).toHaveLength(2);
     });
   });
@@ -348,7 +351,7 @@ describe('the summary', () => {
     cloud.fault('GetRegion', fails(299));
     const { summary, outputs } = await run({ 'target-regions': 'hk' });
     expect(summary).toContain(outputs['image-id']);
-    expect(summary).toContain(` in \`${HERE}\`, project \`${BUILD}\`. Target: project \`${PROD}\`.`);
+    expect(summary).toContain(` in \`${HERE}\`/\`${BUILD}\` to \`${PROD}\``);
     expect(summary).toContain('GetRegion');
     expect(summary.match(/^## /gm)).toHaveLength(1);
   });
@@ -471,7 +474,7 @@ it('a file command that cannot be written fails the step, and the ids are in the
   for (const region of ['hk', 'sg']) expect(result.log).toContain(cloud.ids(region)[0]);
   expect(result.failed).toBe(true);
   expect(result.errors).toHaveLength(1);
-  expect(result.errors[0]).toContain('outputs could not be written');
+  expect(result.errors[0]).toContain('The runner did not take the outputs');
   // The step has failed: a rollback is due.
   expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
 });
@@ -493,6 +496,6 @@ it('a cancel with a rollback to come tells that the post step deletes, not to ru
   cloud.copySeconds = { hk: 999, sg: 999 };
   clock.after(30_000, () => step.cancel.abort(new Error('cancelled')));
   const result = await step.play('main', cloud, clock, { ...ORDER, rollback: 'step' });
-  expect(result.errors[0]).toContain('post step');
+  expect(result.errors[0]).toContain('the "Post" step of this job will delete');
   expect(result.errors[0]).not.toContain('adopt');
 });

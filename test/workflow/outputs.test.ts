@@ -15,6 +15,7 @@ describe('the outputs', () => {
       'image-ids': '{"hk":"uimage-hk1"}',
       'task-ids': '{"hk":"task-hk1"}',
       'failed-regions': '[]',
+      'summary-markdown': '',
     });
     expect(json(outputs.images)).toEqual([
       {
@@ -41,21 +42,23 @@ describe('the outputs', () => {
     expect(json(outputs['task-ids'])).toEqual({ hk: 'task-hk1' });
   });
 
-  it('of a promotion with failures keep the ids that are known', () => {
+  it('hold the ids that are or may become usable, and in images all that are known', () => {
     const problem = { message: 'sg: it ended Unavailable.', advice: 'Look.' };
     const copies = [
-      aCopy({ state: 'Copying', outcome: 'failed', finishedAt: null, problem }),
+      aCopy({ state: 'Copying', outcome: 'failed', pending: true, finishedAt: null, problem }),
       aCopy({ region: 'sg', imageId: null, taskId: null, outcome: 'failed', startedAt: null, problem }),
       aCopy({ region: 'us-ca', imageId: 'uimage-us', outcome: 'adopted', created: false }),
+      aCopy({ region: 'kr', imageId: 'uimage-kr', state: 'Unavailable', outcome: 'failed', problem }),
     ];
     const outputs = outputsOf(aPromotion({ status: 'partial', copies }));
     expect(json(outputs['image-ids'])).toEqual({ hk: 'uimage-hk1', 'us-ca': 'uimage-us' });
-    expect(json(outputs['failed-regions'])).toEqual(['hk', 'sg']);
-    const images = json(outputs.images) as { error: string; seconds: number | null }[];
-    expect(images.map(({ error, seconds }) => [error, seconds])).toEqual([
-      [problem.message, null],
-      [problem.message, null],
-      [null, 250],
+    expect(json(outputs['failed-regions'])).toEqual(['hk', 'sg', 'kr']);
+    const images = json(outputs.images) as { imageId: string; error: string; seconds: number | null }[];
+    expect(images.map(({ imageId, error, seconds }) => [imageId, error, seconds])).toEqual([
+      ['uimage-hk1', problem.message, null],
+      [null, problem.message, null],
+      ['uimage-us', null, 250],
+      ['uimage-kr', problem.message, 250],
     ]);
   });
 
@@ -84,6 +87,7 @@ describe('the outputs', () => {
       images: '[]',
       'source-image-id': '',
       'failed-regions': '[]',
+      'summary-markdown': '',
     });
   });
 

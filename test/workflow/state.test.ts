@@ -16,7 +16,7 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
   saveTraces(
     workflow,
     order,
-    { submitted: true, succeeded: false, published: null, rollback: 'step', ...some },
+    { submitted: true, succeeded: false, published: null, rollback: 'step', summary: true, ...some },
     copies,
   );
   const state = loadState(workflow);
