@@ -266,11 +266,13 @@ export interface Failure {
 
 /** What went wrong, each fact once: first what stopped the whole, then the targets, at last those that are gone for it. */
 export function failuresOf(promotion: Promotion): Failure[] {
-  const { problems, copies } = promotion;
+  const { ended, problems, copies } = promotion;
+  // A cancel is in the heading, and each copy says what became of it.
+  const whole = ended === 'cancelled' && copies.some(({ problem }) => problem) ? [] : problems;
   const isCause = (copy: Copy) => needsReader(copy, promotion);
   const struck = [...copies.filter(isCause), ...copies.filter((copy) => !isCause(copy))];
   return byFact([
-    ...problems.map((problem) => ({ region: null, problem })),
+    ...whole.map((problem) => ({ region: null, problem })),
     ...struck.flatMap(({ region, problem }) => (problem ? [{ region, problem }] : [])),
   ]);
 }

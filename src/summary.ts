@@ -83,7 +83,7 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
   const { icon, text, next } = headlineOf(promotion, order, (name) => prose(name, detail.cell));
   const urgent = status === 'planned' ? [] : copies.filter((copy) => needsReader(copy, promotion));
   const rest = copies.filter((copy) => !urgent.includes(copy));
-  const whole = failuresOf({ ...promotion, copies: [] });
+  const whole = failuresOf(promotion).filter(({ regions }) => regions.length === 0);
   const ids = copies.filter(isUsable);
   const fold = (title: string, body: string) =>
     copies.length > MANY ? [`<details>\n<summary>${title}</summary>`, body, '</details>'] : [body];

@@ -7,7 +7,7 @@ import { describe, expect } from 'vitest';
 import type { FaultKind } from '../emulator/emulator.ts';
 import { startGitHub, TOKEN } from '../github/github.ts';
 import { PROXY_PASSWORD, startEcho, startProxy, startSecure } from './between.ts';
-import { COPY, DELETE, leaks, type Result, type Stage, type Step, test } from './support.ts';
+import { COPY, DELETE, leaks, type Result, type Stage, type Step, test, unfolded } from './support.ts';
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 const BATCH = ['hk', 'sg'];
@@ -46,7 +46,7 @@ const temporary = ({ cloud: { temporaryKeys } }: Stage) => ({
 const signalled = async (it: Stage, what: 'cancel' | 'SIGKILL', step: Step = {}): Promise<Result> => {
   it.cloud.settings.copySeconds = ALWAYS;
   const { running, done } = it.start({ debug: true, regions: BATCH, ...step });
-  await running.waitFor(/Copies under way/);
+  await running.waitFor(/Started \d+ cop/);
   running.signal(what);
   return done;
 };
@@ -78,23 +78,23 @@ const echoed = (answer: (body: string) => [number, string], told: RegExp): Path 
 });
 
 const PATHS: Record<string, Path> = {
-  'one region': green(/Available in hk/, {}),
-  'a batch': green(/Available in 2 regions/, { regions: BATCH }),
-  'without debug logging': green(/Available in hk/, { debug: false }),
+  'one region': green(/is ready in hk/, {}),
+  'a batch': green(/is ready in both regions/, { regions: BATCH }),
+  'without debug logging': green(/is ready in hk/, { debug: false }),
   'a site without batches': green(/ignores TargetRegionList/, (it) => {
     it.cloud.settings.batch = false;
     return { regions: BATCH };
   }),
-  'wait: false': green(/is being copied/, (it) => {
+  'wait: false': green(/this step does not wait/, (it) => {
     it.cloud.settings.copySeconds = ALWAYS;
     return { inputs: { wait: 'false' } };
   }),
   'a dry run': green(/Dry run/, { inputs: { 'dry-run': 'true' } }),
-  'a copy adopted': green(/adopt in hk/, (it) => {
+  'a copy adopted': green(/reuse {2}hk/, (it) => {
     it.earlierCopy('hk');
     return {};
   }),
-  'keys as inputs': green(/Available/, ({ cloud: { keys } }) => ({
+  'keys as inputs': green(/is ready/, ({ cloud: { keys } }) => ({
     inputs: { 'public-key': keys.publicKey, 'private-key': keys.privateKey },
   })),
   'keys in white space': green(/white space or a line break around the value was removed/, ({ cloud }) => ({
@@ -114,7 +114,7 @@ const PATHS: Record<string, Path> = {
     it.secrets.push('url-canary-9f8e7d6c');
     return { inputs: { 'api-url': 'https://user:url-canary-9f8e7d6c@example.com/' } };
   }),
-  'temporary keys': green(/Available/, (it) => ({ env: temporary(it) })),
+  'temporary keys': green(/is ready/, (it) => ({ env: temporary(it) })),
   'temporary keys that expired': red(/RetCode 174/, (it) => {
     it.cloud.temporaryKeys.expires = 0;
     return { env: temporary(it) };
@@ -140,7 +140,7 @@ const PATHS: Record<string, Path> = {
   'answers cut off': faulty(/broke before the answer was complete/, 'truncated'),
   'an answer that is too large': faulty(/larger than/, 'huge', COPY, { inputs: { timeout: '30s' } }),
   'no answer': faulty(/no answer from/, 'hang', undefined, { inputs: { timeout: '40s' } }),
-  'a redirect': faulty(/redirect, which is not followed/, 'redirect'),
+  'a redirect': faulty(/redirect, which the action does not follow/, 'redirect'),
   'no connection': red(/ECONNREFUSED/, { inputs: { 'api-url': 'http://127.0.0.1:1/', timeout: '30s' } }),
   'a page that echoes the request': echoed((body) => [400, body], /HTTP 400/),
   'a success that echoes the request': echoed((body) => [200, body], /no JSON with a RetCode/),
@@ -162,7 +162,7 @@ const PATHS: Record<string, Path> = {
   },
   'a proxy': {
     outcome: 'success',
-    told: /Available/,
+    told: /is ready/,
     go: async (it) => {
       it.secrets.push(PROXY_PASSWORD);
       const { url } = await startProxy(it);
@@ -191,7 +191,7 @@ const PATHS: Record<string, Path> = {
     it.cloud.settings.copySeconds = ALWAYS;
     return { inputs: { timeout: '1m' } };
   }),
-  'a cancel': { outcome: 'cancelled', told: /Still under way/, go: (it) => signalled(it, 'cancel') },
+  'a cancel': { outcome: 'cancelled', told: /still copying/, go: (it) => signalled(it, 'cancel') },
   'a cancel, rolled back by the post step': {
     outcome: 'cancelled',
     told: /Rolled back/,
@@ -232,7 +232,7 @@ describe('no key, token or signature is shown on this path', () => {
     const it = await stage();
     const run = await go(it);
     expect(run.outcome, run.log).toBe(outcome);
-    expect(run.log + (run.post?.ran ? run.post.log : '')).toMatch(told);
+    expect(unfolded(run.log + (run.post?.ran ? run.post.log : ''))).toMatch(told);
     // Masked before anything else is printed.
     const lines = run.raw.split('\n');
     const first = lines.findIndex((line) => !line.startsWith('::add-mask::'));

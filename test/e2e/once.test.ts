@@ -39,7 +39,7 @@ describe('a code that is final', () => {
         ),
       );
       expect(error).toMatch(REQUEST_ID);
-      expect(error).toMatch(/What to do: .{20,}\./);
+      expect(error).toMatch(/^Next: .{20,}\./m);
 
       it.fail({ executed: true, kind: { retCode } });
       const lied = await it.run({ regions: BATCH });
@@ -315,7 +315,7 @@ describe('reads that fail are forgiven', () => {
   test.concurrent.for(PASSING)('while it waits: %o', async (kind, { stage }) => {
     const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
     const { running, done } = it.start({ regions: BATCH });
-    await running.waitFor(/Copies under way/);
+    await running.waitFor(/Started \d+ cop/);
     it.cloud.faults.push({ kind, executed: false, times: 3 });
     await until(() => it.cloud.faults.pending.length === 0);
     for (const { imageId } of it.copies) it.cloud.setState(imageId, 'Available');
@@ -332,7 +332,7 @@ describe('reads that fail are forgiven', () => {
       byRegion: { hk: { listingDelaySeconds: 15 }, 'us-ca': { copySeconds: Number.POSITIVE_INFINITY } },
     });
     const { running, done } = it.start({ regions: ['hk', 'sg', 'us-ca'] });
-    await running.waitFor(/Copies under way/);
+    await running.waitFor(/Started \d+ cop/);
     const fault = { action: 'DescribeImage', executed: false, region: 'sg' };
     it.cloud.faults.push({ ...fault, kind: { retCode: 8956 }, times: 2 });
     const strange = it.onePerRegion['us-ca'] ?? '';

@@ -86,7 +86,7 @@ describe('the source', () => {
     expect(run.warnings).toHaveLength(2);
     expect(run.warnings[0]).toContain('2 data-disk snapshots');
     expect(run.warnings[1]).toContain('CentOS 7.9 reached the end of its life on 2024/06/30');
-    expect(run.raw.indexOf('data-disk')).toBeLessThan(run.raw.indexOf('Copies under way'));
+    expect(run.raw.indexOf('data-disk')).toBeLessThan(run.raw.indexOf('Started '));
   });
 
   test.concurrent('is its own target: nothing is copied there', async ({ stage }) => {
@@ -194,11 +194,9 @@ describe('a check that cannot run is a warning', () => {
     const it = await stage(settings);
     const run = await it.run({ regions: ['hk', 'sg'] });
     expect(run.outcome).toBe('success');
-    expect(run.warnings).toHaveLength(2);
-    for (const [index, call] of CHECKS.entries()) {
-      expect(run.warnings[index]).toContain(`against ${call}`);
-      expect(run.warnings[index]).toContain(`RetCode ${code}`);
-    }
+    expect(run.warnings).toHaveLength(1);
+    for (const call of CHECKS)
+      expect(run.warnings[0]).toMatch(new RegExp(`against ${call}: .*RetCode ${code}`));
     expect(run.ids).toEqual(it.onePerRegion);
   });
 });
@@ -228,7 +226,7 @@ describe('what is there already', () => {
     ]);
     expect(run.ids).toEqual({ ...it.onePerRegion, hk: oldest.imageId });
     expect(run.warnings.join('\n')).toContain('hk: there are other copies of this source');
-    expect(run.log).toMatch(/us-ca in project .*not known as a copy of this source, so it is left alone/);
+    expect(run.log).toMatch(/copy {3}us-ca \(.*not known as a copy of this source, so it is left alone/);
   });
 
   test.concurrent('that is under way is adopted and waited for', async ({ stage }) => {
@@ -299,7 +297,8 @@ describe('a copy that is not its source', () => {
     expect(run.outcome).toBe('failure');
     expect(run.failed).toEqual(['sg']);
     expect(run.outputs.status).toBe('partial');
-    expect(run.ids).toEqual(it.onePerRegion);
+    const { hk } = it.onePerRegion;
+    expect(run.ids).toEqual({ hk });
     expect(run.errors[0]).toContain(told);
   });
 

@@ -32,7 +32,11 @@ export const OUTPUTS = [
   'images',
   'source-image-id',
   'failed-regions',
+  'summary-markdown',
 ];
+
+/** A sentence that is too long for one line goes on behind an indent. */
+export const unfolded = (text: string) => text.replace(/\n {2,}(?=\S)/g, ' ');
 
 export const REQUEST_ID = /request id [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
@@ -125,7 +129,9 @@ export class Stage {
     expect(raw).not.toContain('The action itself failed');
     expect(run.deprecated).toEqual([]);
     const told = (level: string) =>
-      run.annotations.filter((annotation) => annotation.level === level).map(({ message }) => message);
+      run.annotations
+        .filter((annotation) => annotation.level === level)
+        .map(({ message }) => unfolded(message));
     const errors = told('error');
     if (run.signal === null) {
       expect(Object.keys(run.outputs).sort()).toEqual([...OUTPUTS].sort());

@@ -240,7 +240,7 @@ describe('a promotion whose images were rolled back', () => {
         state: 'Deleted',
         created: false,
         outcome: 'failed',
-        problem: { message: expect.stringMatching(/hk.*uimage-hk-1.*rollback/), advice: expect.any(String) },
+        problem: { message: expect.stringMatching(/^hk: the rollback deleted uimage-hk-1, because sg /), advice: expect.any(String) },
       }),
       copy('sg', {
         state: 'Deleted',
