@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createClient, type Params } from '../../src/cloud/client.ts';
+import { type ClientOptions, createClient, type Keys, type Params } from '../../src/cloud/client.ts';
 import { systemClock } from '../../src/cloud/clock.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
+import { assumeRole } from '../../src/cloud/role.ts';
 import { createTransport, type Transport } from '../../src/cloud/transport.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { failure } from './fake.ts';
@@ -18,7 +19,7 @@ afterAll(async () => {
   await emulator.close();
 });
 
-const connect = (keys: { publicKey: string; privateKey: string; securityToken?: string }) =>
+const connect = (keys: Keys & Pick<ClientOptions, 'keys'>) =>
   createClient({ url: emulator.url, ...keys, clock: systemClock, transport });
 
 const anyText = fc.oneof(
@@ -69,5 +70,17 @@ describe('client and emulator', () => {
   ])('agree that %s is refused', async (_, wrong, code) => {
     const client = connect({ ...emulator.keys, ...wrong });
     expect((await failure(client.call('GetRegion', {}), CloudError)).code).toBe(code);
+  });
+
+  it('agree on a role: its temporary keys sign what follows', async () => {
+    const role = { urn: emulator.roleUrn, duration: 900_000, sessionName: 'copy-custom-image-7' };
+    const assumed = assumeRole(connect(emulator.keys), role, { clock: systemClock, onSecret() {} });
+    const client = connect({ ...emulator.keys, keys: assumed.keys });
+    await client.call('GetRegion', {});
+    expect(emulator.requests.at(-1)).toMatchObject({ action: 'GetRegion', retCode: 0 });
+    expect(emulator.requests.at(-1)?.params).toHaveProperty('SecurityToken');
+    const other = { ...role, duration: 1_000_000_000 };
+    const refused = assumeRole(connect(emulator.keys), other, { clock: systemClock, onSecret() {} });
+    expect(await failure(refused.keys(), CloudError)).toMatchObject({ call: 'AssumeRole', code: 230 });
   });
 });
