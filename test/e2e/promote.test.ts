@@ -258,7 +258,7 @@ describe('keys', () => {
     expect(run.ids).toEqual(it.onePerRegion);
     expect(run.failed).toEqual(['hk', 'sg']);
     expect(run.errors[0]).toContain('RetCode 174');
-    expect(run.errors[0]).toContain('the temporary keys have expired');
+    expect(run.errors[0]).toContain('the security token is unknown or has expired');
     expect(run.errors[0]).toContain('valid for longer than its timeout');
     expect(run.errors[0]).toContain('is adopted');
   });
