@@ -1,17 +1,18 @@
 import type * as core from '@actions/core';
-import { readInputs } from './inputs/promote.ts';
+import { type Inputs, readInputs } from './inputs/promote.ts';
+import type { Environment } from './inputs/reader.ts';
 import { createLog, failureMessage } from './log.ts';
+import { resultOf, writeOutputFile } from './output-file.ts';
 import { outputsOf } from './outputs.ts';
-import type { Event, Problem, Promotion } from './promotion/model.ts';
+import type { Event, Order, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback, withoutDeleted } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
-import { connect, mask, refuse, type Workflow, writePage } from './step.ts';
+import { connect, mask, refuse, runnerFault, type Workflow, writePage } from './step.ts';
 import type { SummaryContext } from './summary.ts';
-import { oneLine } from './text.ts';
+import { logLine, oneLine } from './text.ts';
 
-const UNWRITTEN =
-  'The runner did not take the outputs, so the steps that follow lack the image ids. The ids are in the log above.';
+const UNWRITTEN = 'The steps that follow would not have the image ids; the ids are in the log above.';
 
 const NOTHING: Promotion = {
   status: 'failed',
@@ -83,29 +84,32 @@ export async function main(workflow: Workflow): Promise<void> {
     unwritten = null;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     write(() => setOutputs(files, promotion));
-    if (release) await publish(workflow, release, promotion, report);
+    const unsaved = writeFile(inputs, promotion, env);
+    if (release) await publish(workflow, inputs.order, release, promotion, report);
     const context = { order: inputs.order, warnings, now: workflow.clock.now() };
     const markdown = await summarize(workflow, promotion, context, inputs.summary);
     write(() => setOutputs(files, promotion, markdown));
     log.close(promotion);
     const failure = failureMessage(promotion, inputs.order);
     // Known only now: a cancel may have come while the release was written.
-    state.succeeded = failure === null && unwritten === null && !workflow.signal.aborted;
+    state.succeeded = failure === null && unwritten === null && unsaved === null && !workflow.signal.aborted;
     write(() => saveTraces(files, inputs.order, state, promotion.copies));
     if (failure !== null) core.setFailed(failure);
-    else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
+    else if (unwritten !== null) core.setFailed(`${unwritten} ${UNWRITTEN}`);
+    else if (unsaved !== null) core.setFailed(unsaved);
+    if (failure !== null && unsaved !== null) core.warning(unsaved);
   } finally {
     await cloud.close();
   }
 }
 
-/** Why the runner did not take it; null when it did. */
+/** What keeps the runner from taking it; null when it has. */
 function attempt(work: () => void): string | null {
   try {
     work();
     return null;
   } catch (error) {
-    return oneLine(error instanceof Error ? error.message : String(error));
+    return runnerFault(error);
   }
 }
 
@@ -129,6 +133,20 @@ function setOutputs(files: Pick<Files, 'setOutput'>, promotion: Promotion, markd
   for (const [name, value] of Object.entries(outputsOf(promotion, markdown))) files.setOutput(name, value);
 }
 
+/** The mistake when the file cannot be written. */
+function writeFile({ outputFile, order }: Inputs, promotion: Promotion, env: Environment): string | null {
+  if (!outputFile) return null;
+  try {
+    writeOutputFile(outputFile, promotion, order.source, env);
+    return null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return logLine(
+      `output-file: ${JSON.stringify(outputFile)} cannot be written (${code ?? message}). The image ids are in the outputs.`,
+    );
+  }
+}
+
 /** After a cancel there is no time for a rollback here. */
 function leaveToPost(promotion: Promotion): void {
   promotion.rollback = { by: 'post' };
@@ -141,6 +159,7 @@ function leaveToPost(promotion: Promotion): void {
 
 async function publish(
   { env, clock, signal }: Workflow,
+  { source }: Order,
   { tag, token }: { tag: string; token: string },
   promotion: Promotion,
   report: (event: Event) => void,
@@ -154,7 +173,7 @@ async function publish(
       signal,
       clock,
       env,
-      images: outputsOf(promotion).images ?? '[]',
+      images: JSON.stringify(resultOf(promotion, source, env), null, 2),
       apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
       repository: env.GITHUB_REPOSITORY ?? '',
     });

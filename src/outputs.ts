@@ -23,7 +23,8 @@ export function outputsOf(promotion: Promotion, markdown = ''): Record<string, s
   };
 }
 
-function imageOf(copy: Copy): Record<string, unknown> {
+/** A target as the output `images` has it. */
+export function imageOf(copy: Copy): Record<string, unknown> {
   const { region, projectId, imageId, taskId, name, state, outcome, problem, startedAt, finishedAt } = copy;
   const seconds =
     startedAt !== null && finishedAt !== null ? Math.round((finishedAt - startedAt) / 100) / 10 : null;

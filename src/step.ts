@@ -26,9 +26,9 @@ export function mask({ core }: Workflow, { secrets, notices }: Reading): void {
   for (const notice of notices) core.notice(logLine(notice));
 }
 
-/** The one failure of a step whose inputs are wrong. `lost`: why the runner did not take the outputs. */
+/** The one failure of a step whose inputs are wrong. `lost`: what kept the runner from taking the outputs. */
 export function refuse({ core }: Workflow, mistakes: readonly string[], lost: string | null = null): void {
-  const runner = lost === null ? '' : `\nThe runner did not take the outputs either: ${logLine(lost)}`;
+  const runner = lost === null ? '' : `\n${lost}`;
   core.setFailed(failureOfInputs(mistakes) + runner);
 }
 
@@ -37,10 +37,23 @@ export async function writePage({ summary, warning }: typeof core, markdown: str
   try {
     await summary.addRaw(markdown, true).write();
   } catch (error) {
-    warning(
-      logLine(`The runner did not take the job summary: ${error instanceof Error ? error.message : error}`),
-    );
+    warning(`The job summary was not written. ${runnerFault(error)}`);
   }
+}
+
+const COMMAND_FILES = ['GITHUB_OUTPUT', 'GITHUB_STATE', 'GITHUB_STEP_SUMMARY'];
+
+/** One sentence for a command file that is missing or cannot be written: never the fault of the workflow. */
+export function runnerFault(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  // Where core itself has them from.
+  const { env } = process;
+  const file = COMMAND_FILES.find((name) => env[name] && message.includes(env[name]));
+  const what = file ? `file ${file} (${env[file]})` : 'command files';
+  const why = !file ? `cannot be written: ${message}` : code ? `cannot be written (${code})` : 'is missing';
+  return logLine(
+    `The runner's ${what} ${why}. Check the runner's disk and its temporary folder, then re-run the job.`,
+  );
 }
 
 /** The API over HTTP: loaded when the inputs are known to be good. */

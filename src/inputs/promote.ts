@@ -62,7 +62,7 @@ export function readInputs(env: Environment): Read {
         source,
         target: {
           projectId,
-          regions: [...new Set([...required, ...optional])],
+          regions: required.filter((region) => !optional.includes(region)),
           ...(optional.length > 0 ? { optionalRegions: optional } : {}),
           ...(name ? { name } : {}),
           ...(description ? { description } : {}),
@@ -87,7 +87,12 @@ export function readInputs(env: Environment): Read {
 
 /** Region and project may come with the image: `project:region:id`, or Packer's manifest. */
 export function readSource(reader: Reader): Order['source'] {
-  const imageId = reader.word('source-image-id', null);
+  const imageId = reader.word(
+    'source-image-id',
+    null,
+    undefined,
+    ' For a name or a glob, set source-image-name.',
+  );
   const name = readName(reader);
   const path = reader.text('packer-manifest');
   const packer = packerId(imageId);
@@ -144,8 +149,9 @@ function readName(reader: Reader): string {
 
 function readOutputFile(reader: Reader): string {
   const path = reader.text('output-file');
-  if (path !== '' && !/[^/\\](\.json|\.env)$/.test(path)) {
-    reader.mistake('output-file', `${shown(path)} must end in .tfvars.json, .env or .json.`);
+  if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
+    const forms = 'images.auto.tfvars.json, images.env or images.json';
+    reader.mistake('output-file', `${shown(path)} has an ending that says no form. Write it like ${forms}.`);
   }
   return path;
 }

@@ -96,13 +96,13 @@ export class Reader {
   }
 
   /** An id or a region: no spaces, no control characters. It must be there when there is a `remedy` for its absence. */
-  word(input: string, variable: string | null, remedy?: string): string {
+  word(input: string, variable: string | null, remedy?: string, hint = ''): string {
     const { value, from } = this.#raw(input, variable);
     const word = value.trim();
     if (word === '') {
       if (remedy) this.missing(input, variable, remedy);
     } else if (!/^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(word)) {
-      this.mistake(from, `${shown(word)} is not an id. Ids have letters, digits and - . _ : only.`);
+      this.mistake(from, `${shown(word)} is not an id. Ids have letters, digits and - . _ : only.${hint}`);
     }
     return word;
   }

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import type { publishRelease } from '../../src/github/release.ts';
 import { main } from '../../src/main.ts';
@@ -393,7 +394,7 @@ describe('the release', () => {
       token: 'ghs_canary',
       apiUrl: 'https://github.test/api/v3',
       repository: 'acme/web',
-      images: result.outputs.images,
+      images: expect.stringContaining('"schema": 1'),
       promotion: { status: 'available' },
       clock,
       env,
@@ -474,7 +475,9 @@ it('a file command that cannot be written fails the step, and the ids are in the
   for (const region of ['hk', 'sg']) expect(result.log).toContain(cloud.ids(region)[0]);
   expect(result.failed).toBe(true);
   expect(result.errors).toHaveLength(1);
-  expect(result.errors[0]).toContain('The runner did not take the outputs');
+  expect(result.errors[0]).toMatch(
+    /^The runner's file GITHUB_OUTPUT \(\/nowhere\/at\/all\) is missing\. .*the ids are in the log/,
+  );
   // The step has failed: a rollback is due.
   expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
 });
@@ -499,3 +502,21 @@ it('a cancel with a rollback to come tells that the post step deletes, not to ru
   expect(result.errors[0]).toContain('the "Post" step of this job will delete');
   expect(result.errors[0]).not.toContain('adopt');
 });
+
+it.each([
+  ['is missing', () => '/nowhere/output', /GITHUB_OUTPUT \(\/nowhere\/output\) is missing\./],
+  ['is a folder', () => tmpdir(), /GITHUB_OUTPUT .* cannot be written \(EISDIR\)\./],
+])(
+  "a command file that %s is the runner's fault by name, and wrong inputs are told all the same",
+  async (_, path, fault) => {
+    const step = new Step();
+    const workflow = step.workflow(inputs({ ...ORDER, timeout: 'soon' }));
+    const result = await step.capture(async () => {
+      vi.stubEnv('GITHUB_OUTPUT', path());
+      await main(workflow);
+    });
+    expect(result.errors).toHaveLength(1);
+    expect(result.errors[0]).toMatch(/timeout: "soon" is not a duration/);
+    expect(result.errors[0]).toMatch(fault);
+  },
+);

@@ -1,0 +1,66 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Environment } from './inputs/reader.ts';
+import { imageOf, outputsOf } from './outputs.ts';
+import type { Order, Promotion } from './promotion/model.ts';
+import { VERSION } from './version.ts';
+
+/** The endings that output-file takes, each with what it holds; the first that fits counts. */
+const FORMS: [string, (promotion: Promotion, source: Order['source'], env: Environment) => string][] = [
+  ['.tfvars.json', (promotion) => json({ image_ids: idsOf(promotion) })],
+  ['.json', (promotion, source, env) => json(resultOf(promotion, source, env))],
+  ['.env', (promotion) => environmentOf(idsOf(promotion))],
+];
+
+/** Throws what the file system throws. A relative path is in the workspace. */
+export function writeOutputFile(
+  path: string,
+  promotion: Promotion,
+  source: Order['source'],
+  env: Environment,
+): void {
+  const [, form] = FORMS.find(([ending]) => path.endsWith(ending)) ?? [];
+  const file = resolve(env.GITHUB_WORKSPACE ?? '', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, form?.(promotion, source, env) ?? '');
+}
+
+/** The whole result as `images.json` holds it, on a release too: what was promoted, and by which run. */
+export function resultOf(promotion: Promotion, source: Order['source'], env: Environment): object {
+  const { copies, status } = promotion;
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env;
+  return {
+    schema: 1,
+    name: copies[0]?.name ?? promotion.source?.ImageName ?? null,
+    status,
+    source: {
+      region: source.region,
+      projectId: source.projectId ?? null,
+      imageId: promotion.source?.ImageId ?? source.imageId ?? null,
+    },
+    images: copies.map(imageOf),
+    by: {
+      repository: repository ?? null,
+      sha: env.GITHUB_SHA ?? null,
+      ref: env.GITHUB_REF ?? null,
+      run: server && repository && run ? `${server}/${repository}/actions/runs/${run}` : null,
+      action: VERSION,
+    },
+  };
+}
+
+function idsOf(promotion: Promotion): Record<string, string> {
+  return JSON.parse(outputsOf(promotion)['image-ids'] ?? '{}');
+}
+
+/** Regions and ids have letters, digits and `-_.` only: nothing that a shell could act on is written. */
+function environmentOf(ids: Record<string, string>): string {
+  return Object.entries(ids)
+    .filter(([, id]) => /^[\w.-]+$/.test(id))
+    .map(([region, id]) => `IMAGE_ID_${region.toUpperCase().replaceAll('-', '_')}=${id}\n`)
+    .join('');
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

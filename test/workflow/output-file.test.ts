@@ -1,0 +1,115 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resultOf, writeOutputFile } from '../../src/output-file.ts';
+import { FakeCloud } from '../promotion/scenario.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { aCopy, aPromotion } from '../words/promotions.ts';
+import { ORDER, outcome, Step } from './step.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'output-file-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+const source = { region: 'cn-bj2', projectId: 'org-build', imageId: 'uimage-abc' };
+
+describe('the file', () => {
+  const promotion = aPromotion({
+    copies: [aCopy({ region: 'hk', imageId: 'uimage-1' }), aCopy({ region: 'us-ca', imageId: 'uimage-2' })],
+  });
+  const write = (name: string) => {
+    writeOutputFile(name, promotion, source, { GITHUB_WORKSPACE: folder });
+    return read(name);
+  };
+
+  it('of variables for Terraform', () => {
+    expect(JSON.parse(write('deep/images.auto.tfvars.json'))).toEqual({
+      image_ids: { hk: 'uimage-1', 'us-ca': 'uimage-2' },
+    });
+  });
+
+  it('of an environment', () => {
+    expect(write('images.env')).toBe('IMAGE_ID_HK=uimage-1\nIMAGE_ID_US_CA=uimage-2\n');
+  });
+
+  it('of the whole result, at an absolute path too', () => {
+    const path = join(folder, 'images.json');
+    const env = {
+      GITHUB_SERVER_URL: 'https://github.com',
+      GITHUB_REPOSITORY: 'acme/web',
+      GITHUB_RUN_ID: '77',
+      GITHUB_SHA: 'abc',
+      GITHUB_REF: 'refs/tags/v1',
+    };
+    writeOutputFile(path, promotion, source, env);
+    const result = JSON.parse(read('images.json'));
+    expect(result).toEqual(resultOf(promotion, source, env));
+    expect(result).toMatchObject({
+      schema: 1,
+      status: promotion.status,
+      source: { region: 'cn-bj2', projectId: 'org-build' },
+      images: [{ region: 'hk', imageId: 'uimage-1' }, { region: 'us-ca' }],
+      by: {
+        repository: 'acme/web',
+        sha: 'abc',
+        ref: 'refs/tags/v1',
+        run: 'https://github.com/acme/web/actions/runs/77',
+        action: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      },
+    });
+  });
+
+  it('holds hostile names as data', () => {
+    const name = '"\n}\nexport EVIL=$(id)';
+    const hostile = aPromotion({ copies: [aCopy({ name, imageId: 'uimage-1\nPATH=/evil' })] });
+    for (const path of ['evil.json', 'evil.env', 'evil.tfvars.json'])
+      writeOutputFile(path, hostile, source, { GITHUB_WORKSPACE: folder });
+    expect(JSON.parse(read('evil.json')).images[0].name).toBe(name);
+    expect(JSON.parse(read('evil.tfvars.json')).image_ids).toBeTypeOf('object');
+    expect(read('evil.env')).toBe('');
+  });
+});
+
+describe('in a step', () => {
+  const run = async (path: string, before: (cloud: FakeCloud) => void = () => undefined) => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    before(cloud);
+    return new Step().play('main', cloud, clock, { ...ORDER, 'output-file': path });
+  };
+
+  it('is written when the outputs are final, also on failure', async () => {
+    const path = join(folder, 'failed.json');
+    const result = await run(path, (cloud) => {
+      cloud.finalState = { hk: 'Unavailable' };
+    });
+    expect(result.failed).toBe(true);
+    const { status, images } = JSON.parse(read('failed.json'));
+    expect([status, images]).toEqual([outcome(result).status, outcome(result).images]);
+  });
+
+  it('that cannot be written fails the step, with every id in the outputs', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const result = await run(join(folder, 'file', 'images.json'));
+    expect(result.failed).toBe(true);
+    expect(result.errors).toEqual([
+      expect.stringMatching(/^output-file: .* cannot be written \((EEXIST|ENOTDIR)\)\./),
+    ]);
+    expect(Object.keys(outcome(result).ids)).toEqual(['hk', 'sg']);
+    expect(outcome(result).status).toBe('available');
+    expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
+  });
+
+  it('of a promotion that failed as well is a warning beside its failure', async () => {
+    const result = await run(join(folder, 'file', 'images.json'), (cloud) => {
+      cloud.finalState = { hk: 'Unavailable' };
+    });
+    expect(result.errors).toHaveLength(1);
+    expect(result.errors[0]).toContain('Unavailable');
+    expect(result.warnings).toEqual([expect.stringMatching(/^output-file: /)]);
+  });
+});
