@@ -10,7 +10,7 @@ import { rollback, withoutDeleted } from './promotion/rollback.ts';
 import { type State, saveTraces } from './state.ts';
 import { connect, mask, refuse, runnerFault, type Workflow, writePage } from './step.ts';
 import type { SummaryContext } from './summary.ts';
-import { logLine, oneLine } from './text.ts';
+import { logLine } from './text.ts';
 
 const UNWRITTEN = 'The steps that follow would not have the image ids; the ids are in the log above.';
 
