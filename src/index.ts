@@ -8,6 +8,7 @@ import { oneLine } from './text.ts';
 const ENTRIES = {
   index: async (workflow: Workflow) => main(workflow),
   post: async (workflow: Workflow) => (await import('./post.ts')).post(workflow),
+  prune: async (workflow: Workflow) => (await import('./prune.ts')).prune(workflow),
 };
 
 /** What a step does is decided by the file that the runner started, never by what was saved. */

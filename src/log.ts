@@ -217,7 +217,7 @@ function isOptional({ copies }: Promotion, regions: readonly string[]): boolean 
 }
 
 /** Facts with the same remedy share it. */
-function annotation(head: readonly string[], facts: readonly Failure[]): string {
+export function annotation(head: readonly string[], facts: readonly Failure[]): string {
   const render = (most: number) => [
     ...head.flatMap((line) => logLines(line)),
     ...groupBy(facts, ({ problem }) => problem.advice).flatMap((group) => {

@@ -2,6 +2,7 @@ import type * as core from '@actions/core';
 import { type Inputs, readInputs } from './inputs/promote.ts';
 import type { Environment } from './inputs/reader.ts';
 import { createLog, failureMessage } from './log.ts';
+import { OUTPUT_BYTES } from './markdown.ts';
 import { resultOf, writeOutputFile } from './output-file.ts';
 import { outputsOf } from './outputs.ts';
 import type { Event, Order, Problem, Promotion } from './promotion/model.ts';
@@ -193,7 +194,7 @@ async function summarize(
   context: SummaryContext,
   page: boolean,
 ): Promise<string> {
-  const { renderSummary, OUTPUT_BYTES } = await import('./summary.ts');
+  const { renderSummary } = await import('./summary.ts');
   if (page) await writePage(core, renderSummary(promotion, context));
   return renderSummary(promotion, context, OUTPUT_BYTES);
 }

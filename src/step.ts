@@ -5,7 +5,7 @@ import type { CloudOptions } from './cloud/index.ts';
 import type { Connection } from './inputs/connection.ts';
 import type { Environment, Reading } from './inputs/reader.ts';
 import { failureOfInputs } from './log.ts';
-import type { Report } from './promotion/model.ts';
+import type { Event } from './promotion/model.ts';
 import { logLine } from './text.ts';
 import { VERSION } from './version.ts';
 
@@ -60,7 +60,7 @@ export function runnerFault(error: unknown): string {
 export async function connect(
   connection: Connection,
   { core, env, clock, ...workflow }: Workflow,
-  report: Report,
+  report: (event: Extract<Event, { type: 'notice' }>) => void,
 ): Promise<Cloud & { close(): Promise<void> }> {
   const createCloud = workflow.createCloud ?? (await import('./cloud/index.ts')).createCloud;
   const told = new Set<string>();

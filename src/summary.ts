@@ -1,5 +1,5 @@
+import { bullets, PAGE_BYTES, table } from './markdown.ts';
 import {
-  type Failure,
   type Fate,
   failuresOf,
   fateOf,
@@ -15,7 +15,7 @@ import {
 } from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, ImageRef, Order, Problem, Promotion } from './promotion/model.ts';
-import { cell, code, fenced, ganttTask, json, prose } from './text.ts';
+import { code, fenced, ganttTask, json, prose } from './text.ts';
 
 export interface SummaryContext {
   /** Missing when the inputs were wrong. */
@@ -36,11 +36,6 @@ interface Detail {
   /** At most so many rows of a table. */
   rows: number;
 }
-
-/** A summary over 1 MiB is dropped whole; past a quarter of it nobody reads. */
-export const PAGE_BYTES = 250 * 1024;
-/** The output summary-markdown: a comment of GitHub holds 65,536 characters. */
-export const OUTPUT_BYTES = 60_000;
 
 /** The first that fits is taken. Every target keeps its row in all but the last. */
 const DETAILS: readonly Detail[] = [
@@ -126,18 +121,6 @@ function origin({ source, copies, seconds }: Promotion, order: Order | undefined
   return [
     `From ${code(source.ImageId, detail.cell)}${known.length > 0 ? ` (${known.join(', ')})` : ''} in ${place}${target}${took}`,
   ];
-}
-
-function table(head: string[], rows: string[][], most: number): string {
-  const line = (cells: string[]) =>
-    `| ${cells.map((text) => (text === '' ? '–' : cell(text))).join(' | ')} |`;
-  const left = rows.length - most;
-  return [
-    `| ${head.join(' | ')} |`,
-    line(head.map(() => '---')),
-    ...rows.slice(0, most).map(line),
-    ...(left > 0 ? [line(head.map((_, at) => (at === 1 ? `${left} more` : '')))] : []),
-  ].join('\n');
 }
 
 const SIGN: Record<Fate, string> = {
@@ -252,15 +235,6 @@ function gantt(copies: readonly Copy[], now: number): string[] {
   // The marker would stand for the reader's own time.
   const head = ['gantt', '  dateFormat x', '  axisFormat %H:%M:%S', '  todayMarker off'];
   return [fenced('mermaid', [...head, ...lines].join('\n'))];
-}
-
-function bullets(sign: string, facts: readonly Failure[], text: number): string {
-  return facts
-    .map(({ regions, problem: { message, advice } }) => {
-      const where = regions.length > 0 ? `${regions.map((region) => code(region)).join(', ')}: ` : '';
-      return `- ${sign} ${where}${[message, advice].flatMap((part) => (part ? [prose(part, text)] : [])).join(' ')}`;
-    })
-    .join('\n');
 }
 
 function idBlocks(copies: readonly (Copy & { imageId: string })[]): string[] {

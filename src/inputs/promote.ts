@@ -3,7 +3,7 @@ import type { Order } from '../promotion/model.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readPackerManifest } from './packer-manifest.ts';
 import { type Environment, Reader, type Reading } from './reader.ts';
-import { packerId, shown } from './spelling.ts';
+import { globOf, packerId, shown } from './spelling.ts';
 
 /** The inputs of the root action. */
 export interface Inputs {
@@ -85,8 +85,14 @@ export function readInputs(env: Environment): Read {
   };
 }
 
-/** Region and project may come with the image: `project:region:id`, or Packer's manifest. */
-export function readSource(reader: Reader): Order['source'] {
+/**
+ * Region and project may come with the image: `project:region:id`, or Packer's manifest. `needed`: it must be given.
+ * `hasZone`: the action takes a zone.
+ */
+export function readSource(
+  reader: Reader,
+  { needed, hasZone } = { needed: true, hasZone: true },
+): Order['source'] {
   const imageId = reader.word(
     'source-image-id',
     null,
@@ -99,9 +105,9 @@ export function readSource(reader: Reader): Order['source'] {
   const region = reader.word(
     'region',
     'UCLOUD_REGION',
-    packer || path ? undefined : 'Give the region of the source image, for example cn-bj2.',
+    packer || path || !needed ? undefined : 'Give the region of the source image, for example cn-bj2.',
   );
-  const zone = reader.word('zone', null);
+  const zone = hasZone ? reader.word('zone', null) : '';
   const projectId = reader.word('project-id', 'UCLOUD_PROJECT_ID');
   const given = Object.entries({
     'source-image-id': imageId,
@@ -110,7 +116,7 @@ export function readSource(reader: Reader): Order['source'] {
   }).flatMap(([input, value]) => (value ? [input] : []));
   if (given.length > 1) {
     reader.mistake(given[0] ?? '', `Set ${given.join(' or ')}, not ${given.length > 2 ? 'all' : 'both'}.`);
-  } else if (given.length === 0) {
+  } else if (given.length === 0 && needed) {
     const remedy = 'Give it, or source-image-name, or packer-manifest, for the image to copy.';
     reader.missing('source-image-id', null, remedy);
   }
@@ -137,17 +143,14 @@ export function readSource(reader: Reader): Order['source'] {
   };
 }
 
-/** No letter of it can tell a name from a glob, but some tell a regular expression. */
 function readName(reader: Reader): string {
   const name = reader.text('source-image-name');
-  if (/^\^|\$$|\\|^\/.*\/$|[\])][+*?]|\(.*\|/.test(name)) {
-    const how = 'It takes a glob: * for any text and ? for one character, such as web-*.';
-    reader.mistake('source-image-name', `${shown(name)} looks like a regular expression. ${how}`);
-  }
+  const { mistake } = globOf(name);
+  if (mistake !== undefined) reader.mistake('source-image-name', mistake);
   return name;
 }
 
-function readOutputFile(reader: Reader): string {
+export function readOutputFile(reader: Reader): string {
   const path = reader.text('output-file');
   if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
     const forms = 'images.auto.tfvars.json, images.env or images.json';

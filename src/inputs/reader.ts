@@ -151,6 +151,16 @@ export class Reader {
     return value ?? otherwise;
   }
 
+  /** A whole number of at least 1. Null when none was given; that is a mistake if there is a `remedy`. */
+  count(input: string, remedy?: string): number | null {
+    const value = this.text(input);
+    if (value === '' && remedy) this.missing(input, null, remedy);
+    if (value === '') return null;
+    if (!/^[1-9]\d{0,5}$/.test(value))
+      this.mistake(input, `${shown(value)} is not a whole number of 1 or more.`);
+    return Number(value);
+  }
+
   /** Empty when none was given; that is a mistake if there is a `remedy`. */
   regions(input: string, remedy?: string): string[] {
     const text = this.text(input);

@@ -80,6 +80,39 @@ export function durationOf(text: string, most: number): Spelled<number> {
   return { value: ms };
 }
 
+const HOW_TO_GLOB = 'It takes a glob: * for any text and ? for one character, such as web-*.';
+
+/** No letter of it can tell a name from a glob, but some tell a regular expression. */
+export function globOf(text: string): Spelled<string> {
+  if (!/^\^|\$$|\\|^\/.*\/$|[\])][+*?]|\(.*\|/.test(text)) return { value: text };
+  return { mistake: `${shown(text)} looks like a regular expression. ${HOW_TO_GLOB}` };
+}
+
+/** Image ids as people write them, or as an output of this action gives them: a list, region → id, region → ids, images. */
+export function idsOf(text: string): Spelled<string[]> {
+  const trimmed = text.trim();
+  if (trimmed === '') return { value: [] };
+  if (!/^[[{]/.test(trimmed)) return listOf(trimmed, IMAGE_ID, 'an image id');
+  try {
+    const ids = idsIn(JSON.parse(trimmed));
+    if (ids) return { value: [...new Set(ids)] };
+  } catch {}
+  const how = 'Give image ids one per line, with commas, or an output of this action such as image-ids.';
+  return { mistake: `${shown(trimmed)} is not a list of image ids. ${how}` };
+}
+
+const IMAGE_ID = /^[A-Za-z][A-Za-z0-9._-]{0,127}$/;
+
+/** Null when something in it is neither an id nor holds one: what should be protected must not be passed over. */
+function idsIn(value: unknown): string[] | null {
+  if (typeof value === 'string') return IMAGE_ID.test(value) ? [value] : null;
+  if (typeof value !== 'object' || value === null) return null;
+  // An entry of the output images; that of a copy that was never made has no id.
+  if ('imageId' in value) return value.imageId === null ? [] : idsIn(value.imageId);
+  const parts = Object.values(value).map(idsIn);
+  return parts.includes(null) ? null : parts.flatMap((ids) => ids ?? []);
+}
+
 export interface PackerImage {
   projectId: string;
   region: string;

@@ -40,7 +40,7 @@ export function decide(images: readonly Image[], rules: Rules, now: number): Dec
   return family.map(({ image, mark }) => {
     const reason = whyKept(image, rules, now) ?? (newest.has(image.ImageId) ? newestOf(rules) : null);
     if (reason !== null) return { image, mark, verdict: 'keep', why: reason };
-    const why = image.State === 'Available' ? `older than the newest ${rules.keep}` : 'Unavailable';
+    const why = image.State === 'Available' ? `older than the newest ${rules.keep}` : 'cannot be used';
     return { image, mark, verdict: 'delete', why };
   });
 }
@@ -67,8 +67,8 @@ export function createdAt({ CreateTime }: Image): number | null {
   return CreateTime !== undefined && CreateTime > 0 ? CreateTime * 1000 : null;
 }
 
-/** `12d`, from two days on; else hours and minutes. */
+/** `12d`, from two days on, and of whole days; else hours and minutes. */
 export function formatAge(ms: number): string {
-  const days = Math.floor(ms / 86_400_000);
-  return days >= 2 ? `${days}d` : formatDuration(ms / 1000);
+  const days = ms / 86_400_000;
+  return days >= 2 || days === 1 ? `${Math.floor(days)}d` : formatDuration(ms / 1000);
 }

@@ -76,7 +76,12 @@ const image = (minAge: number): fc.Arbitrary<Seed> =>
 const executed = fc.constantFrom(null, 0, 0, 20, 60);
 const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({
-    kind: fc.constantFrom('refused' as const, 'truncated' as const, 'garbage' as const),
+    kind: fc.constantFrom(
+      'refused' as const,
+      'truncated' as const,
+      'garbage' as const,
+      'empty list' as const,
+    ),
   }),
   fc.record({ kind: fc.constantFrom('lost' as const, 'hang' as const), executed }),
   fc.record({
@@ -218,6 +223,8 @@ export async function play(one: Scenario): Promise<Played> {
       if (some === null && problems.length === 0 && result.ended === 'complete')
         violate('an unread list is not told');
       if (problems.length > 0 || some === null || result.ended !== 'complete') continue;
+      // Without a total nobody can see that a row has moved to a page read before: it goes in the next run.
+      if (!one.site.total && one.edits.length > 0 && !clean) continue;
       for (const id of world.overdue(region, since)) violate(`${id} must go, and is still there`);
     }
     if (!failed) world.strike('run without failure');

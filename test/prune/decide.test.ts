@@ -57,7 +57,7 @@ describe('decide', () => {
     ['Making', { State: 'Making' }, 'keep x: still Making'],
     ['unknown', { State: 'Syncing' }, 'keep x: in the state Syncing, which this action does not know'],
     ['absent', { State: undefined as never }, 'keep x: its state is not known'],
-    ['Unavailable', { State: 'Unavailable' }, 'delete x: Unavailable'],
+    ['Unavailable', { State: 'Unavailable' }, 'delete x: cannot be used'],
     ['of no age', { CreateTime: undefined as never }, 'keep x: its age is not known'],
     ['of the age 0', { CreateTime: 0 }, 'keep x: its age is not known'],
   ])('one that is %s never takes the place of a sound one', (_, some, line) => {

@@ -4,9 +4,10 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import mermaid from 'mermaid';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
+import { OUTPUT_BYTES } from '../../src/markdown.ts';
 import { needsReader, tookOf } from '../../src/outcome.ts';
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
-import { OUTPUT_BYTES, renderRollback, renderSummary } from '../../src/summary.ts';
+import { renderRollback, renderSummary } from '../../src/summary.ts';
 import { ganttTask, oneLine } from '../../src/text.ts';
 import { HOSTILE } from './hostile.ts';
 import {

@@ -1,0 +1,65 @@
+import { annotation } from './log.ts';
+import { bullets, OUTPUT_BYTES, PAGE_BYTES } from './markdown.ts';
+import { type Failure, groupBy, type Headline, plural } from './outcome.ts';
+import type { Problem } from './promotion/model.ts';
+import { type Workflow, writePage } from './step.ts';
+import { logLines, oneLine } from './text.ts';
+
+/** What verify and prune leave behind. */
+export interface Ending {
+  headline: Headline;
+  failed: boolean;
+  failures: readonly Failure[];
+  warnings: readonly Problem[];
+  /** Every output; `markdown` is the page. */
+  outputs(markdown: string): Record<string, string>;
+  /** The page, of at most so many bytes. */
+  page(bytes: number): string;
+  /** Whether the page goes into the job summary. */
+  summary: boolean;
+  /** Beside the outputs, when they are final. */
+  write?: () => void;
+}
+
+const UNWRITTEN =
+  'The results could not be handed on, so the steps that follow would lack them. They are in the log above.';
+
+/** Outputs, page, annotations, and the one failure of the step. */
+export async function finish({ core }: Workflow, ending: Ending): Promise<void> {
+  const { headline, failed, failures, warnings, outputs, page, summary } = ending;
+  const { icon, text, next } = headline;
+  let unwritten: string | null = null;
+  const attempt = (work: () => void) => {
+    try {
+      work();
+    } catch (error) {
+      unwritten = oneLine(error instanceof Error ? error.message : String(error));
+    }
+  };
+  attempt(() => {
+    for (const [name, value] of Object.entries(outputs(page(OUTPUT_BYTES)))) core.setOutput(name, value);
+  });
+  attempt(() => ending.write?.());
+  if (summary) await writePage(core, page(PAGE_BYTES));
+  const facts = warnings.map((problem) => ({ regions: [], problem }));
+  for (const alike of groupBy(facts, ({ problem }) => problem.advice)) core.warning(annotation([], alike));
+  if (failed) core.setFailed(annotation([`${text}.`, ...(next ? [`Next: ${next}`] : [])], failures));
+  else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
+  else for (const line of logLines(`${icon} ${text}.${next ? ` Next: ${next}` : ''}`)) core.info(line);
+}
+
+/** Of a step whose inputs are wrong. */
+export function refusal({ env }: Workflow, mistakes: readonly string[], outputs: Ending['outputs']): Ending {
+  const text = `${plural(mistakes.length, 'invalid input')}; no request was sent`;
+  const failures = mistakes.map((message) => ({ regions: [], problem: { message, advice: '' } }));
+  return {
+    headline: { icon: '❌', text, next: '' },
+    failed: true,
+    failures,
+    warnings: [],
+    outputs,
+    page: () => `## ❌ ${text}\n\n${bullets('❌', failures, 1000)}\n`,
+    // Whatever else is wrong, a summary that nobody wanted is not written.
+    summary: env.INPUT_SUMMARY?.trim().toLowerCase() !== 'false',
+  };
+}

@@ -1,0 +1,90 @@
+import type { Dispatcher } from 'undici';
+import { createDispatcher } from '../cloud/proxy.ts';
+import { idsOf } from '../inputs/spelling.ts';
+import { Stopped } from '../promotion/context.ts';
+import { connect, createPatience, explainFailure, type GitHubOptions } from './client.ts';
+
+const ASSET = 'images.json';
+/** GitHub lists no more than a thousand releases. */
+const PAGES = 10;
+
+interface ProtectOptions extends GitHubOptions {
+  /** So many of the newest releases that carry images.json. */
+  count: number;
+}
+
+/**
+ * Image id → the release that names it. Throws Stopped when anything of it could not be read, or when no release names
+ * an image: what a reader takes for protected must not be deleted.
+ */
+export async function idsOfReleases(options: ProtectOptions): Promise<Map<string, string>> {
+  const { count, repository, token, signal } = options;
+  const [owner, repo, ...more] = repository.split('/');
+  if (!owner || !repo || more.length > 0) {
+    throw stop(`"${repository}" is not a repository's owner/name.`, 'Set GITHUB_REPOSITORY; a runner does.');
+  }
+  let dispatcher: Dispatcher | undefined;
+  try {
+    dispatcher = createDispatcher(new URL(options.apiUrl), options.env);
+    const octokit = await connect(options, dispatcher);
+    const patiently = createPatience(options);
+    const found = new Map<string, string>();
+    let left = count;
+    for (let page = 1; left > 0 && page <= PAGES; page++) {
+      const query = { owner, repo, per_page: 100, page };
+      const { data } = await patiently(() => octokit.rest.repos.listReleases(query));
+      for (const { tag_name: tag, assets } of data) {
+        const asset = assets.find(({ name }) => name === ASSET);
+        if (!asset || left === 0) continue;
+        left -= 1;
+        const headers = { accept: 'application/octet-stream' };
+        const answer = await patiently(() =>
+          octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id: asset.id, headers }),
+        );
+        for (const id of idsIn(answer.data, tag)) if (!found.has(id)) found.set(id, `in release ${tag}`);
+      }
+      if (data.length < 100) break;
+    }
+    if (left === count) {
+      const advice = 'Publish the ids with release-tag, or leave protect-releases out.';
+      throw stop(`no release of ${repository} has an ${ASSET}.`, advice);
+    }
+    return found;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof Stopped) throw error;
+    const { reason, advice } = explainFailure(error, options, WORDS);
+    throw stop(reason.replaceAll(token, '***'), advice);
+  } finally {
+    await dispatcher?.destroy();
+  }
+}
+
+const WORDS = {
+  again: 'Run the job again.',
+  right: 'read access',
+  access: 'set `permissions: contents: read` on the job, or give a fine-grained token Contents: read.',
+};
+
+/** Every id that is named there, those of copies that have failed as well. */
+function idsIn(data: unknown, tag: string): string[] {
+  const advice = 'Replace that file, or delete it from the release.';
+  let content = data as { images?: unknown };
+  try {
+    if (data instanceof ArrayBuffer) content = JSON.parse(Buffer.from(data).toString());
+  } catch {
+    throw stop(`${ASSET} of release ${tag} is not JSON.`, advice);
+  }
+  // Of the first version it is the list alone.
+  const list = Array.isArray(content) ? content : content?.images;
+  const { value } = idsOf(Array.isArray(list) ? JSON.stringify(list) : '{');
+  if (!value) throw stop(`${ASSET} of release ${tag} has no list of images.`, advice);
+  return value;
+}
+
+function stop(reason: string, advice: string): Stopped {
+  return new Stopped({
+    message: `The images to protect could not be read (protect-releases), so nothing was deleted: ${reason}`,
+    advice,
+  });
+}

@@ -1,0 +1,82 @@
+import { finish, refusal } from './finish.ts';
+import { type PruneInputs, readPruneInputs } from './inputs/prune.ts';
+import { Stopped } from './promotion/context.ts';
+import type { Problem } from './promotion/model.ts';
+import { hasFailed, log, pruneFailures, pruneHeadline, pruneOutputs, renderPrune } from './prune/page.ts';
+import { type PruneEvent, type PruneOrder, type Pruning, prune as run } from './prune/prune.ts';
+import { connect, mask, type Workflow } from './step.ts';
+import { oneLine } from './text.ts';
+
+const NOTHING: Pruning = { regions: [], dryRun: true, ended: 'complete', problems: [] };
+
+/** Reads, prunes, reports. Whatever happens, the outputs are set and a failure is one annotation. */
+export async function prune(workflow: Workflow): Promise<void> {
+  const { core, env, clock, signal } = workflow;
+  const { inputs, ...reading } = readPruneInputs(env);
+  mask(workflow, reading);
+  if (!inputs) {
+    const outputs = (markdown: string) => pruneOutputs(NOTHING, markdown);
+    await finish(workflow, refusal(workflow, reading.mistakes, outputs));
+    return;
+  }
+  const warnings: Problem[] = [];
+  const report = (event: PruneEvent): void => {
+    if (event.type === 'warning') warnings.push(event.problem);
+    log(core, event, clock.now());
+  };
+  const cloud = await connect(inputs.connection, workflow, report);
+  try {
+    const { order, problems } = await withReleases(workflow, inputs);
+    const pruning =
+      problems.length > 0 ? { ...NOTHING, problems } : await run({ order, cloud, clock, signal, report });
+    const unmatched = pruning.ended === 'complete' ? noMatch(pruning, order) : null;
+    if (unmatched) report({ type: 'warning', problem: unmatched });
+    await finish(workflow, {
+      headline: pruneHeadline(pruning, order, (text) => oneLine(text, 120)),
+      failed: hasFailed(pruning),
+      failures: pruneFailures(pruning),
+      warnings,
+      outputs: (markdown) => pruneOutputs(pruning, markdown),
+      page: (bytes) => renderPrune(pruning, order, warnings, clock.now(), bytes),
+      summary: inputs.summary,
+    });
+  } finally {
+    await cloud.close();
+  }
+}
+
+/** With what the newest releases name under protection. That they cannot be read stops the whole. */
+async function withReleases(
+  { env, clock, signal }: Workflow,
+  { order, releases }: PruneInputs,
+): Promise<{ order: PruneOrder; problems: Problem[] }> {
+  if (releases === null) return { order, problems: [] };
+  const { idsOfReleases } = await import('./github/protect.ts');
+  try {
+    const named = await idsOfReleases({
+      ...releases,
+      clock,
+      env,
+      signal,
+      apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
+      repository: env.GITHUB_REPOSITORY ?? '',
+    });
+    const protect = new Map([...named, ...order.rules.protect]);
+    return { order: { ...order, rules: { ...order.rules, protect } }, problems: [] };
+  } catch (error) {
+    if (error instanceof Stopped) return { order, problems: error.problems };
+    if (!signal.aborted) throw error;
+    const message = 'The step was cancelled before anything was deleted.';
+    return { order, problems: [{ message, advice: 'Run it again.' }] };
+  }
+}
+
+function noMatch({ regions, problems }: Pruning, { projectId, rules }: PruneOrder): Problem | null {
+  const read = regions.filter(({ items }) => items !== null);
+  if (problems.length > 0 || read.length === 0 || read.some(({ items }) => items?.length)) return null;
+  const where = read.map(({ region, listed }) => `${region} (${listed})`).join(', ');
+  return {
+    message: `No custom image in project ${projectId} is a copy by this action and matches ${rules.name}; custom images listed: ${where}.`,
+    advice: 'Check name, project-id and regions.',
+  };
+}

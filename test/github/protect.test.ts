@@ -1,0 +1,95 @@
+import { createServer } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { idsOfReleases } from '../../src/github/protect.ts';
+import { Stopped } from '../../src/promotion/context.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { listen, type Seen, startGitHub, TOKEN } from './github.ts';
+
+let github: Awaited<ReturnType<typeof startGitHub>>;
+/** Where GitHub keeps what is attached. */
+const store = createServer((request, response) => {
+  seenByStore.push(request.headers.authorization ?? 'no token');
+  response.writeHead(200, { 'content-type': 'application/octet-stream' });
+  response.end(files.get(Number(request.url?.slice(1))) ?? '');
+});
+const files = new Map<number, string>();
+const seenByStore: string[] = [];
+let storeUrl: string;
+
+beforeAll(async () => {
+  github = await startGitHub();
+  storeUrl = await listen(store);
+});
+afterAll(async () => {
+  store.close();
+  await github.close();
+});
+beforeEach(() => {
+  github.reset();
+  files.clear();
+  seenByStore.length = 0;
+  github.fail(redirect);
+});
+
+/** As GitHub answers a request for the bytes of an asset. */
+function redirect({ path, headers }: Seen) {
+  const [, id] = /\/releases\/assets\/(\d+)$/.exec(path) ?? [];
+  if (!id || headers.accept !== 'application/octet-stream') return undefined;
+  return { status: 302, headers: { location: `${storeUrl}/${id}` } };
+}
+
+/** A release with that images.json; without one when there is no text. */
+async function release(tag: string, text?: string): Promise<void> {
+  const { id } = await github.createRelease('', { tag_name: tag });
+  if (text === undefined) await github.attach(id, 'notes.txt');
+  else files.set((await github.attach(id, 'images.json')).id, text);
+}
+
+const images = (...ids: string[]) =>
+  JSON.stringify({ schema: 1, images: ids.map((imageId) => ({ region: 'hk', imageId })) });
+
+async function protectedIds(count: number, some: object = {}): Promise<Record<string, string>> {
+  const clock = new VirtualClock();
+  const base = { token: TOKEN, apiUrl: github.apiUrl, repository: 'octo/app', env: {}, count, clock };
+  return Object.fromEntries(await clock.run(idsOfReleases({ ...base, ...some })));
+}
+
+const refusal = (some?: object) =>
+  protectedIds(2, some).then(
+    () => expect.unreachable('it was read'),
+    (error: unknown) => {
+      if (!(error instanceof Stopped)) throw error;
+      expect(error.message).not.toContain(TOKEN);
+      return error.problems.map(({ message, advice }) => `${message} ${advice}`).join();
+    },
+  );
+
+it('takes the newest releases that carry images.json, in either form, and sends no token to the store', async () => {
+  await release('v1', images('uimage-1'));
+  await release('v2', '[{"region":"hk","imageId":"uimage-2","outcome":"failed"}]');
+  await release('notes');
+  await release('v3', images('uimage-2', 'uimage-3'));
+  const ids = await protectedIds(2);
+  expect(ids).toEqual({ 'uimage-2': 'in release v3', 'uimage-3': 'in release v3' });
+  expect(Object.keys(await protectedIds(9))).toHaveLength(3);
+  expect(new Set(seenByStore)).toEqual(new Set(['no token']));
+});
+
+it('protects nothing by halves: whatever cannot be read stops the whole', async () => {
+  expect(await refusal()).toMatch(
+    /so nothing was deleted: no release of octo\/app has an images\.json\. Publish the ids with release-tag/,
+  );
+  await release('v1', '<html>');
+  expect(await refusal()).toContain('images.json of release v1 is not JSON.');
+  github.reset();
+  github.fail(redirect);
+  await release('v1', '{"schema":1}');
+  expect(await refusal()).toContain('images.json of release v1 has no list of images.');
+  github.fail(() => ({ status: 503, body: { message: 'down' } }));
+  expect(await refusal()).toContain('GitHub answered HTTP 503');
+  github.fail(() => ({ status: 403, body: { message: 'Resource not accessible by integration' } }));
+  expect(await refusal()).toContain(
+    'The token needs read access to the contents of octo/app: set `permissions: contents: read`',
+  );
+  expect(await refusal({ repository: 'app' })).toContain(`"app" is not a repository's owner/name.`);
+});

@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { readPruneInputs } from '../../src/inputs/prune.ts';
+import { pruneOutputs } from '../../src/prune/page.ts';
+import { inputs, read } from './step.ts';
+
+interface Manifest {
+  inputs: Record<string, { description: string; default?: string; required?: boolean }>;
+  outputs: Record<string, { description: string }>;
+}
+
+const root = parse(read('action.yml')) as Manifest;
+const ended = { ended: 'complete' as const, problems: [] };
+
+const COMPANIONS = [
+  {
+    name: 'prune',
+    readInputs: readPruneInputs,
+    outputs: pruneOutputs({ ...ended, regions: [], dryRun: true }, ''),
+    least: { 'project-id': 'org-1', regions: 'hk', name: 'web-*', keep: '3' },
+  },
+];
+
+/** The cells of the tables of one chapter, by their first one. */
+function rows(chapter: string): Map<string, string[]> {
+  const text =
+    read('docs/companions.md')
+      .split(/^## /m)
+      .find((part) => part.startsWith(`${chapter}:`)) ?? '';
+  const lines = text.split('\n').filter((line) => line.startsWith('| `'));
+  return new Map(
+    lines.map((line) => {
+      const cells = line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.replaceAll('`', '').trim());
+      return [cells[0] ?? '', cells];
+    }),
+  );
+}
+
+describe.each(COMPANIONS)('$name', ({ name, readInputs, outputs, least }) => {
+  const manifest = parse(read(`${name}/action.yml`)) as Manifest;
+  const names = Object.keys(manifest.inputs);
+  const documented = rows(name);
+
+  /** What the code asks for when nothing is given, and the variables that stand in. */
+  const asked = new Map<string, string | null>();
+  let last = '';
+  readInputs(
+    new Proxy(
+      {},
+      {
+        get(_, variable) {
+          const [, input] = /^INPUT_(.+)$/.exec(String(variable)) ?? [];
+          if (input !== undefined) last = input.toLowerCase();
+          if (input !== undefined && !asked.has(last)) asked.set(last, null);
+          if (String(variable).startsWith('UCLOUD_')) asked.set(last, String(variable));
+          return undefined;
+        },
+      },
+    ),
+  );
+
+  it('has the same inputs and outputs in action.yml, docs/companions.md and the code', () => {
+    expect([...asked.keys()].sort()).toEqual([...names].sort());
+    expect(Object.keys(outputs)).toEqual(Object.keys(manifest.outputs));
+    const all = [...names, ...Object.keys(manifest.outputs)];
+    expect([...documented.keys()].filter((key) => all.includes(key))).toEqual(all);
+  });
+
+  it('names environment variables and defaults alike in all three', () => {
+    for (const [input, { description, default: value }] of Object.entries(manifest.inputs)) {
+      const variable = asked.get(input);
+      const cell = documented.get(input)?.[1] ?? '';
+      for (const text of [description, cell])
+        expect(text.match(/UCLOUD_[A-Z_]+/g) ?? [], input).toEqual(variable ? [variable] : []);
+      if (value !== undefined) expect(cell, input).toBe(value);
+    }
+    const keys = { 'public-key': 'public', 'private-key': 'private' };
+    const given = Object.entries(manifest.inputs).flatMap(([input, { default: value }]) =>
+      value === undefined || value.includes('{{') ? [] : [[input, value]],
+    );
+    expect(given.length).toBeGreaterThan(3);
+    const read = readInputs(inputs({ ...keys, ...least }));
+    expect(read.mistakes).toEqual([]);
+    expect(readInputs(inputs({ ...keys, ...least, ...Object.fromEntries(given) }))).toEqual(read);
+  });
+
+  it('describes what it shares with the promotion in the same words', () => {
+    const own = ['project-id', 'source-image-id', 'source-image-name', 'github-token', 'timeout'];
+    const connection = names.slice(0, names.indexOf('channel-key') + 1);
+    expect(connection.length).toBeGreaterThan(6);
+    for (const input of connection.filter((each) => !own.includes(each)))
+      expect(manifest.inputs[input], input).toEqual(root.inputs[input]);
+  });
+});
+
+describe('the inputs of prune', () => {
+  const least = {
+    'public-key': 'a',
+    'private-key': 'b',
+    'project-id': 'org-1',
+    regions: 'hk',
+    name: 'web-*',
+    keep: '3',
+  };
+  const protectedBy = (protect: string) => {
+    const { mistakes, inputs: read } = readPruneInputs(inputs({ ...least, protect }));
+    return read ? [...read.order.rules.protect.keys()] : mistakes;
+  };
+
+  it.each([
+    ['lines and commas', 'uimage-1, uimage-2\nuimage-3', ['uimage-1', 'uimage-2', 'uimage-3']],
+    ['an array', '["uimage-1","uimage-1"]', ['uimage-1']],
+    ['image-ids', '{"hk":"uimage-1","sg":"uimage-2"}', ['uimage-1', 'uimage-2']],
+    ['kept-image-ids', '{"hk":["uimage-1","uimage-2"],"sg":[]}', ['uimage-1', 'uimage-2']],
+    ['images', '[{"region":"hk","imageId":"uimage-1"},{"region":"sg","imageId":null}]', ['uimage-1']],
+    ['nothing', ' ', []],
+  ])('take %s for protect', (_, text, ids) => {
+    expect(protectedBy(text)).toEqual(ids);
+  });
+
+  it.each(['{"hk":', '{"hk":7}', '["uimage 1"]', 'uimage-1; uimage-2', '{"hk":{"imageId":false}}'])(
+    'pass over nothing in protect: %s',
+    (text) => {
+      expect(protectedBy(text)).toEqual([
+        expect.stringMatching(/^protect: .* not (a list of )?(an )?image ids?\b/),
+      ]);
+    },
+  );
+
+  it('tell every mistake at once, and take the project from no variable', () => {
+    const env = inputs({
+      ...least,
+      'project-id': '',
+      keep: '-1',
+      name: '^web-.*$',
+      'protect-releases': 'all',
+    });
+    expect(readPruneInputs({ ...env, UCLOUD_PROJECT_ID: 'org-build' }).mistakes).toEqual([
+      'project-id is missing. Give the project whose copies to prune, for example org-abc123.',
+      'name: "^web-.*$" looks like a regular expression. It takes a glob: * for any text and ? for one character, such as web-*.',
+      'keep: "-1" is not a whole number of 1 or more.',
+      'protect-releases: "all" is not a whole number of 1 or more.',
+      'github-token is empty, and protect-releases needs it. Leave it out to use the token of the job.',
+    ]);
+  });
+});
