@@ -10,7 +10,7 @@ import { minify } from 'terser';
 import { licences } from './licences.ts';
 
 /** The keys of ENTRIES in src/index.ts. */
-export const ENTRIES = ['index', 'post', 'prune'];
+export const ENTRIES = ['index', 'post', 'verify', 'prune'];
 
 /**
  * A runner may start it with a Node that could not even parse the bundle: no syntax newer than Node 12's. In the post

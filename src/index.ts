@@ -8,6 +8,7 @@ import { oneLine } from './text.ts';
 const ENTRIES = {
   index: async (workflow: Workflow) => main(workflow),
   post: async (workflow: Workflow) => (await import('./post.ts')).post(workflow),
+  verify: async (workflow: Workflow) => (await import('./verify.ts')).verify(workflow),
   prune: async (workflow: Workflow) => (await import('./prune.ts')).prune(workflow),
 };
 

@@ -1,5 +1,5 @@
 import type { PruneOrder } from '../prune/prune.ts';
-import { type Connection, readConnection } from './connection.ts';
+import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { type Environment, Reader, type Reading } from './reader.ts';
 import { globOf, idsOf } from './spelling.ts';
 
@@ -38,12 +38,14 @@ export function readPruneInputs(env: Environment): Reading & { inputs?: PruneInp
     const remedy = 'Leave it out to use the token of the job.';
     reader.mistake('github-token', `is empty, and protect-releases needs it. ${remedy}`);
   }
+  const markSecret = readMarkSecret(reader);
   const dryRun = reader.boolean('dry-run', true);
   const timeout = reader.duration('timeout', DAY / 48);
   const summary = reader.boolean('summary', true);
   const reading = reader.reading();
   if (reading.mistakes.length > 0) return reading;
-  const rules = { name, keep: keep ?? 1, minAge, protect };
+  const signer = { secret: markSecret, projectId };
+  const rules = { name, keep: keep ?? 1, minAge, protect, ...(markSecret ? { signer } : {}) };
   return {
     ...reading,
     inputs: {

@@ -2,7 +2,7 @@ import type { Image } from '../cloud/cloud.ts';
 import { formatDuration } from '../promotion/duration.ts';
 import { isLike } from '../promotion/glob.ts';
 import { byAge } from '../promotion/images.ts';
-import { type Mark, readMark } from '../promotion/mark.ts';
+import { type Mark, readMark, type Signer } from '../promotion/mark.ts';
 
 export interface Rules {
   /** Name or glob of the family. */
@@ -13,6 +13,8 @@ export interface Rules {
   minAge: number;
   /** Image id → why it is protected. */
   protect: ReadonlyMap<string, string>;
+  /** With it a marker counts only when its signature is valid. */
+  signer?: Signer;
 }
 
 export interface Decision {
@@ -28,7 +30,7 @@ export interface Decision {
  */
 export function decide(images: readonly Image[], rules: Rules, now: number): Decision[] {
   const family = images.flatMap((image) => {
-    const mark = readMark(image.ImageDescription);
+    const mark = readMark(image.ImageDescription, rules.signer);
     const ours = mark !== null && isLike(image.ImageName ?? '', rules.name);
     return ours && (image.ImageType ?? 'Custom') === 'Custom' ? [{ image, mark }] : [];
   });

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
 import { type Run, runAction } from '../runner/runner.ts';
@@ -16,7 +17,7 @@ interface Result extends Run {
 
 /** A step of verify or prune. What holds for every one of them is checked here. */
 async function run(
-  name: 'prune',
+  name: 'verify' | 'prune',
   { cloud }: Stage,
   inputs: Record<string, string>,
   env: Record<string, string> = {},
@@ -35,6 +36,112 @@ async function run(
   const json = (output: string) => JSON.parse(result.outputs[output] ?? '');
   return { ...result, error, warnings: told('warning'), json };
 }
+
+const source = (it: Stage, regions: string) => ({
+  'source-image-id': it.cloud.sourceImageId,
+  'target-project-id': it.cloud.projects.target,
+  'target-regions': regions,
+});
+
+const verify = (it: Stage, inputs: Record<string, string>) => run('verify', it, inputs);
+
+describe('verify', () => {
+  test.concurrent('green in one round trip of reads, and changes nothing', async ({ stage }) => {
+    const it = await stage();
+    const ids = { hk: it.earlierCopy('hk').imageId, sg: it.earlierCopy('sg').imageId };
+    it.cloud.settings.latencyMs = 500;
+    const result = await verify(it, source(it, 'hk, sg'));
+    expect(result.outcome, result.log).toBe('success');
+    expect(result.outputs.status).toBe('available');
+    expect(result.json('image-ids')).toEqual(ids);
+    expect(result.json('missing-regions')).toEqual([]);
+    expect(result.warnings).toEqual([]);
+    expect(result.log).toContain('web-server is Available in all 2 regions');
+    // Whatever the verdict rests on was asked for at once; only then came the account's other regions.
+    const { requests } = it.cloud;
+    const [first] = requests;
+    const ofVerdict = requests.filter(({ time }) => time < (first?.time ?? 0) + 400);
+    expect(ofVerdict.map(({ action, params }) => `${action} ${params.Region ?? ''}`.trim()).sort()).toEqual([
+      'DescribeImage cn-bj2',
+      'DescribeImage hk',
+      'DescribeImage sg',
+      'GetProjectList',
+      'GetRegion',
+    ]);
+    const rest = requests.slice(ofVerdict.length);
+    expect(new Set(rest.map(({ action }) => action))).toEqual(new Set(['DescribeImage']));
+    expect(rest.some(({ params }) => ['hk', 'sg'].includes(params.Region ?? ''))).toBe(false);
+    expect(it.changes).toEqual([]);
+  });
+
+  test.concurrent('names what is deleted, broken, too small, still copying, and where nobody asked', async ({
+    stage,
+  }) => {
+    const it = await stage();
+    const broken = it.earlierCopy('sg', { state: 'Unavailable' }).imageId;
+    const small = it.earlierCopy('us-ca', { size: 20 }).imageId;
+    const copying = it.earlierCopy('jpn-tky', { state: 'Copying' }).imageId;
+    const extra = it.earlierCopy('th-bkk').imageId;
+    const sound = it.earlierCopy('ge-fra').imageId;
+    const result = await verify(it, source(it, 'hk, sg, us-ca, jpn-tky, ge-fra'));
+    expect(result.outcome).toBe('failure');
+    expect(result.outputs.status).toBe('incomplete');
+    expect(result.error).toMatch(/^web-server is Available in 1 of 5 regions: missing in hk, broken in sg/);
+    for (const [region, found] of [
+      ['hk', `No copy of ${it.cloud.sourceImageId} exists`],
+      ['sg', `The copy ${broken} is Unavailable`],
+      ['us-ca', `${small} does not match the source: 20 GB instead of 40 GB`],
+      ['jpn-tky', `The copy ${copying} is still Copying`],
+    ])
+      expect(result.error).toMatch(new RegExp(`- ${region}: ${found}`));
+    expect(result.warnings).toEqual([expect.stringContaining(`${extra} in th-bkk`)]);
+    expect(result.json('images')).toMatchObject([
+      { region: 'hk', imageId: null, condition: 'missing' },
+      { region: 'sg', imageId: broken, condition: 'broken', state: 'Unavailable' },
+      { region: 'us-ca', imageId: small, condition: 'different', state: 'Available' },
+      { region: 'jpn-tky', imageId: copying, condition: 'copying', state: 'Copying' },
+      { region: 'ge-fra', imageId: sound, condition: 'available', error: null },
+    ]);
+    expect(result.json('image-ids')).toEqual({ 'ge-fra': sound });
+    expect(result.json('missing-regions')).toEqual(['hk', 'sg', 'us-ca', 'jpn-tky']);
+    expect(it.changes).toEqual([]);
+  });
+});
+
+describe('verify with images-file', () => {
+  /** As output-file and the asset of a release have it. */
+  const fileOf = (it: Stage, images: object[]) => ({
+    schema: 1,
+    status: 'available',
+    source: { region: it.cloud.region, projectId: 'org-build1', imageId: it.cloud.sourceImageId },
+    images,
+  });
+
+  test.concurrent('a source that was deleted since does not matter; a copy does', async ({ stage }) => {
+    const it = await stage();
+    const { projectId, imageId } = it.earlierCopy('hk');
+    const gone = it.earlierCopy('sg').imageId;
+    const images = [
+      { region: 'hk', projectId, imageId, name: 'web-server', outcome: 'copied' },
+      { region: 'sg', projectId, imageId: gone, name: 'web-server', outcome: 'adopted' },
+    ];
+    it.cloud.deleteImage(it.cloud.sourceImageId);
+    const path = join(mkdtempSync(join(tmpdir(), 'images-')), 'images.json');
+    it.closers.push(() => rmSync(dirname(path), { recursive: true }));
+    writeFileSync(path, JSON.stringify(fileOf(it, images)));
+    const green = await verify(it, { 'images-file': path });
+    expect(green.outcome, green.log).toBe('success');
+    expect(green.json('image-ids')).toEqual({ hk: imageId, sg: gone });
+
+    it.cloud.deleteImage(gone);
+    const red = await verify(it, { 'images-file': path, 'target-regions': 'hk, us-ca' });
+    expect(red.outcome).toBe('failure');
+    expect(red.error).toContain(`- sg: The copy ${gone} does not exist.`);
+    expect(red.error).toContain('- us-ca: images-file names no image.');
+    expect(red.json('missing-regions')).toEqual(['sg', 'us-ca']);
+    expect(it.changes).toEqual([]);
+  });
+});
 
 /** Days ago. */
 const at = (days: number) => Math.floor(Date.now() / 1000) - days * 86_400;

@@ -1,7 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
+import { imagesOfFile } from '../../src/inputs/images-file.ts';
 import { readPruneInputs } from '../../src/inputs/prune.ts';
+import { readVerifyInputs } from '../../src/inputs/verify.ts';
 import { pruneOutputs } from '../../src/prune/page.ts';
+import { verifyOutputs } from '../../src/verify/page.ts';
 import { inputs, read } from './step.ts';
 
 interface Manifest {
@@ -13,6 +19,17 @@ const root = parse(read('action.yml')) as Manifest;
 const ended = { ended: 'complete' as const, problems: [] };
 
 const COMPANIONS = [
+  {
+    name: 'verify',
+    readInputs: readVerifyInputs,
+    outputs: verifyOutputs({ ...ended, status: 'incomplete', source: null, targets: [], extra: [] }, ''),
+    least: {
+      region: 'cn-bj2',
+      'source-image-id': 'uimage-1',
+      'target-project-id': 'org-1',
+      'target-regions': 'hk',
+    },
+  },
   {
     name: 'prune',
     readInputs: readPruneInputs,
@@ -145,5 +162,58 @@ describe('the inputs of prune', () => {
       'protect-releases: "all" is not a whole number of 1 or more.',
       'github-token is empty, and protect-releases needs it. Leave it out to use the token of the job.',
     ]);
+  });
+});
+
+describe('images-file', () => {
+  it.each([
+    ['no JSON', '{', /is not JSON/],
+    [
+      'another schema',
+      '{"schema":2,"images":[]}',
+      /has the schema 2; this version of the action knows schema 1/,
+    ],
+    ['no list', '{"schema":1}', /has no list "images"/],
+    ['an empty list', '[]', /names no image/],
+    ['an entry without a region', '[{"imageId":"uimage-1","projectId":"org-1"}]', /in entry 1 of its images/],
+  ])('%s', (_, text, mistake) => {
+    expect(imagesOfFile(text).mistake).toMatch(mistake);
+  });
+
+  it('expects no image where the copy has failed; of the first version it is the list alone', () => {
+    const images = [
+      { region: 'hk', projectId: 'org-1', imageId: 'uimage-1', name: 'web', outcome: 'copied' },
+      { region: 'sg', projectId: 'org-1', imageId: 'uimage-2', name: 'web', outcome: 'failed' },
+    ];
+    const expected = [
+      { region: 'hk', projectId: 'org-1', imageId: 'uimage-1', name: 'web' },
+      { region: 'sg', projectId: 'org-1', imageId: null, name: 'web' },
+    ];
+    expect(imagesOfFile(JSON.stringify(images)).value).toEqual({ source: null, images: expected });
+    const source = { region: 'cn-bj2', projectId: 'org-0', imageId: 'uimage-0' };
+    expect(imagesOfFile(JSON.stringify({ schema: 1, source, images })).value).toEqual({
+      source,
+      images: expected,
+    });
+  });
+
+  it('excludes a source, and must agree with the target project', () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'images-')), 'images.json');
+    onTestFinished(() => rmSync(dirname(path), { recursive: true }));
+    writeFileSync(path, '[{"region":"hk","projectId":"org-1","imageId":"uimage-1"}]');
+    const given = {
+      'public-key': 'a',
+      'private-key': 'b',
+      'images-file': path,
+      'source-image-id': 'uimage-0',
+      'target-project-id': 'org-2',
+    };
+    expect(readVerifyInputs(inputs(given)).mistakes).toEqual([
+      'images-file: Set images-file or source-image-id, not both.',
+      'images-file names project org-1 for hk, but target-project-id is org-2.',
+    ]);
+    expect(readVerifyInputs(inputs({ ...given, 'images-file': 'nowhere.json' })).mistakes[1]).toMatch(
+      /^images-file: "nowhere.json" cannot be read \(ENOENT\)/,
+    );
   });
 });

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Order } from '../promotion/model.ts';
+import { oneLine } from '../text.ts';
+import type { ImagesFile, VerifyOrder } from '../verify/verify.ts';
+import { type Connection, readConnection, readMarkSecret } from './connection.ts';
+import { imagesOfFile } from './images-file.ts';
+import { readSource } from './promote.ts';
+import { type Environment, Reader, type Reading } from './reader.ts';
+import { type Spelled, shown } from './spelling.ts';
+
+/** The inputs of verify/action.yml. */
+export interface VerifyInputs {
+  connection: Connection;
+  order: VerifyOrder;
+  summary: boolean;
+}
+
+const SOURCES = ['source-image-id', 'source-image-name', 'packer-manifest'];
+
+/** Reads every input and tells all mistakes at once. Sends nothing, prints nothing. */
+export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyInputs } {
+  const reader = new Reader(env);
+  const connection = readConnection(reader);
+  const path = reader.text('images-file');
+  const source = readSource(reader, { needed: path === '', hasZone: false });
+  const remedy = (text: string) => (path === '' ? text : undefined);
+  const project = remedy('Give the project to look in, for example org-abc123.');
+  const projectId = reader.word('target-project-id', null, project);
+  const required = reader.regions(
+    'target-regions',
+    remedy('Give the regions to look in, one per line or with commas.'),
+  );
+  const optional = reader.regions('optional-regions');
+  const name = reader.imageName('target-image-name');
+  const markSecret = readMarkSecret(reader);
+  const timeout = reader.duration('timeout', 600_000);
+  const summary = reader.boolean('summary', true);
+  let file: ImagesFile | null = null;
+  if (path !== '') {
+    const given = SOURCES.filter((input) => reader.has(input));
+    for (const input of given) reader.mistake('images-file', `Set images-file or ${input}, not both.`);
+    const read = readImagesFile(path, env);
+    if (read.mistake === undefined)
+      file = withTargets(read.value, [...required, ...optional], projectId, reader);
+    else reader.mistake('images-file', read.mistake);
+  }
+  const reading = reader.reading();
+  if (reading.mistakes.length > 0) return reading;
+  const promotion: Order = {
+    source,
+    target: {
+      projectId,
+      regions: required.filter((region) => !optional.includes(region)),
+      ...(optional.length > 0 ? { optionalRegions: optional } : {}),
+      ...(name ? { name } : {}),
+    },
+    ...(markSecret ? { markSecret } : {}),
+    extraParameters: {},
+    ifExists: 'adopt',
+    wait: false,
+    timeout,
+    dryRun: true,
+    run: 'verify',
+  };
+  const order = { promotion, file };
+  return { ...reading, inputs: { connection, order, summary } };
+}
+
+/** A relative path is in the workspace. */
+function readImagesFile(path: string, env: Environment): Spelled<ImagesFile> {
+  let text: string;
+  try {
+    text = readFileSync(resolve(env.GITHUB_WORKSPACE ?? '', path), 'utf8');
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? oneLine(String(error), 100);
+    return {
+      mistake: `${shown(path)} cannot be read (${reason}). Check the path: it is relative to the workspace.`,
+    };
+  }
+  const { value, mistake } = imagesOfFile(text);
+  return value ? { value } : { mistake: `${shown(path)} ${mistake}` };
+}
+
+/** Regions that were asked for and that the file does not name are missing. */
+function withTargets(file: ImagesFile, regions: string[], projectId: string, reader: Reader): ImagesFile {
+  const other = file.images.find((image) => projectId !== '' && image.projectId !== projectId);
+  if (other) {
+    const names = `names project ${other.projectId} for ${other.region}, but target-project-id is ${projectId}.`;
+    reader.mistake('images-file', names);
+  }
+  const absent = regions.filter((region) => !file.images.some((image) => image.region === region));
+  const project = projectId || (file.images[0]?.projectId ?? '');
+  const missing = absent.map((region) => ({ region, projectId: project, imageId: null, name: null }));
+  return { ...file, images: [...file.images, ...missing] };
+}
