@@ -63,6 +63,8 @@ export interface Emulator {
   hanging: ReadonlySet<number>;
   /** Every custom image that exists, listed or not. */
   images(region?: string, projectId?: string): Image[];
+  /** What was deleted, in that order. */
+  deletedImages(): Image[];
   addImage(image: NewImage): Image;
   deleteImage(imageId: string): void;
   /** As somebody does in the console. */
@@ -345,6 +347,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     requests,
     hanging,
     images: (region, projectId) => world.customImages(region, projectId),
+    deletedImages: () => world.deletedImages(),
     addImage: (image) => world.add(image),
     deleteImage: (imageId) => world.delete(imageId),
     editImage: (imageId, change) => world.edit(imageId, change),

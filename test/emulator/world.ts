@@ -319,6 +319,10 @@ export class World {
     return [...this.visible(region, projectId).filter(({ listed }) => listed), ...deleted];
   }
 
+  deletedImages(): Image[] {
+    return this.#deleted.map(({ image }) => this.#show(image));
+  }
+
   /** Every custom image that exists, listed or not. */
   customImages(region?: string, projectId?: string): Image[] {
     return [...this.#images.values()]
