@@ -10,6 +10,7 @@ beforeAll(() => {
 });
 afterAll(() => stage.close());
 
+/** The same few each time; `npm run fuzz` plays as many as it is told. */
 const SEED = 20_260_101;
 const sample = (cases: fc.Arbitrary<Case>, numRuns: number) => fc.sample(cases, { seed: SEED, numRuns });
 
@@ -18,11 +19,11 @@ it.each([
     'a field of an answer is of any other kind',
     everyField()
       .map(alone)
-      .filter((_, index) => index % 13 === 0),
+      .filter((_, index) => index % 29 === 0),
   ],
-  ['answers are anything', sample(anyAnswers, 400)],
+  ['answers are anything', sample(anyAnswers, 150)],
   ['answers are anything, over real HTTP', sample(anyTraffic, 25)],
-  ['inputs are anything', sample(anyInputs, 500)],
+  ['inputs are anything', sample(anyInputs, 200)],
 ])('stays in order when %s', { timeout: 60_000 }, async (_, cases) => {
   let red = 0;
   for (const given of cases) {
