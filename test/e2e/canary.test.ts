@@ -47,6 +47,7 @@ const signalled = async (it: Stage, what: 'cancel' | 'SIGKILL', step: Step = {})
   it.cloud.settings.copySeconds = ALWAYS;
   const { running, done } = it.start({ debug: true, regions: BATCH, ...step });
   await running.waitFor(/Started \d+ cop/);
+  await it.polled(2);
   running.signal(what);
   return done;
 };
@@ -81,7 +82,7 @@ const PATHS: Record<string, Path> = {
   'one region': green(/is ready in hk/, {}),
   'a batch': green(/is ready in both regions/, { regions: BATCH }),
   'without debug logging': green(/is ready in hk/, { debug: false }),
-  'a site without batches': green(/ignores TargetRegionList/, (it) => {
+  'a site without batches': green(/with one image, /, (it) => {
     it.cloud.settings.batch = false;
     return { regions: BATCH };
   }),

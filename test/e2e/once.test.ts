@@ -3,14 +3,10 @@ import { describe, expect } from 'vitest';
 import type { Fault, FaultKind } from '../emulator/emulator.ts';
 import { COPY, DELETE, REQUEST_ID, type Stage, test, until } from './support.ts';
 
-// The classes of the vendor's return codes for CopyCustomImage, from the API's description and not from the code.
-const FINAL = [
-  160, 161, 170, 171, 172, 174, 220, 230, 292, 293, 294, 295, 299, 8095, 8104, 8226, 8300, 8956, 8958, 8959,
-  8970,
-];
-const REFUSED = [153, 8980];
-// The last is in no table.
-const AMBIGUOUS = [110, 130, 150, 8022, 8024, 8825, 8861, 8874, 8889, 8960, 8971, 4242];
+// Of each class one or two: test/cloud/ holds the whole table of codes. 4242 is in none.
+const FINAL = [171, 8104, 8956];
+const REFUSED = [153, 8961];
+const AMBIGUOUS = [110, 4242];
 
 const WORDS = 'the words of the API';
 const BATCH = ['hk', 'sg'];
@@ -42,9 +38,9 @@ describe('a code that is final', () => {
       expect(error).toMatch(/^Next: .{20,}\./m);
 
       it.fail({ executed: true, kind: { retCode } });
+      // Some are looked behind at once.
       const lied = await it.run({ regions: BATCH });
-      expect(lied.outcome).toBe('failure');
-      const again = await it.run({ regions: BATCH });
+      const again = lied.outcome === 'success' ? lied : await it.run({ regions: BATCH });
       expect(again.outcome).toBe('success');
       expectOne(it, BATCH);
       expect(again.ids).toEqual(it.onePerRegion);
@@ -76,13 +72,12 @@ const single = (name: string, kind: FaultKind, listingDelaySeconds = 15): Case =
 
 const CASES: Case[] = [
   ...AMBIGUOUS.map((retCode) => coded(retCode, 15)),
-  ...[...REFUSED, 8961].map((retCode) => coded(retCode, 0)),
-  ...[500, 502, 503, 504].map((http) => single(`HTTP ${http}`, { http })),
+  ...REFUSED.map((retCode) => coded(retCode, 0)),
   single('HTTP 429', { http: 429 }, 0),
-  ...(['garbage', 'empty', 'hang', 'reset', 'truncated', 'huge'] as const).map((kind) => single(kind, kind)),
-  single('RetCode 110, single', { retCode: 110 }),
-  ...(['reset', 'hang', { http: 504 }, { retCode: 0 }] as const).map((kind) => ({
-    ...single(`${typeof kind === 'string' ? kind : JSON.stringify(kind)}, batch`, kind),
+  single('HTTP 504', { http: 504 }),
+  ...(['garbage', 'hang', 'truncated'] as const).map((kind) => single(kind, kind)),
+  ...(['reset', { retCode: 0 }] as const).map((kind) => ({
+    ...single(`${JSON.stringify(kind)}, batch`, kind),
     regions: BATCH,
   })),
 ];
@@ -119,10 +114,7 @@ describe('an answer that leaves it open, or asks to try again', () => {
 describe('an answer that ends it', () => {
   const ENDS: [string, FaultKind, string][] = [
     ['a redirect', 'redirect', 'HTTP 307'],
-    ['HTTP 400', { http: 400 }, 'HTTP 400'],
     ['HTTP 403', { http: 403, body: '<h1>Blocked by the web filter</h1>' }, 'Blocked by the web filter'],
-    ['HTTP 404', { http: 404 }, 'HTTP 404'],
-    ['RetCode 8962 for another region', { retCode: 8962, message: WORDS }, 'RetCode 8962'],
   ];
   test.concurrent.for(ENDS)(
     '%s: red, and a run that follows adopts what there is',
@@ -174,7 +166,7 @@ describe('a batch', () => {
     expect(run.failed).toEqual(['sg']);
     expect(run.ids).toEqual(it.onePerRegion);
     expect(run.errors[0]).toContain('RetCode 8095');
-    expect(run.errors[0]).toContain('Custom images of project org-prod22 now: 0 in sg');
+    expect(run.errors[0]).toContain('Project org-prod22 has 0 custom images in sg');
   });
 
   test.concurrent('with 8962 for every region (executed: false) goes on one by one', async ({ stage }) => {
@@ -242,27 +234,27 @@ describe('an unclear answer', () => {
     const it = await stage({ listingDelaySeconds: 200, copySeconds: 300 });
     it.fail({ executed: true, kind: { retCode: 110 } });
     const { running, done } = it.start({ regions: ['hk'] });
-    await running.waitFor(/not clear whether a copy was made/);
+    await running.waitFor(/not clear whether a copy was created/);
     it.cloud.settings.listingDelaySeconds = 0;
     const run = await done;
     expect(run.outcome, run.log).toBe('success');
     expectOne(it, ['hk']);
     expect(run.ids).toEqual(it.onePerRegion);
     expect(it.changes).toEqual([COPY, COPY, DELETE]);
-    expect(run.warnings.join('\n')).toContain('as a second copy: it was deleted');
+    expect(run.warnings.join('\n')).toContain('as a duplicate; the action deleted it');
   });
 
-  test.concurrent('on a site that drops descriptions: the new image of our name is ours, and that is said', async ({
+  test.concurrent('on a site that drops descriptions: the new image is named, and not handed out', async ({
     stage,
   }) => {
     const it = await stage({ descriptions: 'drop' });
     it.fail({ executed: true, kind: 'reset' });
     const run = await it.run({ regions: ['hk'] });
-    expect(run.outcome, run.log).toBe('success');
+    expect(run.outcome, run.log).toBe('failure');
     expectOne(it, ['hk']);
-    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.ids).toEqual({});
     expect(it.changes).toEqual([COPY]);
-    expect(run.warnings.join('\n')).toContain('without our mark');
+    expect(run.errors[0]).toContain(`${it.onePerRegion.hk} appeared under the name web-server`);
   });
 
   test.concurrent('never takes an image that was there before, nor one of another name', async ({
@@ -272,7 +264,7 @@ describe('an unclear answer', () => {
     const before = it.cloud.addImage({ region: 'hk', projectId: 'org-prod22' });
     it.fail({ executed: false, kind: 'reset' });
     const { running, done } = it.start({ regions: ['hk'] });
-    await running.waitFor(/not clear whether a copy was made/);
+    await running.waitFor(/not clear whether a copy was created/);
     const other = it.cloud.addImage({ region: 'hk', projectId: 'org-prod22', name: 'someone-elses' });
     const run = await done;
     expect(run.outcome, run.log).toBe('success');
@@ -312,11 +304,11 @@ describe('reads that fail are forgiven', () => {
     expect(it.changes).toEqual([COPY]);
   });
 
-  test.concurrent.for(PASSING)('while it waits: %o', async (kind, { stage }) => {
+  test.concurrent('while it waits, one after the other', async ({ stage }) => {
     const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
     const { running, done } = it.start({ regions: BATCH });
     await running.waitFor(/Started \d+ cop/);
-    it.cloud.faults.push({ kind, executed: false, times: 3 });
+    it.cloud.faults.push(...PASSING.map((kind) => ({ kind, executed: false, times: 2 })));
     await until(() => it.cloud.faults.pending.length === 0);
     for (const { imageId } of it.copies) it.cloud.setState(imageId, 'Available');
     const run = await done;

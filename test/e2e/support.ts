@@ -170,6 +170,12 @@ export class Stage {
     return Object.fromEntries(this.copies.map(({ region, imageId }) => [region, imageId]));
   }
 
+  /** Resolves when each of so many copies has been polled twice: the step has read what the first poll said. */
+  async polled(copies: number): Promise<void> {
+    const since = this.cloud.requests.findIndex(({ action }) => action === COPY);
+    await until(() => this.cloud.requests.length > since + 2 * copies);
+  }
+
   /** On CopyCustomImage, once, unless told otherwise. */
   fail(fault: Pick<Fault, 'kind' | 'executed'> & Partial<Fault>): void {
     this.cloud.faults.push({ action: COPY, ...fault });
