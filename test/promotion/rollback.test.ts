@@ -240,7 +240,10 @@ describe('a promotion whose images were rolled back', () => {
         state: 'Deleted',
         created: false,
         outcome: 'failed',
-        problem: { message: expect.stringMatching(/^hk: the rollback deleted uimage-hk-1, because sg /), advice: expect.any(String) },
+        problem: {
+          message: expect.stringMatching(/^hk: the rollback deleted uimage-hk-1, because sg /),
+          advice: expect.any(String),
+        },
       }),
       copy('sg', {
         state: 'Deleted',
