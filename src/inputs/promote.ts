@@ -99,6 +99,10 @@ export function readSource(
     undefined,
     ' For a name or a glob, set source-image-name.',
   );
+  if (/^[A-Za-z]/.test(imageId) && !/image-|:|^[0-9a-f-]{32,}$/.test(imageId)) {
+    const hint = 'does not look like an image id (uimage-…). For a name, set source-image-name.';
+    reader.notices.push(`source-image-id: ${shown(imageId)} ${hint}`);
+  }
   const name = readName(reader);
   const path = reader.text('packer-manifest');
   const packer = packerId(imageId);

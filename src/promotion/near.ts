@@ -1,17 +1,28 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Up to three of `words` that a reader may have meant by `word`, the nearest first. */
+/**
+ * Up to three of `words` that a reader may have meant by `word`, the nearest first. One that differs in nothing but case
+ * is the only one; the stars of a glob do not count.
+ */
 export function nearest(word: string, words: Iterable<string>): string[] {
-  const wanted = word.toLowerCase();
-  return [...new Set(words)]
+  const wanted = word.toLowerCase().replaceAll('*', '');
+  if (wanted === '') return [];
+  const candidates = [...new Set(words)];
+  const same = candidates.filter((candidate) => candidate.toLowerCase() === wanted);
+  if (same.length > 0) return same.slice(0, 3);
+  const near = candidates
     .map((candidate) => {
       const other = candidate.toLowerCase();
-      const contained = wanted.length > 1 && (other.includes(wanted) || wanted.includes(other));
-      const far = distance(wanted, other);
-      return { candidate, far: contained ? Math.min(1, far) : far };
+      const isPart =
+        wanted.length > 1 && other.length > 1 && (other.includes(wanted) || wanted.includes(other));
+      const far = isPart ? 1 : distance(wanted, other);
+      return { candidate, far, isNear: far <= Math.max(1, Math.max(wanted.length, other.length) / 3) };
     })
-    .filter(({ candidate, far }) => far <= Math.max(2, Math.max(word.length, candidate.length) / 2))
-    .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))
+    .filter(({ isNear }) => isNear)
+    .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1));
+  // Beside one that is near, a farther one is only noise.
+  return near
+    .filter(({ far }) => far <= (near[0]?.far ?? 0) + 1)
     .slice(0, 3)
     .map(({ candidate }) => candidate);
 }

@@ -173,6 +173,13 @@ describe('the source image', () => {
     expect(only({ region: 'hk', 'source-image-name': name }).inputs?.order.source.name).toBe(name);
   });
 
+  it('whose id is a name gets a hint, since no rule tells them apart for sure', () => {
+    const notices = (id: string) => only({ region: 'hk', 'source-image-id': id }).notices;
+    expect(notices('web-server')).toEqual([expect.stringMatching(/"web-server".*source-image-name\.$/)]);
+    for (const id of ['uimage-abc123', 'f43736e1-65a5-4bea-ad2e-8a46e18883c2', 'org-b:hk:uimage-1'])
+      expect(notices(id)).toEqual([]);
+  });
+
   it('is named once', () => {
     const all = { region: 'hk', 'source-image-id': 'uimage-1', 'source-image-name': 'web' };
     expect(only(all).mistakes).toEqual([
