@@ -16,7 +16,7 @@ export const ENTRIES = ['index', 'post', 'verify', 'prune'];
  * A runner may start it with a Node that could not even parse the bundle: no syntax newer than Node 12's. In the post
  * step there is nothing to add: main has said it, and did nothing.
  */
-const starter = (entry: string) => `\
+export const starter = (entry: string) => `\
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major > 22 || (major === 22 && minor >= 19)) {
   import('./bundle.js').then(({ run }) => run('${entry}'));
