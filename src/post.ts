@@ -1,4 +1,4 @@
-import { readConnection } from './inputs/connection.ts';
+import { readConnection, readMarkSecret } from './inputs/connection.ts';
 import { Reader } from './inputs/reader.ts';
 import { createLog, voidMessage } from './log.ts';
 import type { Event, Problem } from './promotion/model.ts';
@@ -18,10 +18,8 @@ export async function post(workflow: Workflow): Promise<void> {
   // No other input: one that is wrong must not stop a rollback.
   const connection = readConnection(reader);
   const reading = reader.reading();
+  const markSecret = readMarkSecret(reader);
   mask(workflow, reading);
-  // As main has taken it: what is wrong with it was told there.
-  const markSecret = new Reader(env).key('mark-secret', null, false) || undefined;
-  if (markSecret) core.setSecret(markSecret);
   if (!state?.traces) return;
   const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
   if (!isDue) return;

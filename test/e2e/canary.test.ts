@@ -115,6 +115,35 @@ const PATHS: Record<string, Path> = {
     it.secrets.push('url-canary-9f8e7d6c');
     return { inputs: { 'api-url': 'https://user:url-canary-9f8e7d6c@example.com/' } };
   }),
+  'a channel key': {
+    outcome: 'success',
+    told: /is ready/,
+    go: async (it) => {
+      const key = 'ch_canary-5b1f0c9a7e';
+      it.cloud.settings.channelKey = key;
+      const run = await it.run({ debug: true, env: { UCLOUD_CHANNEL_KEY: key } });
+      // Its header is where it belongs.
+      expect(leaks(run, it.cloud, [key]).filter((place) => !/^request \d+: headers$/.test(place))).toEqual(
+        [],
+      );
+      return run;
+    },
+  },
+  'a wrong channel key': red(/RetCode 174/, (it) => {
+    it.cloud.settings.channelKey = 'ch_right';
+    return { inputs: { 'channel-key': 'ch_wrong-5b1f0c9a7e' } };
+  }),
+  'a secret that signs the marks': {
+    outcome: 'cancelled',
+    told: /Rolled back/,
+    go: (it) => {
+      it.secrets.push('mark-canary-3e7d19c4b8a2');
+      return signalled(it, 'cancel', {
+        inputs: { rollback: 'step', 'mark-secret': 'mark-canary-3e7d19c4b8a2' },
+      });
+    },
+  },
+  'a role': green(/is ready/, (it) => ({ inputs: { 'role-urn': it.cloud.roleUrn } })),
   'temporary keys': green(/is ready/, (it) => ({ env: temporary(it) })),
   'temporary keys that expired': red(/RetCode 174/, (it) => {
     it.cloud.temporaryKeys.expires = 0;
@@ -235,7 +264,16 @@ describe('no key, token or signature is shown on this path', () => {
     expect(run.outcome, run.log).toBe(outcome);
     expect(unfolded(run.log + (run.post?.ran ? run.post.log : ''))).toMatch(told);
     // Masked before anything else is printed.
-    const lines = run.raw.split('\n');
+    const { sessions } = it.cloud;
+    const given = sessions.flatMap(({ publicKey, privateKey, securityToken }) => [
+      publicKey,
+      privateKey,
+      securityToken,
+    ]);
+    const lines = run.raw
+      .split('\n')
+      // The temporary keys of a role come later, and are masked before they are used.
+      .filter((line) => !given.some((key) => line === `::add-mask::${key}`));
     const first = lines.findIndex((line) => !line.startsWith('::add-mask::'));
     expect(first).toBeGreaterThan(0);
     expect(lines.slice(first).some((line) => line.startsWith('::add-mask::'))).toBe(false);

@@ -8,7 +8,7 @@ import { starter } from '../../scripts/build.ts';
 const folder = mkdtempSync(join(tmpdir(), 'starter-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-writeFileSync(join(folder, 'bundle.js'), 'export const run = (entry) => console.log(`runs ${entry}`);');
+writeFileSync(join(folder, 'bundle.js'), "export const run = (entry) => console.log('runs', entry);");
 
 /** Starts an entry of dist/ on a Node that says it is of that version. */
 function start(entry: string, version: string) {
