@@ -82,7 +82,12 @@ export class Stage {
     const site = new Site(() => clock.now(), given.mutations, given.held);
     this.#site = site;
     const server = await this.#listen();
-    const env: Record<string, string> = { ...given.env, GITHUB_API_URL: `${server}github` };
+    const env: Record<string, string> = {
+      ...given.env,
+      GITHUB_API_URL: `${server}github`,
+      // Where packer-manifest is looked for, and output-file is written.
+      GITHUB_WORKSPACE: this.#folder,
+    };
     if (given.http) env['INPUT_API-URL'] = server;
     for (const file of Object.values(this.#files)) writeFileSync(file, '');
     const { secrets, inputs, mistakes } = readInputs(env);
