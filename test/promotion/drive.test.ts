@@ -145,7 +145,12 @@ describe('what is read', () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     for (const region of ['hk', 'sg']) scenario.cloud.fault(LIST, fails(150), { region, skip: 1, times: 20 });
     await allMade(scenario);
-    expect(scenario.notices.map((text) => text.slice(0, 3)).sort()).toEqual(['hk:', 'sg:']);
+    expect(
+      scenario.notices
+        .slice(1)
+        .map((text) => text.slice(0, 3))
+        .sort(),
+    ).toEqual(['hk:', 'sg:']);
   });
 });
 
@@ -204,7 +209,7 @@ describe('a heartbeat', () => {
     scenario.cloud.copySeconds = { hk: 5, sg: 5 };
     scenario.cloud.fault(COPY, fails(153));
     await allMade(scenario);
-    expect(scenario.notices).toEqual([
+    expect(scenario.notices.slice(1)).toEqual([
       expect.stringContaining('153'),
       expect.stringMatching(/hk.*sg.* 1\d\d s/),
     ]);
