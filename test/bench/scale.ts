@@ -301,10 +301,11 @@ ${table('images', images, (one) => whole(one.images))}
 
 ${table('limit', limits, (one) => named(one.limit))}
 
-A refused call says that there are too many, so all calls of its job wait: one second, then twice as long with each
-further refusal, up to 30 s, and half as long after each success. Calls that waited together leave spread over as long again.
-A region whose poll was refused is also asked more rarely. A refused CopyCustomImage was not carried out; it is sent
-again after a look at the targets, so no image is made twice. Jobs share no memory: each learns the limit by itself.
+Each job has at most 12 calls under way. A refused call says that there are too many on the account: the job goes on at
+three quarters of its pace, its calls apart from each other, and is back at that pace after 20 to 60 s, then faster. A
+poll of a copy counts twice, so that others get their checks and copies through. A refused CopyCustomImage was not
+carried out; it is sent again after a look at the targets, so no image is made twice. Jobs share no memory: each finds
+its pace by itself.
 
 ## Jobs side by side: ${MATRIX.images} images × ${MATRIX.regions} regions, limit 20 calls/s
 
