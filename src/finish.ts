@@ -17,6 +17,8 @@ export interface Ending {
   page(bytes: number): string;
   /** Whether the page goes into the job summary. */
   summary: boolean;
+  /** Beside the outputs, when they are final. Throws what the file system throws. */
+  write?: () => void;
 }
 
 const UNWRITTEN =
@@ -37,6 +39,7 @@ export async function finish({ core }: Workflow, ending: Ending): Promise<void> 
   attempt(() => {
     for (const [name, value] of Object.entries(outputs(page(OUTPUT_BYTES)))) core.setOutput(name, value);
   });
+  attempt(() => ending.write?.());
   if (summary) await writePage(core, page(PAGE_BYTES));
   const facts = warnings.map((problem) => ({ regions: [], problem }));
   for (const alike of groupBy(facts, ({ problem }) => problem.advice)) core.warning(annotation([], alike));

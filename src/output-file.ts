@@ -5,30 +5,39 @@ import { imageOf, outputsOf } from './outputs.ts';
 import type { Order, Promotion } from './promotion/model.ts';
 import { VERSION } from './version.ts';
 
+/** What a file of ids is written from: region → id, and the whole result. */
+export interface Content {
+  ids: Record<string, string>;
+  result: object;
+}
+
 /** The endings that output-file takes, each with what it holds; the first that fits counts. */
-const FORMS: [string, (promotion: Promotion, source: Order['source'], env: Environment) => string][] = [
-  ['.tfvars.json', (promotion) => json({ image_ids: idsOf(promotion) })],
-  ['.json', (promotion, source, env) => json(resultOf(promotion, source, env))],
-  ['.env', (promotion) => environmentOf(idsOf(promotion))],
+const FORMS: [string, (content: Content) => string][] = [
+  ['.tfvars.json', ({ ids }) => json({ image_ids: ids })],
+  ['.json', ({ result }) => json(result)],
+  ['.env', ({ ids }) => environmentOf(ids)],
 ];
 
 /** Throws what the file system throws. A relative path is in the workspace. */
+export function writeContent(path: string, content: Content, env: Environment): void {
+  const [, form] = FORMS.find(([ending]) => path.endsWith(ending)) ?? [];
+  const file = resolve(env.GITHUB_WORKSPACE ?? '', path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, form?.(content) ?? '');
+}
+
 export function writeOutputFile(
   path: string,
   promotion: Promotion,
   source: Order['source'],
   env: Environment,
 ): void {
-  const [, form] = FORMS.find(([ending]) => path.endsWith(ending)) ?? [];
-  const file = resolve(env.GITHUB_WORKSPACE ?? '', path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, form?.(promotion, source, env) ?? '');
+  writeContent(path, { ids: idsOf(promotion), result: resultOf(promotion, source, env) }, env);
 }
 
 /** The whole result as `images.json` holds it, on a release too: what was promoted, and by which run. */
 export function resultOf(promotion: Promotion, source: Order['source'], env: Environment): object {
   const { copies, status } = promotion;
-  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env;
   return {
     schema: 1,
     name: copies[0]?.name ?? promotion.source?.ImageName ?? null,
@@ -39,13 +48,19 @@ export function resultOf(promotion: Promotion, source: Order['source'], env: Env
       imageId: promotion.source?.ImageId ?? source.imageId ?? null,
     },
     images: copies.map(imageOf),
-    by: {
-      repository: repository ?? null,
-      sha: env.GITHUB_SHA ?? null,
-      ref: env.GITHUB_REF ?? null,
-      run: server && repository && run ? `${server}/${repository}/actions/runs/${run}` : null,
-      action: VERSION,
-    },
+    by: runOf(env),
+  };
+}
+
+/** The run that wrote a result. */
+export function runOf(env: Environment): object {
+  const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = env;
+  return {
+    repository: repository ?? null,
+    sha: env.GITHUB_SHA ?? null,
+    ref: env.GITHUB_REF ?? null,
+    run: server && repository && run ? `${server}/${repository}/actions/runs/${run}` : null,
+    action: VERSION,
   };
 }
 

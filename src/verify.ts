@@ -1,9 +1,12 @@
 import { finish, refusal } from './finish.ts';
+import type { Environment } from './inputs/reader.ts';
 import { readVerifyInputs } from './inputs/verify.ts';
+import { type Content, runOf, writeContent } from './output-file.ts';
 import type { Problem } from './promotion/model.ts';
 import { connect, mask, type Workflow } from './step.ts';
 import { oneLine } from './text.ts';
 import {
+  imageOf,
   log,
   renderVerify,
   verifyFailures,
@@ -11,7 +14,7 @@ import {
   verifyOutputs,
   verifyWarnings,
 } from './verify/page.ts';
-import { verify as run, type Verification, type VerifyEvent } from './verify/verify.ts';
+import { verify as run, type Verification, type VerifyEvent, type VerifyOrder } from './verify/verify.ts';
 
 const NOTHING: Verification = {
   status: 'incomplete',
@@ -32,7 +35,7 @@ export async function verify(workflow: Workflow): Promise<void> {
     await finish(workflow, refusal(workflow, reading.mistakes, outputs));
     return;
   }
-  const { order, summary } = inputs;
+  const { order, summary, outputFile } = inputs;
   const told: Problem[] = [];
   const report = (event: VerifyEvent): void => {
     if (event.type === 'warning') told.push(event.problem);
@@ -50,8 +53,29 @@ export async function verify(workflow: Workflow): Promise<void> {
       outputs: (markdown) => verifyOutputs(verification, markdown),
       page: (bytes) => renderVerify(verification, order, warnings, bytes),
       summary,
+      ...(outputFile
+        ? { write: () => writeContent(outputFile, contentOf(verification, order, env), env) }
+        : {}),
     });
   } finally {
     await cloud.close();
   }
+}
+
+/** As images.json has it. */
+function contentOf(verification: Verification, { promotion, file }: VerifyOrder, env: Environment): Content {
+  const { status, source, targets } = verification;
+  const { region, projectId = null, imageId = null } = promotion.source;
+  const sound = targets.filter(({ condition }) => condition === 'available');
+  return {
+    ids: Object.fromEntries(sound.map((target) => [target.region, target.imageId ?? ''])),
+    result: {
+      schema: 1,
+      name: targets[0]?.name ?? null,
+      status,
+      source: file?.source ?? { region, projectId, imageId: source?.ImageId ?? imageId },
+      images: targets.map(imageOf),
+      by: runOf(env),
+    },
+  };
 }

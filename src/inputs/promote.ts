@@ -154,7 +154,7 @@ function readName(reader: Reader): string {
   return name;
 }
 
-function readOutputFile(reader: Reader): string {
+export function readOutputFile(reader: Reader): string {
   const path = reader.text('output-file');
   if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
     const forms = 'images.auto.tfvars.json, images.env or images.json';

@@ -5,7 +5,7 @@ import { oneLine } from '../text.ts';
 import type { ImagesFile, VerifyOrder } from '../verify/verify.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { imagesOfFile } from './images-file.ts';
-import { readSource } from './promote.ts';
+import { readOutputFile, readSource } from './promote.ts';
 import { type Environment, Reader, type Reading } from './reader.ts';
 import { type Spelled, shown } from './spelling.ts';
 
@@ -14,6 +14,7 @@ export interface VerifyInputs {
   connection: Connection;
   order: VerifyOrder;
   summary: boolean;
+  outputFile?: string;
 }
 
 const SOURCES = ['source-image-id', 'source-image-name', 'packer-manifest'];
@@ -36,6 +37,7 @@ export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyI
   const markSecret = readMarkSecret(reader);
   const timeout = reader.duration('timeout', 600_000);
   const summary = reader.boolean('summary', true);
+  const outputFile = readOutputFile(reader);
   let file: ImagesFile | null = null;
   if (path !== '') {
     const given = SOURCES.filter((input) => reader.has(input));
@@ -64,7 +66,7 @@ export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyI
     run: 'verify',
   };
   const order = { promotion, file };
-  return { ...reading, inputs: { connection, order, summary } };
+  return { ...reading, inputs: { connection, order, summary, ...(outputFile ? { outputFile } : {}) } };
 }
 
 /** A relative path is in the workspace. */

@@ -129,9 +129,12 @@ describe('verify with images-file', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'images-')), 'images.json');
     it.closers.push(() => rmSync(dirname(path), { recursive: true }));
     writeFileSync(path, JSON.stringify(fileOf(it, images)));
-    const green = await verify(it, { 'images-file': path });
+    const again = join(dirname(path), 'again.json');
+    const green = await verify(it, { 'images-file': path, 'output-file': again });
     expect(green.outcome, green.log).toBe('success');
     expect(green.json('image-ids')).toEqual({ hk: imageId, sg: gone });
+
+    expect((await verify(it, { 'images-file': again })).json('image-ids')).toEqual({ hk: imageId, sg: gone });
 
     it.cloud.deleteImage(gone);
     const red = await verify(it, { 'images-file': path, 'target-regions': 'hk, us-ca' });
