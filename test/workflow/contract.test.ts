@@ -141,12 +141,16 @@ describe('the outputs', () => {
   });
 });
 
-describe('promote.yml', () => {
-  type Given = { with: Record<string, string>; secrets: Record<string, string> };
-  type Declared = Record<string, { default?: unknown; required?: boolean }>;
-  const source = read('.github/workflows/promote.yml');
+type Given = { with: Record<string, string>; secrets: Record<string, string> };
+type Declared = Record<string, { default?: unknown; required?: boolean }>;
+
+describe.each([
+  ['promote.yml', ['images', 'target-project-ids', 'max-parallel', 'runs-on', 'environment']],
+  ['promote-one.yml', ['runs-on', 'environment', 'action-repository', 'action-ref']],
+])('%s', (file, own) => {
+  const source = read(`.github/workflows/${file}`);
   const { on, jobs } = parse(source) as {
-    on: { workflow_call: { inputs: Declared; secrets: Declared } };
+    on: { workflow_call: { inputs: Declared; secrets: Declared; outputs: Record<string, unknown> } };
     jobs: { promote: { steps: (Partial<Given> & { id?: string })[] } };
   };
   const { inputs: takes, secrets } = on.workflow_call;
@@ -156,15 +160,16 @@ describe('promote.yml', () => {
     expect(Object.keys(action.inputs)).toEqual(expect.arrayContaining(Object.keys(passed)));
     const used = Object.values(passed).flatMap((value) => [...value.matchAll(/(inputs|secrets)\.([\w-]+)/g)]);
     const names = used.map(([, kind, name]) => `${kind}.${name}`);
-    // These make the matrix and choose the runner.
-    const own = ['images', 'target-project-ids', 'max-parallel', 'runs-on'];
     const taken = Object.keys(takes).filter((name) => !own.includes(name));
+    const keys = Object.keys(secrets).filter((name) => name !== 'action-token');
     expect([...new Set(names)].sort()).toEqual(
-      [
-        ...taken.map((name) => `inputs.${name}`),
-        ...Object.keys(secrets).map((name) => `secrets.${name}`),
-      ].sort(),
+      [...taken.map((name) => `inputs.${name}`), ...keys.map((name) => `secrets.${name}`)].sort(),
     );
+  });
+
+  it('passes on every input of the action but those that one promotion alone can have', () => {
+    const left = Object.keys(action.inputs).filter((name) => !(name in passed) && name !== 'output-file');
+    expect(left).toEqual(['packer-manifest', 'wait', 'poll-interval', 'release-tag', 'github-token']);
   });
 
   const stated = Object.entries(takes).filter(
@@ -181,21 +186,24 @@ describe('promote.yml', () => {
   });
 
   const recipes: [string, string | undefined][] = [
-    ['README.md', readme.split(/```(?:yaml)?\n/).find((block) => block.includes('/promote.yml@'))],
+    ['README.md', readme.split(/```(?:yaml)?\n/).find((block) => block.includes(`/${file}@`))],
     ['its first lines', /^(?:# {3}.*\n)+/m.exec(source)?.[0].replaceAll(/^# {3}/gm, '')],
   ];
-  it.each(recipes)('is given what it takes by the recipe in %s', (_, recipe = '') => {
-    const [given] = Object.values((parse(recipe) as { jobs: Record<string, Given> }).jobs);
-    for (const [part, declared] of [
-      ['with', takes],
-      ['secrets', secrets],
-    ] as const) {
-      const names = Object.keys(given?.[part] ?? {});
-      const required = Object.keys(declared).filter((name) => declared[name]?.required);
-      expect(names).toEqual(expect.arrayContaining(required));
-      expect(Object.keys(declared)).toEqual(expect.arrayContaining(names));
-    }
-  });
+  it.each(recipes.filter(([where, recipe]) => recipe || where !== 'README.md'))(
+    'is given what it takes by the recipe in %s',
+    (_, recipe = '') => {
+      const [given] = Object.values((parse(recipe) as { jobs: Record<string, Given> }).jobs);
+      for (const [part, declared] of [
+        ['with', takes],
+        ['secrets', secrets],
+      ] as const) {
+        const names = Object.keys(given?.[part] ?? {});
+        const required = Object.keys(declared).filter((name) => declared[name]?.required);
+        expect(names).toEqual(expect.arrayContaining(required));
+        expect(Object.keys(declared)).toEqual(expect.arrayContaining(names));
+      }
+    },
+  );
 });
 
 it('the version is the one of package.json', () => {
