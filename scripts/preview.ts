@@ -1,14 +1,16 @@
 /**
- * Takes the pictures of the README, docs/summary.png and docs/log.png, from a real run of dist/ on the emulated API.
- * `--check` takes none: it fails when GitHub would not show what the run came to, or the picture of the architecture.
+ * Takes the pictures of the README, docs/summary.png and docs/log.png, from a real run of dist/ on the emulated API, and
+ * keeps their text beside them. `preview FOLDER` takes a picture of every situation instead, to be looked at. `--check`
+ * takes none: it fails when a page does not show what went wrong on its first screen, or GitHub could not show it.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BrowserContext, chromium } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Run } from '../test/runner/runner.ts';
 import { logPage, summaryPage } from './preview/page.ts';
-import { demoRun } from './preview/run.ts';
+import { demoRun, play, SITUATIONS } from './preview/run.ts';
 
 const WIDTH = 1000;
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
@@ -27,7 +29,7 @@ function browserPath(): string {
   if (found) return found;
   throw new Error(
     `The preview needs Chromium, and there is none at ${places.join(', ')}.\n` +
-      'On Debian: apt-get install chromium fonts-noto-color-emoji. Elsewhere: set CHROMIUM to the path of its program.',
+      'On Debian: apt-get install chromium fonts-liberation fonts-noto-color-emoji. Elsewhere: set CHROMIUM to the path of its program.',
   );
 }
 
@@ -52,34 +54,60 @@ async function open(context: BrowserContext, name: string, markdown: string) {
   return page;
 }
 
-/** What is wrong with the summary as it is shown. */
-async function faultsOf(page: Awaited<ReturnType<typeof open>>, regions: string[]): Promise<string[]> {
+/** The first screen, in px: what went wrong and what to do must end above its lower edge. */
+const SCREEN = 800;
+
+/** What is wrong with a page as it is shown. */
+async function faultsOf(page: Page, { outputs }: Run): Promise<string[]> {
   const faults: string[] = [];
-  const expect = (what: string, shown: string[]) => {
-    const missing = regions.filter((region) => !shown.some((text) => text.split(/\s/).includes(region)));
-    if (shown.length !== regions.length || missing.length > 0)
-      faults.push(`${regions.length} copies, but ${shown.length} ${what}: ${shown.join(' | ') || 'none'}`);
-  };
-  expect('rows in the table', await page.locator('table').first().locator('tbody tr').allInnerTexts());
-  expect('names in the gantt', await page.locator('.mermaid text[class*=taskText]').allTextContents());
+  const images: { region: string; imageId: string | null; error: string | null }[] = JSON.parse(
+    outputs.images ?? '[]',
+  );
+  await page.setViewportSize({ width: WIDTH, height: SCREEN });
+  const all = await page.locator('article').evaluate((node) => node.textContent ?? '');
+  // A heading must stand first; its next step, if there is one, right behind it.
+  if (!(await page.locator('article > :first-child').evaluate((node) => node.nodeName === 'H2')))
+    faults.push('the page does not begin with its heading');
+  for (const { region, error } of images.filter(({ error }) => error !== null)) {
+    const row = page.locator('td', { hasText: new RegExp(`(^|\\W)${region}(\\W|$)`) }).first();
+    const box = (await row.count()) > 0 ? await row.boundingBox() : null;
+    if (!box || box.y + box.height > SCREEN) faults.push(`${region} is not on the first screen: ${error}`);
+  }
+  for (const { region } of images) if (!all.includes(region)) faults.push(`${region} is nowhere`);
   const bars = await page.locator('.mermaid rect.task').all();
-  const sizes = await Promise.all(bars.map(async (bar) => (await bar.boundingBox())?.width ?? 0));
-  const visible = sizes.filter((width) => width >= 1);
-  if (visible.length !== regions.length)
-    faults.push(`${regions.length} copies, but ${visible.length} visible bars in the gantt`);
+  const widths = await Promise.all(bars.map(async (bar) => (await bar.boundingBox())?.width ?? 0));
+  const names = await page.locator('.mermaid text[class*=taskText]').allTextContents();
+  if (widths.some((width) => width < 1)) faults.push('a bar of the timeline cannot be seen');
+  if (names.length !== widths.length) faults.push(`${widths.length} bars, but ${names.length} names`);
   return faults;
 }
 
-async function preview(check: boolean): Promise<void> {
-  const executablePath = browserPath();
-  const run = await demoRun();
-  const images: { region: string }[] = JSON.parse(run.outputs.images ?? '[]');
-  if (images.length === 0) throw new Error(`The demo run made nothing. Its log:\n${run.log}`);
+/** Pictures of every situation go to `folder`; without one they are only looked at by `faultsOf`. */
+async function situations(context: BrowserContext, folder: string | undefined): Promise<void> {
+  if (folder) mkdirSync(folder, { recursive: true });
+  for (const name of Object.keys(SITUATIONS) as (keyof typeof SITUATIONS)[]) {
+    const { run, page: markdown } = await play(name);
+    const page = await open(context, name, markdown);
+    const faults = await faultsOf(page, run);
+    if (folder) {
+      const file = join(folder, name.replace(/\W+/g, '-'));
+      await page.locator('main').screenshot({ path: `${file}.png` });
+      writeFileSync(`${file}.md`, markdown);
+      writeFileSync(`${file}.txt`, `${run.log}\n${run.post?.ran ? run.post.log : ''}`);
+    }
+    if (faults.length > 0)
+      throw new Error(`The page of ${name} is not as it should be:\n- ${faults.join('\n- ')}`);
+    console.log(`${name}: ${markdown.split('\n')[0]}`);
+    await page.close();
+  }
+}
+
+async function preview(check: boolean, folder: string | undefined): Promise<void> {
   const profile = mkdtempSync(join(tmpdir(), 'preview-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath,
+    executablePath: browserPath(),
     headless: true,
-    viewport: { width: WIDTH, height: 600 },
+    viewport: { width: WIDTH, height: SCREEN },
     deviceScaleFactor: 1.5,
     timezoneId: 'UTC',
     locale: 'en-US',
@@ -87,29 +115,24 @@ async function preview(check: boolean): Promise<void> {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-sync'],
   });
   try {
-    const summary = await open(context, 'the summary', run.summary);
-    const faults = await faultsOf(
-      summary,
-      images.map(({ region }) => region),
-    );
-    if (faults.length > 0)
-      throw new Error(`The summary is not shown as it should be:\n- ${faults.join('\n- ')}`);
+    if (check || folder) await situations(context, folder);
     if (check) {
       const name = 'docs/architecture.md';
       await open(context, name, readFileSync(path(`../${name}`), 'utf8'));
-      console.log(
-        `The summary shows ${images.length} rows and ${images.length} bars for ${images.length} copies.`,
-      );
-      return;
     }
+    if (check || folder) return;
+    const run = await demoRun();
+    const summary = await open(context, 'the summary', run.summary);
     const log = await context.newPage();
     await log.setContent(logPage(run.lines, run.durationMs / 1000));
-    for (const [page, name] of [
-      [summary, 'summary.png'],
-      [log, 'log.png'],
+    // The text beside each picture is what CI compares: see test/e2e/pictures.test.ts.
+    for (const [page, name, text] of [
+      [summary, 'summary', run.summary],
+      [log, 'log', `${run.log.trimEnd()}\n`],
     ] as const) {
-      await page.locator('main').screenshot({ path: path(`../docs/${name}`) });
-      console.log(`docs/${name}`);
+      await page.locator('main').screenshot({ path: path(`../docs/${name}.png`) });
+      writeFileSync(path(`../docs/${name}.txt`), text);
+      console.log(`docs/${name}.png, docs/${name}.txt`);
     }
   } finally {
     await context.close();
@@ -118,7 +141,8 @@ async function preview(check: boolean): Promise<void> {
 }
 
 try {
-  await preview(process.argv.includes('--check'));
+  const folder = process.argv[2]?.startsWith('-') ? undefined : process.argv[2];
+  await preview(process.argv.includes('--check'), folder);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -218,6 +218,7 @@ function isOptional({ copies }: Promotion, regions: readonly string[]): boolean 
 
 /** Facts with the same remedy share it. */
 export function annotation(head: readonly string[], facts: readonly Failure[]): string {
+  const bullet = head.length === 0 && facts.length === 1 ? '' : '- ';
   const render = (most: number) => [
     ...head.flatMap((line) => logLines(line)),
     ...groupBy(facts, ({ problem }) => problem.advice).flatMap((group) => {
@@ -227,7 +228,7 @@ export function annotation(head: readonly string[], facts: readonly Failure[]): 
       );
       const advice = oneLine(group[0].problem.advice, most);
       if (advice === '') return [first ?? '', ...more].flatMap((line) => logLines(`- ${line}`, '  '));
-      if (more.length === 0) return logLines(`- ${first} ${advice}`, '  ');
+      if (more.length === 0) return logLines(`${bullet}${first} ${advice}`, '  ');
       return [first, ...more]
         .flatMap((line) => logLines(`- ${line}`, '  '))
         .concat(logLines(`  What to do: ${advice}`, '  '));

@@ -120,7 +120,7 @@ export function headlineOf(promotion: Promotion, order: Order | undefined, show:
     `ready in ${ready.length} of ${plural(copies.length, 'region')}`,
     ...(open.length > 0 ? [openOf(open, copies, show)] : []),
     ...(failed.length > 0
-      ? [`${optional}${failed.length > NAMED ? failed.length : names(failed, show)} failed`]
+      ? [`${optional}${failed.length > 1 ? failed.length : names(failed, show)} failed`]
       : []),
   ];
   return say(icon, `${name}: ${parts.join(', ')}`);

@@ -223,7 +223,7 @@ describe('a log', () => {
       }),
     );
     expect(play(alike, aPromotion({ copies })).commands).toEqual([
-      { name: 'warning', text: `- ${copies.map(({ region }) => region).join(', ')}: No marker. Mind it.` },
+      { name: 'warning', text: `${copies.map(({ region }) => region).join(', ')}: No marker. Mind it.` },
     ]);
   });
 
@@ -234,7 +234,7 @@ describe('a log', () => {
     const { commands, lines } = play([], promotion);
     expect(failureMessage(promotion)).toBeNull();
     expect(commands).toEqual([
-      { name: 'warning', text: '- sg: the copy ended Unavailable. Delete it, then re-run the job.' },
+      { name: 'warning', text: 'sg: the copy ended Unavailable. Delete it, then re-run the job.' },
     ]);
     expect(lines.at(-1)).toContain('ready in 1 of 2 regions, optional sg failed.');
   });
@@ -251,7 +251,7 @@ describe('a log', () => {
     );
     expect(commands.at(-1)).toEqual({
       name: 'warning',
-      text: '- uimage-kr in kr was not deleted. Delete it by hand.',
+      text: 'uimage-kr in kr was not deleted. Delete it by hand.',
     });
     expect(voidMessage([image('hk'), image('sg')]).split('\n')).toEqual([
       'Rolled back: 2 images deleted. The ids are void:',

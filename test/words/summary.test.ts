@@ -311,7 +311,7 @@ describe('the heading of a summary', () => {
       { status: 'copying', copies: done.map((copy) => ({ ...copy, state: 'Copying', finishedAt: null })) },
     ],
     [
-      '⚠️ web-1.4.2: ready in 1 of 3 regions, sg, us-ca failed',
+      '⚠️ web-1.4.2: ready in 1 of 3 regions, 2 failed',
       'delete the 2 images that failed, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
       { status: 'partial', copies: three({}, unavailable('sg'), unavailable('us-ca')) },
     ],
