@@ -232,7 +232,7 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
       ? [`delete the ${broken.length === 1 ? 'image' : `${broken.length} images`} that failed`]
       : []),
     ...(unlisted.length > 0 ? ['look in the console for the image that was never listed'] : []),
-    ...(broken.length === 0 && open.length < struck.length ? ['do what the table says'] : []),
+    ...(broken.length === 0 && open.length < struck.length ? ['do what is said below'] : []),
   ];
   const again = [
     ...(kept > 0 ? [`keeps the ${kept === 1 ? 'ready copy' : `${kept} ready copies`}`] : []),
@@ -247,7 +247,7 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
   ];
   const adopts = order === undefined || order.ifExists === 'adopt';
   const rerun = adopts
-    ? `re-run the failed job: it ${enumerateAnd(again)}`
+    ? `re-run the failed job${kept + open.length > 0 ? `: it ${enumerateAnd(again)}` : ''}`
     : 're-run it with if-exists: adopt, or it copies everything again';
   return `${steps.length > 0 ? `${steps.join(', ')}, then ${rerun}` : rerun}.`;
 }
@@ -287,13 +287,18 @@ export function warningsOf(problems: readonly Problem[], copies: readonly Copy[]
   );
 }
 
+/** What two messages share that differ by their request ids alone. */
+export function factOf(message: string): string {
+  return message.replace(/request id [\w-]+/g, 'request id');
+}
+
 /** The same fact in several regions is one. */
 function byFact(facts: readonly { region: string | null; problem: Problem }[]): Failure[] {
   const bare = facts.map(({ region, problem: { message, advice } }) => {
     const prefix = `${region}: `;
     return { region, message: message.startsWith(prefix) ? message.slice(prefix.length) : message, advice };
   });
-  return groupBy(bare, ({ message, advice }) => [message, advice]).map((group) => ({
+  return groupBy(bare, ({ message, advice }) => [factOf(message), advice]).map((group) => ({
     regions: [...new Set(group.flatMap(({ region }) => region ?? []))],
     problem: { message: group[0].message, advice: group[0].advice },
   }));

@@ -1,6 +1,7 @@
 import { bullets, PAGE_BYTES, table } from './markdown.ts';
 import {
   type Fate,
+  factOf,
   failuresOf,
   fateOf,
   groupBy,
@@ -135,7 +136,7 @@ const SIGN: Record<Fate, string> = {
 
 /** What went wrong or goes on without the step, each with what to do. */
 function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
-  const alike = alikeOf(copies, (copy) => [signOf(copy), phraseOf(copy), copy.problem?.advice]);
+  const alike = alikeOf(copies, (copy) => [signOf(copy), factOf(phraseOf(copy)), copy.problem?.advice]);
   const list = (words: readonly (string | null)[]) =>
     words.flatMap((word) => (word ? [code(word, most)] : [])).join(', ');
   return table(

@@ -42,6 +42,8 @@ export const SITUATIONS = {
     },
   },
   'a plan that fails': { inputs: { 'target-regions': 'hkk, sg', 'target-project-id': 'org-nowhere' } },
+  'a full region': { emulator: { byRegion: { hk: { quota: 0 } } } },
+  'no such right': { emulator: { deniedActions: ['CopyCustomImage'] } },
   'dry run': { before: 'hk', inputs: { 'dry-run': 'true' } },
   'all existed': { before: ALL },
   cancelled: { cancelAt: 2 },

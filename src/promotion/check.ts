@@ -107,7 +107,7 @@ function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
 function unlisted(region: string, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
   return {
-    message: `${region} was not copied: the action could not list what it holds. ${message}`,
+    message: `${region}: not copied, because the action could not list what it holds. ${message}`,
     advice: `${advice} Then re-run the job: the other regions are kept.`,
   };
 }

@@ -160,13 +160,18 @@ export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[
     copy.created = false;
     copy.outcome = 'failed';
     copy.problem = problem
-      ? { ...problem, message: `${problem.message} The rollback deleted it.` }
+      ? { message: `${problem.message} The rollback deleted it.`, advice: again(copy) }
       : {
           message: `${region}: the rollback deleted ${imageId}, because ${because.length > 0 ? because.join(', ') : 'the step'} failed.`,
           advice: 'Fix the failed region above, then re-run the job.',
         };
   }
   if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
+}
+
+function again({ imageId, taskId }: Copy): string {
+  const task = taskId ? ` and the task id ${taskId}` : '';
+  return `Re-run the job: it copies again. If that fails too, give the vendor the image id ${imageId}${task}.`;
 }
 
 /** No page says that an id is unlike those of other regions. */

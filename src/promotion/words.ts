@@ -25,17 +25,20 @@ export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}
 
 // --- What CopyCustomImage answered
 
+/** The RetCode of a region that holds as many images as it may. */
+const QUOTA = 8095;
+
 /** A refusal, with what the reader of a full region needs to know. */
 export function refusal({ order, findings }: Run, { region }: Place, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
   const count = findings.held.get(region)?.length;
-  if (error.blames !== 'target' || count === undefined) return { message, advice };
+  if (error.code !== QUOTA || count === undefined) return { message, advice };
   const images = `${count} custom image${count === 1 ? '' : 's'}`;
-  return { message, advice: `Project ${order.target.projectId} has ${images} in ${region}. ${advice}` };
+  return { message, advice: `Project ${order.target.projectId} has ${images} there. ${advice}` };
 }
 
 export function refused({ region }: Place, { message, advice }: Problem): Problem {
-  return { message: `${region} was not copied. ${message}`, advice };
+  return { message: `${region}: not copied. ${message}`, advice };
 }
 
 export function withoutId({ region }: Place, { requestId, TargetImageId }: CopyAnswer): Problem {

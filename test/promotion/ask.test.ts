@@ -198,7 +198,7 @@ describe('a refusal for good', () => {
       ['hk', Array.from({ length: 20 }, (_, index) => ours(`uimage-${index}`, { ImageName: 'db' }))],
     ]);
     const { of } = await asked(['hk'], [ofCopy(8095)], { findings: { held } });
-    expect(of('hk').problem?.advice).toContain('20 custom images in hk');
+    expect(of('hk').problem?.advice).toContain('20 custom images there');
     const other = await asked(['hk'], [ofCopy(520)], { findings: { held } });
     expect(other.of('hk').problem?.advice).not.toContain('20 custom images');
   });

@@ -249,7 +249,10 @@ describe('a promotion whose images were rolled back', () => {
         state: 'Deleted',
         created: false,
         outcome: 'failed',
-        problem: { ...broken, message: expect.stringMatching(/^sg: the copy ended Unavailable.*rollback/) },
+        problem: {
+          message: expect.stringMatching(/^sg: the copy ended Unavailable.*rollback/),
+          advice: expect.stringContaining('uimage-sg-1'),
+        },
       }),
       adopted,
     ]);

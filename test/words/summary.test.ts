@@ -330,7 +330,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '❌ web-1.4.2 was not copied to any of 2 regions',
-      'do what the table says, then re-run the failed job: it copies only the failed regions again.',
+      'do what is said below, then re-run the failed job.',
       {
         status: 'failed',
         copies: three(unavailable('hk', { imageId: null }), unavailable('sg', { imageId: null })),
