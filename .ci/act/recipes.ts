@@ -1,14 +1,16 @@
 /**
  * node .ci/act/recipes.ts PATH-OF-ACT [NAME...]
- * Runs every workflow of docs/recipes.md as it stands there, with act in host mode, on an emulated API of its own.
+ * Runs every recipe of README.md and docs/recipes.md as it stands there, with act in host mode, on an emulated API of its own.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { type Emulator, startEmulator } from '../../test/emulator/emulator.ts';
 import { PROJECTS } from '../../test/emulator/world.ts';
+import { listen, startGitHub, TOKEN } from '../../test/github/github.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const [act = 'act', ...only] = process.argv.slice(2);
@@ -26,6 +28,10 @@ interface Recipe {
   before?: (cloud: Emulator) => void;
   says: (RegExp | string)[];
   holds?: (cloud: Emulator) => boolean;
+  /** The tag of the release that exists, and must name the ids in the end. */
+  published?: string;
+  /** A step of the user's own fails. */
+  fails?: boolean;
 }
 
 const DAY = 86_400;
@@ -65,6 +71,32 @@ const RECIPES: Record<string, Recipe> = {
     payload: { pull_request: { number: 7, head: { repo: { full_name: 'octo/app' } } } },
     says: [/gh pr comment 7 --edit-last --create-if-none --body-file -/, /\| ## 📝 Dry run/],
     holds: (cloud) => copies(cloud) === '',
+  },
+  newest: {
+    before: (cloud) => void cloud.addImage({ imageId: 'uimage-older', name: 'web-0', createTime: 1 }),
+    says: [/\| *"image_ids"/, /uimage-abc123 in cn-bj2/],
+    holds: (cloud) => copies(cloud) === 'hk,sg',
+  },
+  phases: {
+    says: [/this step does not wait/, /reuse {2}hk /, /deploy \{"hk":"uimage-\w+","sg":"uimage-\w+"\}/],
+    holds: (cloud) => copies(cloud) === 'hk,sg',
+  },
+  nothing: {
+    fails: true,
+    says: [/smoke test of \{"hk":"uimage-/, /Rolled back: 2 images deleted/],
+    holds: (cloud) => copies(cloud) === '',
+  },
+  release: {
+    event: 'release',
+    payload: { ref: 'refs/tags/v1', release: { tag_name: 'v1' } },
+    says: [/The image ids are on the release/],
+    holds: (cloud) => copies(cloud) === 'hk,sg',
+    published: 'v1',
+  },
+  current: {
+    says: [/The image ids are on the release/, /hk uimage-\w+/, /sg uimage-\w+/],
+    holds: (cloud) => copies(cloud) === 'hk,sg',
+    published: 'current',
   },
   back: {
     before(cloud) {
@@ -107,8 +139,10 @@ const RECIPES: Record<string, Recipe> = {
 
 /** By the name in the comment before each block. */
 function recipes(): Map<string, string> {
-  const page = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
-  const blocks = page.matchAll(/<!-- recipe: (\w+) -->\n```\w+\n([\s\S]*?)```/g);
+  const pages = ['README.md', 'docs/recipes.md']
+    .map((file) => readFileSync(join(root, file), 'utf8'))
+    .join('\n');
+  const blocks = pages.matchAll(/<!-- recipe: (\w+) -->\n```\w+\n([\s\S]*?)```/g);
   return new Map([...blocks].map(([, name = '', text = '']) => [name, text]));
 }
 
@@ -126,17 +160,29 @@ async function run(name: string, text: string, recipe: Recipe): Promise<string[]
   const source = { imageId: 'uimage-abc123', name: 'web-1' };
   const cloud = await startEmulator({ copySeconds: 0.2, source });
   const work = mkdtempSync(join(tmpdir(), 'recipe-'));
+  const github = await startGitHub();
+  const published = () => [...github.contents.values()].find((content) => content.includes('"schema": 1'));
+  // What GitHub's own program would download.
+  const shelf = createServer((_, response) => response.end(published()));
   try {
     recipe.before?.(cloud);
+    if (recipe.published) await github.createRelease('The notes', { tag_name: recipe.published });
     const { status, log } = text.startsWith('name:')
-      ? await runWorkflow(name, text, recipe, cloud, work)
+      ? await runWorkflow(
+          name,
+          text,
+          recipe,
+          { ...cloud.env, GITHUB_API_URL: github.apiUrl, ASSET: await listen(shelf) },
+          work,
+        )
       : await spawned('sh', ['-ec', text], action, {
           ...process.env,
           ...cloud.env,
           PROD_PROJECT: PROJECTS.target,
         });
     const wrong = [
-      ...(status === 0 ? [] : [`it ended with exit code ${status}`]),
+      ...((status !== 0) === (recipe.fails === true) ? [] : [`it ended with exit code ${status}`]),
+      ...(recipe.published && !published() ? ['the release does not name the ids'] : []),
       ...recipe.says
         .filter((words) => (typeof words === 'string' ? !log.includes(words) : !words.test(log)))
         .map((words) => `its log does not hold ${words}`),
@@ -144,19 +190,30 @@ async function run(name: string, text: string, recipe: Recipe): Promise<string[]
     ];
     return wrong.length > 0 ? [log, ...wrong] : [];
   } finally {
+    shelf.close();
+    await github.close();
     await cloud.close();
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-function runWorkflow(name: string, text: string, recipe: Recipe, cloud: Emulator, work: string) {
+function runWorkflow(
+  name: string,
+  text: string,
+  recipe: Recipe,
+  variables: Record<string, string>,
+  work: string,
+) {
   const repository = join(work, 'repository');
   mkdirSync(join(repository, '.github/workflows'), { recursive: true });
   writeFileSync(join(repository, `.github/workflows/${name}.yml`), text);
   writeFileSync(join(work, 'event.json'), JSON.stringify(recipe.payload ?? {}));
   // In place of GitHub's own program: shows what it was asked to do.
   mkdirSync(join(work, 'bin'));
-  writeFileSync(join(work, 'bin/gh'), '#!/bin/sh\necho "gh $*"\ncat\n');
+  writeFileSync(
+    join(work, 'bin/gh'),
+    '#!/bin/sh\necho "gh $*"\ncase "$*" in *download*) curl -s "$ASSET" >images.json ;; *) cat ;; esac\n',
+  );
   chmodSync(join(work, 'bin/gh'), 0o755);
   const git = (...args: string[]) => execFileSync('git', args, { cwd: repository, stdio: 'ignore' });
   git('init', '-q', '-b', 'main');
@@ -168,9 +225,9 @@ function runWorkflow(name: string, text: string, recipe: Recipe, cloud: Emulator
     ...['--workflows', `.github/workflows/${name}.yml`, '--eventpath', join(work, 'event.json')],
     ...['--platform', 'ubuntu-latest=-self-hosted', '--no-cache-server', '--concurrent-jobs', '1'],
     // Without a token act would ask the program gh for one.
-    ...['--var', `PROD_PROJECT=${PROJECTS.target}`, '--secret', 'GITHUB_TOKEN=token-of-the-job'],
+    ...['--var', `PROD_PROJECT=${PROJECTS.target}`, '--secret', `GITHUB_TOKEN=${TOKEN}`],
     ...standIns(text),
-    ...Object.entries(cloud.env).flatMap(([key, value]) => [
+    ...Object.entries(variables).flatMap(([key, value]) => [
       /_KEY$/.test(key) ? '--secret' : '--env',
       `${key}=${value}`,
     ]),
@@ -193,7 +250,7 @@ let failed = 0;
 for (const [name, text] of recipes()) {
   if (only.length > 0 && !only.includes(name)) continue;
   const recipe = RECIPES[name];
-  if (!recipe) continue;
+  if (!recipe) throw new Error(`No test says what the recipe ${name} comes to.`);
   const wrong = await run(name, text, recipe);
   if (wrong.length > 0) failed++;
   console.log(wrong.length > 0 ? `${wrong.join('\n')}\nFAILED  ${name}` : `passed  ${name}`);

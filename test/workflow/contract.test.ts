@@ -13,19 +13,19 @@ const action = parse(read('action.yml')) as {
 const readme = read('README.md');
 const { version } = JSON.parse(read('package.json'));
 
-/** The rows of the table under that head, without their code marks. */
+/** The rows of all tables under that head, without their code marks. */
 function table(...head: string[]): string[][] {
-  const lines = readme.split('\n');
   const cells = (line: string) =>
     line
       .split(/(?<!\\)\|/)
       .slice(1, -1)
       .map((cell) => cell.replaceAll('`', '').trim());
-  const start = lines.findIndex((line) => cells(line).join('|') === head.join('|'));
-  if (start < 0) throw new Error(`README.md has no table | ${head.join(' | ')} |`);
-  const rest = lines.slice(start + 2);
-  const end = rest.findIndex((line) => !line.startsWith('|'));
-  return rest.slice(0, end < 0 ? undefined : end).map(cells);
+  const tables = readme
+    .split(/\n(?!\|)/)
+    .map((part) => part.split('\n').filter((line) => line.startsWith('|')));
+  const rows = tables.filter(([first = '']) => cells(first).join('|') === head.join('|'));
+  if (rows.length === 0) throw new Error(`README.md has no table | ${head.join(' | ')} |`);
+  return rows.flatMap((lines) => lines.slice(2).map(cells));
 }
 
 /** What readInputs asks for when nothing is given: each input, with its environment variable where it has one. */
@@ -56,7 +56,8 @@ describe('the inputs', () => {
   it('are the same in action.yml, README.md and the code', () => {
     const names = Object.keys(action.inputs);
     expect([...asked.keys()].sort()).toEqual([...names].sort());
-    expect(table('input', 'default', 'meaning').flatMap(([cell = '']) => cell.split(', '))).toEqual(names);
+    const told = table('input', 'default', 'meaning').flatMap(([cell = '']) => cell.split(', '));
+    expect(told.sort()).toEqual([...names].sort());
   });
 
   it.each([...asked])(
@@ -186,10 +187,15 @@ describe.each([
   });
 
   const recipes: [string, string | undefined][] = [
-    ['README.md', readme.split(/```(?:yaml)?\n/).find((block) => block.includes(`/${file}@`))],
+    [
+      'docs/recipes.md',
+      read('docs/recipes.md')
+        .split(/```(?:yaml)?\n/)
+        .find((block) => block.includes(`/${file}@`)),
+    ],
     ['its first lines', /^(?:# {3}.*\n)+/m.exec(source)?.[0].replaceAll(/^# {3}/gm, '')],
   ];
-  it.each(recipes.filter(([where, recipe]) => recipe || where !== 'README.md'))(
+  it.each(recipes.filter(([where, recipe]) => recipe || where !== 'docs/recipes.md'))(
     'is given what it takes by the recipe in %s',
     (_, recipe = '') => {
       const [given] = Object.values((parse(recipe) as { jobs: Record<string, Given> }).jobs);
