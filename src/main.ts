@@ -71,7 +71,8 @@ export async function main(workflow: Workflow): Promise<void> {
   };
   const cloud = await connect(inputs.connection, workflow, report);
   try {
-    const promotion = await promote({ ...workflow, order: inputs.order, cloud, report });
+    const alsoCheck = inputs.release && releaseCheck(workflow, inputs.release, inputs.order, report);
+    const promotion = await promote({ ...workflow, order: inputs.order, cloud, report, alsoCheck });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
       withoutDeleted(
@@ -158,31 +159,43 @@ function leaveToPost(promotion: Promotion): void {
   }
 }
 
+/** What GitHub is asked with, before the first copy and after the last. */
+function onRelease({ env, clock, signal }: Workflow, { tag, token }: { tag: string; token: string }) {
+  const apiUrl = env.GITHUB_API_URL ?? 'https://api.github.com';
+  return { token, tag, signal, clock, env, apiUrl, repository: env.GITHUB_REPOSITORY ?? '' };
+}
+
+/** Why the ids could not be published in the end. */
+function releaseCheck(
+  workflow: Workflow,
+  release: { tag: string; token: string },
+  { dryRun }: Order,
+  report: (event: Event) => void,
+): () => Promise<Problem[]> {
+  return async () => {
+    const { checkRelease } = await import('./github/release.ts');
+    const { stop, doubt } = await checkRelease({ ...onRelease(workflow, release), write: !dryRun });
+    for (const problem of doubt) report({ type: 'warning', problem });
+    return stop;
+  };
+}
+
 async function publish(
-  { env, clock, signal }: Workflow,
+  workflow: Workflow,
   { source }: Order,
-  { tag, token }: { tag: string; token: string },
+  release: { tag: string; token: string },
   promotion: Promotion,
   report: (event: Event) => void,
 ): Promise<void> {
   const { publishRelease } = await import('./github/release.ts');
   try {
-    const published = await publishRelease({
-      token,
-      tag,
-      promotion,
-      signal,
-      clock,
-      env,
-      images: JSON.stringify(resultOf(promotion, source, env), null, 2),
-      apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
-      repository: env.GITHUB_REPOSITORY ?? '',
-    });
+    const images = JSON.stringify(resultOf(promotion, source, workflow.env), null, 2);
+    const published = await publishRelease({ ...onRelease(workflow, release), promotion, images });
     if (published) report({ type: 'notice', message: `The image ids are on the release: ${published.url}` });
   } catch (error) {
     report({
       type: 'warning',
-      problem: asWarning(error, `The image ids were not published on release ${tag}`),
+      problem: asWarning(error, `The image ids were not published on release ${release.tag}`),
     });
   }
 }

@@ -97,6 +97,11 @@ function isRateLimit(error: unknown): boolean {
   );
 }
 
+/** GitHub will not change its mind: the token is wrong, or may not, or there is no such thing. */
+export function isRefused(error: unknown): boolean {
+  return [401, 403, 404].includes(details(error).status) && !isRateLimit(error);
+}
+
 /** What octokit's error says. Its status is 500 when no answer came at all. */
 export function details(error: unknown): {
   status: number;

@@ -8,6 +8,7 @@ import {
   details,
   explainFailure,
   type GitHubOptions,
+  isRefused,
   type Octokit,
   type Patiently,
   type Repository,
@@ -24,9 +25,12 @@ const IMMUTABLE_ADVICE =
   'The ids are in the notes and in the outputs of this step. For the file too, turn off release immutability in ' +
   "the repository's settings before the release is published.";
 
-/** The token needs `contents: write`. */
-export interface ReleaseOptions extends GitHubOptions {
+export interface TagOptions extends GitHubOptions {
   tag: string;
+}
+
+/** The token needs `contents: write`. */
+export interface ReleaseOptions extends TagOptions {
   promotion: Promotion;
   /** The text of images.json. */
   images: string;
@@ -51,35 +55,80 @@ type Release = Awaited<ReturnType<Octokit['rest']['repos']['getReleaseByTag']>>[
  * Throws a ReleaseError, or the signal's reason.
  */
 export async function publishRelease(options: ReleaseOptions): Promise<{ url: string } | null> {
-  const { promotion, tag, signal } = options;
+  const { promotion, tag } = options;
   if (!promotion.copies.some(isUsable)) return null;
   const repository = parseRepository(options.repository);
   checkToken(options.token);
-
-  // @actions/github chooses a proxy once, for the API's host; assets go to another host. It leaves sockets open, too.
-  let dispatcher: Dispatcher | undefined;
   let failing = `The image ids were not published on release ${tag} of ${options.repository}`;
   try {
-    dispatcher = createDispatcher(new URL(options.apiUrl), options.env);
-    const octokit = await connect(options, dispatcher);
-    const patiently = createPatience(options);
-    // Both again: what somebody wrote into the notes during the wait would be lost.
-    const release = await patiently(async () => {
-      const found = await findRelease(octokit, repository, tag);
-      await writeNotes(octokit, repository, found, renderSection(promotion));
-      return found;
+    return await onGitHub(options, async (octokit, patiently) => {
+      // Both again: what somebody wrote into the notes during the wait would be lost.
+      const release = await patiently(async () => {
+        const found = await findRelease(octokit, repository, tag);
+        await writeNotes(octokit, repository, found, renderSection(promotion));
+        return found;
+      });
+      failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
+      await replaceAsset(octokit, repository, release, patiently, options);
+      return { url: release.html_url };
     });
-    failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
-    await replaceAsset(octokit, repository, release, patiently, options);
-    return { url: release.html_url };
   } catch (error) {
-    signal?.throwIfAborted();
-    const { reason, advice } = explain(error, options);
-    const message = `${failing}: ${reason}`.replaceAll(options.token, '***');
-    throw new ReleaseError({ message, advice });
+    throw new ReleaseError(problemOf(error, failing, options));
+  }
+}
+
+/**
+ * Whether the ids can be published in the end: the release exists, and, with `write`, the token may change it. `stop` is
+ * why not; `doubt` why that is not known. Throws the signal's reason.
+ */
+export async function checkRelease(
+  options: TagOptions & { write: boolean },
+): Promise<{ stop: Problem[]; doubt: Problem[] }> {
+  const failing = `release-tag: the image ids cannot be published on release ${options.tag} of ${options.repository}`;
+  try {
+    const repository = parseRepository(options.repository);
+    checkToken(options.token);
+    await onGitHub(options, (octokit, patiently) =>
+      patiently(async () => {
+        const { id, prerelease } = await findRelease(octokit, repository, options.tag);
+        // As it is already: it changes nothing, but needs the right to.
+        if (options.write)
+          await octokit.rest.repos.updateRelease({ ...repository, release_id: id, prerelease });
+      }),
+    );
+    return { stop: [], doubt: [] };
+  } catch (error) {
+    if (error instanceof ReleaseError) return { stop: [error], doubt: [] };
+    const isDecided = error instanceof Stop || isRefused(error);
+    if (isDecided) return { stop: [problemOf(error, failing, options)], doubt: [] };
+    const unsure = `Whether release ${options.tag} of ${options.repository} can be written was not checked`;
+    const { message } = problemOf(error, unsure, options);
+    return { stop: [], doubt: [{ message, advice: 'The action tries again when the copies are done.' }] };
+  }
+}
+
+/** Throws the signal's reason, or what the work throws. */
+async function onGitHub<T>(
+  options: GitHubOptions,
+  work: (octokit: Octokit, patiently: Patiently) => Promise<T>,
+): Promise<T> {
+  // @actions/github chooses a proxy once, for the API's host; assets go to another host. It leaves sockets open, too.
+  let dispatcher: Dispatcher | undefined;
+  try {
+    dispatcher = createDispatcher(new URL(options.apiUrl), options.env);
+    return await work(await connect(options, dispatcher), createPatience(options));
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
   } finally {
     await dispatcher?.destroy();
   }
+}
+
+function problemOf(error: unknown, failing: string, options: TagOptions): Problem {
+  options.signal?.throwIfAborted();
+  const { reason, advice } = explain(error, options);
+  return { message: `${failing}: ${reason}`.replaceAll(options.token, '***'), advice };
 }
 
 function parseRepository(repository: string): Repository {
@@ -117,13 +166,13 @@ async function findRelease(octokit: Octokit, repository: Repository, tag: string
     throw new Stop(
       'there is no published release with this tag.',
       'Create the release before this step (a tag alone is not a release), or correct release-tag. ' +
-        'Then run the job again: images that are there already are adopted.',
+        'Then re-run the job: it reuses the copies that exist.',
     );
   }
   if (release.draft) {
     throw new Stop(
       'the release is still a draft.',
-      'Publish it, then run the job again: images that are there already are adopted. ' +
+      'Publish it, then re-run the job: it reuses the copies that exist. ' +
         "Or trigger the workflow by the release's publication: `on: release: types: [published]`.",
     );
   }
@@ -142,7 +191,7 @@ async function writeNotes(
   if (after.length > NOTES_LIMIT) {
     throw new Stop(
       `with them the notes would have ${after.length} characters; GitHub allows ${NOTES_LIMIT}.`,
-      "Shorten the release's notes, then run the job again.",
+      "Shorten the release's notes, then re-run the job.",
     );
   }
   await octokit.rest.repos.updateRelease({ ...repository, release_id: release.id, body: after });
@@ -187,7 +236,7 @@ async function replaceAsset(
   }
   throw new Stop(
     `other runs kept changing the release's assets, ${ASSET_ATTEMPTS} times in a row.`,
-    'Let one job at a time publish on a release (`concurrency`), then run this job again.',
+    'Let one job at a time publish on a release (`concurrency`), then re-run this job.',
   );
 }
 
@@ -212,7 +261,7 @@ class Stop extends Error {
   }
 }
 
-function explain(error: unknown, options: ReleaseOptions): { reason: string; advice: string } {
+function explain(error: unknown, options: TagOptions): { reason: string; advice: string } {
   if (error instanceof Stop) return { reason: error.message, advice: error.advice };
   if (/immutable/i.test(details(error).text)) {
     const { reason } = explainFailure(error, options, WORDS);
@@ -222,7 +271,7 @@ function explain(error: unknown, options: ReleaseOptions): { reason: string; adv
 }
 
 const WORDS = {
-  again: 'Run the job again: images that are there already are adopted.',
+  again: 'Re-run the job: it reuses the copies that exist.',
   access:
     'set `permissions: contents: write` on the job, or give a fine-grained token Contents: read and write. A run for a pull request from a fork never gets it.',
   right: 'write access',

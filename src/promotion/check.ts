@@ -35,11 +35,12 @@ export async function survey(context: Context): Promise<Survey> {
   const { order, cloud } = context;
   const { source, target } = order;
   const targets = targetsOf(order);
-  const [regions, projects, candidates, listings] = await Promise.all([
+  const [regions, projects, candidates, listings, others] = await Promise.all([
     ask(cloud.getRegions(reading(context))),
     ask(cloud.getProjects(reading(context))),
     ask(cloud.describeImages(sourceQuery(context), reading(context))),
     list(context, targets),
+    context.alsoCheck?.() ?? [],
   ]);
   const wrongRegions = regions.ok
     ? unknownRegions(context, targets, regions.value)
@@ -56,7 +57,7 @@ export async function survey(context: Context): Promise<Survey> {
     } else failures.push(candidates.error);
   }
   if (!wrongProjects.has(target.projectId)) failures.push(...commonFailures(listings));
-  problems.push(...distinct(failures));
+  problems.push(...distinct(failures), ...others);
   if (problems.length > 0 || image === null) throw new Stopped(...problems);
   const defaultProject = projects.ok
     ? projects.value.projects.find((project) => project.IsDefault)?.ProjectId

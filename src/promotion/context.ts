@@ -11,6 +11,8 @@ export interface Context {
   report: Report;
   /** Aborted when the step is cancelled. */
   signal: AbortSignal;
+  /** What else must hold before the first copy: asked beside the reads of the check. */
+  alsoCheck?: (() => Promise<Problem[]>) | undefined;
   /** Unix milliseconds: the end of the input `timeout`. */
   deadline: number;
 }

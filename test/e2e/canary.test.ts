@@ -242,8 +242,8 @@ const PATHS: Record<string, Path> = {
   }),
   'a release': { outcome: 'success', told: /are on the release/, go: (it) => release(it, TOKEN) },
   'a release that is refused, token and all': {
-    outcome: 'success',
-    told: /not published on release v1/,
+    outcome: 'failure',
+    told: /cannot be published on release v1/,
     go: (it) => release(it, TOKEN, 403),
   },
   'a release with a token that has a line break': {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/cloud/clock.ts';
-import { publishRelease, ReleaseError, type ReleaseOptions } from '../../src/github/release.ts';
+import { checkRelease, publishRelease, ReleaseError, type ReleaseOptions } from '../../src/github/release.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { type Answer, listen, type Seen, startGitHub, TOKEN } from './github.ts';
 import { promotion } from './promotion.ts';
@@ -230,6 +230,59 @@ describe('says what is wrong and what to do', () => {
     const { message, advice } = await failure({ apiUrl });
     expect(message).toContain(`${apiUrl} gave no answer to work with (connect ECONNREFUSED`);
     expect(advice).toContain('HTTPS_PROXY');
+  });
+});
+
+describe('before the first copy', () => {
+  const check = (more: Partial<Parameters<typeof checkRelease>[0]> = {}) =>
+    checkRelease({
+      token: TOKEN,
+      apiUrl: github.apiUrl,
+      repository: 'octo/app',
+      tag: 'v1',
+      env: {},
+      clock: systemClock,
+      write: true,
+      ...more,
+    });
+
+  it('a release that can be written is left byte for byte as it is', async () => {
+    await github.createRelease('notes\r\n', { name: 'One' });
+    const before = await github.release();
+    expect(await check()).toEqual({ stop: [], doubt: [] });
+    expect(await github.release()).toEqual(before);
+  });
+
+  it('one that is missing, a draft, or out of the reach of the token stops the promotion', async () => {
+    const [missing] = (await check()).stop;
+    expect(missing?.message).toMatch(
+      /^release-tag: .* release v1 of octo\/app: there is no published release/,
+    );
+    await github.createRelease('notes');
+    const [readOnly] = (await check({ token: await github.readOnlyToken(), apiUrl: github.direct })).stop;
+    expect(readOnly?.message).toContain('HTTP 403');
+    expect(readOnly?.advice).toContain('permissions: contents: write');
+    for (const more of [
+      { token: 'tok3n ' },
+      { repository: 'octo' },
+      { repository: 'octo/other' },
+      { tag: 'v2' },
+    ])
+      expect((await check(more)).stop).toHaveLength(1);
+  });
+
+  it('a dry run only reads', async () => {
+    await github.createRelease('notes');
+    expect(await check({ write: false })).toEqual({ stop: [], doubt: [] });
+    expect(github.requests.map(({ method }) => method)).toEqual(['GET']);
+  });
+
+  it('what GitHub cannot say now is a doubt, and stops nothing', async () => {
+    github.fail(() => ({ status: 502, body: { message: `Bad gateway for ${TOKEN}` } }));
+    const clock = new VirtualClock();
+    const { stop, doubt } = await clock.run(check({ clock }));
+    expect(stop).toEqual([]);
+    expect(doubt[0]?.message).toMatch(/was not checked: GitHub answered HTTP 502: Bad gateway for \*\*\*/);
   });
 });
 

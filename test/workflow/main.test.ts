@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
-import type { publishRelease } from '../../src/github/release.ts';
+import type { checkRelease, publishRelease } from '../../src/github/release.ts';
 import { main } from '../../src/main.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { BUILD, doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
@@ -9,7 +9,8 @@ import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';
 
 const publishes = vi.hoisted(() => vi.fn<typeof publishRelease>());
-vi.mock('../../src/github/release.ts', () => ({ publishRelease: publishes }));
+const checks = vi.hoisted(() => vi.fn<typeof checkRelease>(async () => ({ stop: [], doubt: [] })));
+vi.mock('../../src/github/release.ts', () => ({ checkRelease: checks, publishRelease: publishes }));
 
 const COPY = 'CopyCustomImage';
 
@@ -401,6 +402,25 @@ describe('the release', () => {
     });
     expect(result.log).toContain('https://github.test/releases/v1.4.2');
     expect(result.masked).toContain('ghs_canary');
+  });
+
+  it('is looked for before the first copy: one that cannot be written stops it, a doubt is a warning', async () => {
+    const problem = { message: 'release-tag: there is no release v1.4.2.', advice: 'Create it first.' };
+    checks.mockResolvedValueOnce({ stop: [problem], doubt: [] });
+    const stopped = setUp();
+    const result = await stopped.run({ ...RELEASE, 'target-regions': 'hkk' });
+    expect(result.errors[0]).toContain('- release-tag: there is no release v1.4.2. Create it first.');
+    expect(result.errors[0]).toContain('hkk');
+    expect(stopped.cloud.calls(COPY)).toEqual([]);
+    checks.mockResolvedValueOnce({ stop: [], doubt: [problem] });
+    publishes.mockReset().mockResolvedValue(null);
+    const { failed, warnings } = await setUp().run(RELEASE);
+    expect([failed, warnings]).toEqual([false, [`${problem.message} ${problem.advice}`]]);
+    await setUp().run({ ...RELEASE, 'dry-run': 'true' });
+    expect(checks.mock.calls.map(([{ tag, write }]) => [tag, write]).slice(-2)).toEqual([
+      ['v1.4.2', true],
+      ['v1.4.2', false],
+    ]);
   });
 
   it('with nothing to publish is not mentioned', async () => {
