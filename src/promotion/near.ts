@@ -16,7 +16,11 @@ export function nearest(word: string, words: Iterable<string>): string[] {
       const isPart =
         wanted.length > 1 && other.length > 1 && (other.includes(wanted) || wanted.includes(other));
       const far = isPart ? 1 : distance(wanted, other);
-      return { candidate, far, isNear: far <= Math.max(1, Math.max(wanted.length, other.length) / 3) };
+      return {
+        candidate,
+        far,
+        isNear: far <= Math.max(1, Math.round(Math.max(wanted.length, other.length) / 3)),
+      };
     })
     .filter(({ isNear }) => isNear)
     .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1));
