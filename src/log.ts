@@ -79,11 +79,12 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
   function ids(copies: readonly Copy[]): void {
     const fresh = copies.filter(({ created, imageId }) => created && imageId !== null && !named.has(imageId));
     for (const { imageId } of fresh) named.add(imageId ?? '');
-    if (fresh.length === 0) return;
-    group(
-      `Started ${plural(fresh.length, 'copy', 'copies')} (image ids, task ids)`,
-      fresh.map((copy) => `${region(copy.region)} ${short(copy.imageId ?? '')}  ${short(copy.taskId ?? '')}`),
+    const lines = fresh.map(
+      (copy) => `${region(copy.region)} ${short(copy.imageId ?? '')}  ${short(copy.taskId ?? '')}`,
     );
+    // Where each region is sent on its own, a group for each would be more lines than ids.
+    if (lines.length > 1) group(`Started ${lines.length} copies (image ids, task ids)`, lines);
+    else for (const line of lines) write(`Started 1 copy: ${line}`);
   }
 
   /** Only ends and real changes are lines: that a new copy is Copying was said with its id. */

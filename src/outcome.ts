@@ -68,7 +68,7 @@ export function groupBy<Item>(items: readonly Item[], key: (item: Item) => unkno
 
 export interface Headline {
   icon: string;
-  /** The outcome in one sentence, without its full stop. */
+  /** The outcome, without its full stop. */
   text: string;
   /** What to do now, one sentence; empty when nothing is left to do. */
   next: string;
@@ -76,7 +76,6 @@ export interface Headline {
 
 /** Makes text from outside harmless where it will stand. */
 type Show = (text: string) => string;
-
 /** At most so many regions are named in a heading. */
 const NAMED = 3;
 
@@ -152,7 +151,9 @@ function standing(promotion: Promotion, show: Show): string {
     ...(deleted.length > 0 ? [`${names(deleted, show)} rolled back`] : []),
   ].join(', ');
   if (rollback?.by === 'post') return `: ${parts}; the Post step deletes what this run created`;
-  return `: ${parts}${open.length > 0 ? `; a re-run picks ${open.length === 1 ? 'it' : 'them'} up` : ''}`;
+  // Of one that no list has shown, nobody knows what a re-run finds.
+  const isSure = open.length > 0 && open.every((copy) => fateOf(copy) !== 'unlisted');
+  return `: ${parts}${isSure ? `; a re-run picks ${open.length === 1 ? 'it' : 'them'} up` : ''}`;
 }
 
 /** `us-ca still copying (uimage-…)` */
@@ -195,7 +196,7 @@ function names(copies: readonly Copy[], show: Show): string {
   return copies.map(({ region }) => show(region)).join(', ');
 }
 
-/** Names, or `31 regions`, or `all 33 regions`. */
+/** Names, or `all 33 regions`. */
 function regions(some: readonly Copy[], copies: readonly Copy[], show: Show): string {
   if (some.length <= NAMED && some.length < copies.length) return names(some, show);
   if (some.length === 1) return names(some, show);
@@ -226,6 +227,7 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
     )}, then re-run the job: it copies again. The deleted ids are void.`;
   const broken = copies.filter((copy) => fateOf(copy) === 'failed' && copy.imageId !== null);
   const unlisted = open.filter((copy) => fateOf(copy) === 'unlisted');
+  const sure = open.length - unlisted.length;
   const kept = copies.filter(isReady).length;
   const steps = [
     ...(broken.length > 0
@@ -236,9 +238,7 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
   ];
   const again = [
     ...(kept > 0 ? [`keeps the ${kept === 1 ? 'ready copy' : `${kept} ready copies`}`] : []),
-    ...(open.length > 0
-      ? [`picks up ${open.length === 1 ? 'the copy' : `the ${open.length} copies`} under way`]
-      : []),
+    ...(sure > 0 ? [`picks up ${sure === 1 ? 'the copy' : `the ${sure} copies`} under way`] : []),
     ...(struck.length > open.length
       ? [
           `copies only ${struck.length - open.length === 1 ? 'the failed region' : 'the failed regions'} again`,
@@ -247,14 +247,9 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
   ];
   const adopts = order === undefined || order.ifExists === 'adopt';
   const rerun = adopts
-    ? `re-run the failed job${kept + open.length > 0 ? `: it ${enumerateAnd(again)}` : ''}`
+    ? `re-run the failed job${kept + sure > 0 ? `: it ${again.join(', ').replace(/, ([^,]*)$/, ' and $1')}` : ''}`
     : 're-run it with if-exists: adopt, or it copies everything again';
   return `${steps.length > 0 ? `${steps.join(', ')}, then ${rerun}` : rerun}.`;
-}
-
-function enumerateAnd(words: readonly string[]): string {
-  if (words.length < 2) return words.join('');
-  return `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
 }
 
 export interface Failure {

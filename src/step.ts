@@ -5,6 +5,7 @@ import type { CloudOptions } from './cloud/index.ts';
 import type { Connection } from './inputs/connection.ts';
 import type { Environment, Reading } from './inputs/reader.ts';
 import { failureOfInputs } from './log.ts';
+import { formatDuration } from './promotion/duration.ts';
 import type { Event } from './promotion/model.ts';
 import { logLine } from './text.ts';
 import { VERSION } from './version.ts';
@@ -74,13 +75,13 @@ export async function connect(
       const where = region ? ` in ${region}` : '';
       core.debug(logLine(`${call}${where}: ${code} after ${ms} ms, request id ${requestId ?? 'unknown'}`));
     },
-    onRetry({ error, delay }) {
+    onRetry({ error, delay, left }) {
       // One outage is one line, however many calls it fails.
       if (told.has(error.meaning)) return;
       told.add(error.meaning);
       report({
         type: 'notice',
-        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s.`,
+        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s, and for up to ${formatDuration(left / 1000)}.`,
       });
     },
   });

@@ -34,8 +34,8 @@ function withoutCommands(line: string): string {
   return line.replace(/:(?=:)/g, ': ').replace(/#(?=#)/g, '# ');
 }
 
-/** The longest line that is read without scrolling, in characters. */
-const WIDTH = 200;
+/** The longest line that is read without scrolling, in characters, less the `Warning: ` that a runner puts before some. */
+const WIDTH = 190;
 
 /** The same on as many lines as it takes, the later ones behind `indent`. Columns of spaces stay. */
 export function logLines(text: string, indent = ''): string[] {

@@ -28,7 +28,7 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
   held.misses += 1;
   const unseenFor = now - (held.seenAt ?? held.startedAt);
   if (unseenFor < WINDOW) return;
-  if (held.seenAt === null) tell(run, words.notListedYet(place, held));
+  if (held.seenAt === null) tellOnce(run, words.notListedYet(place, held));
   else if (held.misses >= MISSES) settle(run, place, held, words.gone(held));
 }
 
@@ -44,7 +44,7 @@ export function unread(run: Run, place: Place, deed: Deed, error: CloudError, at
       place.problem = words.unwatchable(run, place, held, error);
       run.report({ type: 'state', copy: copyOf(place), from: held.state, seconds: secondsOf(run, held) });
     } else if (error.decisive) held.confirmed = true;
-    else tellTrouble(run, place, held, error);
+    else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);
   } else if (isWanting(place) && doubt) {
     // A refusal is looked behind once; the look need not be readable, or a throttle would use itself up.
     if (doubt.kind === 'refused' || now >= run.deadline) place.quitAt = now;
@@ -97,10 +97,9 @@ export function tell(run: Run, problem: Problem, fact = problem.message): void {
   run.report({ type: 'warning', problem });
 }
 
-/** Trouble that lasts is told once a place. */
-function tellTrouble(run: Run, place: Place, held: Held, error: CloudError): void {
-  const fact = `trouble in ${place.region}`;
+/** What may pass is a line of the log: what is left of it in the end is in the copy. */
+function tellOnce(run: Run, message: string, fact = message): void {
   if (run.told.has(fact)) return;
   run.told.add(fact);
-  run.report({ type: 'notice', message: words.trouble(place, held, error) });
+  run.report({ type: 'notice', message });
 }

@@ -141,11 +141,8 @@ export function lastLookFailed({ region, doubt }: Place, error: CloudError): Pro
 
 // --- What becomes of a copy
 
-export function notListedYet({ region }: Place, { imageId }: Held): Problem {
-  return {
-    message: `${region}: the API answered with ${imageId}, but does not list it yet.`,
-    advice: 'The action waits for it until the timeout.',
-  };
+export function notListedYet({ region }: Place, { imageId }: Held): string {
+  return `${region}: the API answered with ${imageId}, but does not list it yet. The action waits for it until the timeout.`;
 }
 
 export function gone({ imageId }: Held): Problem {

@@ -166,7 +166,7 @@ describe('a batch', () => {
     expect(run.failed).toEqual(['sg']);
     expect(run.ids).toEqual(it.onePerRegion);
     expect(run.errors[0]).toContain('RetCode 8095');
-    expect(run.errors[0]).toContain('Project org-prod22 has 0 custom images in sg');
+    expect(run.errors[0]).toContain('Project org-prod22 has 0 custom images there');
   });
 
   test.concurrent('with 8962 for every region (executed: false) goes on one by one', async ({ stage }) => {

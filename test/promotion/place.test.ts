@@ -569,9 +569,9 @@ describe('a poll', () => {
 
   it('that misses a copy which was never listed is told once after the window, and waited for', () => {
     const one = life().send(MADE).at(119).poll();
-    expect(one.scenario.warnings).toEqual([]);
+    expect(one.scenario.notices).toEqual([]);
     one.at(120).poll().at(500).poll().at(600).poll();
-    expect(one.scenario.warnings).toEqual([expect.stringContaining('uimage-1')]);
+    expect(one.scenario.notices).toEqual([expect.stringContaining('uimage-1')]);
     expect(one.copy).toMatchObject({ listed: false, problem: null });
     expect(one.due?.[0]).toBe('poll');
   });

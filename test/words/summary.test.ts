@@ -279,8 +279,8 @@ describe('the heading of a summary', () => {
       { status: 'partial', ended: 'timeout', copies: three({}, { region: 'sg' }, still('us-ca')) },
     ],
     [
-      '⏰ Timeout of 10m: 1 of 4 ready, us-ca never listed, kr perhaps copying, sg failed; a re-run picks them up',
-      'delete the image that failed, look in the console for the image that was never listed, then re-run the failed job: it keeps the ready copy, picks up the 2 copies under way and copies only the failed region again.',
+      '⏰ Timeout of 10m: 1 of 4 ready, us-ca never listed, kr perhaps copying, sg failed',
+      'delete the image that failed, look in the console for the image that was never listed, then re-run the failed job: it keeps the ready copy, picks up the copy under way and copies only the failed region again.',
       {
         status: 'partial',
         ended: 'timeout',

@@ -112,16 +112,16 @@ describe('logLines', () => {
   it('keeps columns, wraps at words behind an indent, and cuts only a word that fills a line', () => {
     expect(logLines('hk   uimage-1', '  ')).toEqual(['hk   uimage-1']);
     const [first, second, ...more] = logLines(`✗ ${'word '.repeat(60)}`, '    ');
-    expect([first?.length, second?.slice(0, 9), more]).toEqual([196, '    word ', []]);
-    expect(logLines('x'.repeat(450)).map((line) => line.length)).toEqual([200, 200, 50]);
+    expect([first?.length, second?.slice(0, 9), more]).toEqual([186, '    word ', []]);
+    expect(logLines('x'.repeat(450)).map((line) => line.length)).toEqual([190, 190, 70]);
     expect(logLines('🚀'.repeat(150)).join('')).toBe('🚀'.repeat(150));
   });
 
-  it('is lines of at most 200 characters without a command or a hidden character', () => {
+  it('is lines of at most 190 characters without a command or a hidden character', () => {
     fc.assert(
       fc.property(texts, texts, (one, two) => {
         for (const line of logLines(`${one}  ${two.repeat(20)}`, '  ')) {
-          expect(line.length).toBeLessThanOrEqual(200);
+          expect(line.length).toBeLessThanOrEqual(190);
           expect(line).not.toMatch(/::|##|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
         }
       }),
