@@ -97,7 +97,7 @@ function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at:
   if (best) {
     hold(run, place, best, ours.includes(best));
     // Sent once and found by its mark: no other can turn up.
-    if (place.sends === 1 && ours.includes(best)) {
+    if (place.sends === 1 && ours.includes(best) && !place.problem) {
       if (doubt?.ofList && place.region !== run.order.source.region) listWasObeyed(run);
       place.doubt = null;
     }
@@ -158,15 +158,18 @@ function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): 
   const { order, deadline, clock } = run;
   const { held } = place;
   const current = images.find(({ ImageId }) => ImageId === held?.imageId);
-  // Missing from one answer: that decides nothing.
-  if (held && !current && place.problem === null && held.seenAt !== null) return;
+  const isEnd = clock.now() >= deadline;
+  const late = isEnd || !order.wait;
+  // Missing from one answer: that decides nothing, unless it is the last one.
+  if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) return;
   if (held && current && current.State !== held.state) observe(run, place, held, current);
   // One that this run's answers do not explain carries a copied mark.
   const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || !held;
   const ours = newcomers.ours.filter((image) => isOurs(image) || image === current);
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
-  const sound = withoutCopiedMarks(soundOf(run, pool), clock.now(), place.own);
-  const late = clock.now() >= deadline || !order.wait;
+  // A second send may have made a second one.
+  const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
+  const sound = withoutCopiedMarks(soundOf(run, pool), clock.now(), known);
   const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);

@@ -164,12 +164,13 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
   // Without a wait it is read once, and again where an adopted image has vanished since the check.
   const waits = order.wait || (plan === 'adopt' && (held?.misses ?? 0) > 0);
   if (held && isOpen(place)) {
-    if (!waits && place.triedAt < held.startedAt) return { deed: 'poll', at: now };
+    const isUnread = held.seenAt === null && held.misses === 0 && place.trouble === null;
+    if (!waits && isUnread) return { deed: 'poll', at: now };
     const at = pollAt(place, held, run, now);
     // One read at the deadline. A listing may hold a better one than the image that is waited for.
     if (waits && at < deadline) return { deed: 'poll', at };
-    if (waits && place.triedAt < deadline)
-      return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
+    const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
+    if (waits && lookedAt < deadline) return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
   }
   if (closing !== null && held?.finishedAt && !place.problem) {
     if (plan === 'adopt' && !held.confirmed) return { deed: 'poll', at: now };

@@ -7,6 +7,7 @@ import { observe } from './observe.ts';
 import { newRun, type Place, type Run } from './place.ts';
 import { plan } from './plan.ts';
 import { copiesOf } from './view.ts';
+import { mayAppear } from './words.ts';
 
 /**
  * Check, plan, drive. Never throws: whatever happens, what is known is in the result, and each copy that is not there
@@ -67,6 +68,8 @@ async function run(
   report({ type: 'ids', copies: copiesOf(run) });
   if (clock.now() >= deadline) throw new Stopped(tooLate(order.timeout));
   await drive(run);
+  const doubled = places.filter(({ held, sends, unclears }) => held?.created && sends > 1 && unclears > 0);
+  if (!order.wait && doubled.length > 0) report({ type: 'warning', problem: mayAppear(doubled) });
 }
 
 /** What the check's own listing says of an adopted image: an Available one needs no poll. */

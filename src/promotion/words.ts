@@ -191,6 +191,13 @@ export function trouble({ region }: Place, { imageId }: Held, error: CloudError)
   return `${region}: the state of ${imageId} cannot be read: ${whole(error.message)} The action keeps trying until the timeout.`;
 }
 
+export function mayAppear(places: Place[]): Problem {
+  return {
+    message: `CopyCustomImage was sent more than once for ${regions(places)} after an unclear answer, and this step does not wait: a second copy may still appear there.`,
+    advice: 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',
+  };
+}
+
 // --- What is deleted
 
 export function foreign({ region }: Place, imageId: string, why: string): Problem {
