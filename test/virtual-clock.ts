@@ -101,7 +101,6 @@ export class VirtualClock implements Clock {
     let idleSince = Date.now();
     while (true) {
       await turn();
-      await turn();
       if (settled) return await promise;
       const next = this.#outside > 0 ? undefined : this.#first();
       if (!next) {

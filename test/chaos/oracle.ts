@@ -44,6 +44,8 @@ export interface Ended {
   /** The one without faults, after all others. */
   isLast: boolean;
   endedAt: number;
+  /** Regions whose last list had failed by then. */
+  unread: Set<string>;
 }
 
 function names(text: string, id: string): boolean {
@@ -224,8 +226,10 @@ export class Oracle {
   }
 
   /** The last try to list the region failed, and the reader was told of the region. */
-  private wasUnreadable({ caller, step }: Ended, region: string): boolean {
-    return caller.lists.get(region)?.failed !== false && names(step.warned, region);
+  private wasUnreadable({ caller, step, unread }: Ended, region: string): boolean {
+    const isLeftOpen = /not known whether a copy exists|may still appear there/.test(step.warned);
+    const isUnread = unread.has(region) || caller.lists.get(region)?.failed !== false;
+    return (isLeftOpen || isUnread) && names(step.warned, region);
   }
 
   /**
@@ -373,7 +377,8 @@ export class Oracle {
       const excused = how !== 'itself' || this.isDenied(image) || tooLate;
       if (findable && excused) continue;
       // Nobody can know it.
-      if (!world.keepsMarks && (excused || !image.asked)) continue;
+      const isStopped = caller.isHard(image.region) && names(step.warned, image.region);
+      if (!world.keepsMarks && (excused || isStopped || !image.asked)) continue;
       if (image.edited && !caller.named.has(image.id)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
       if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
@@ -386,7 +391,7 @@ export class Oracle {
     ended: Ended,
     { postRuns, succeeded }: { postRuns: boolean; succeeded: boolean },
   ): void {
-    const { clock, world } = this;
+    const { world } = this;
     const { site, outage } = this.scenario;
     const { caller, step, how } = ended;
     const { rollback, laterStepFails } = caller.settings;
@@ -405,7 +410,7 @@ export class Oracle {
       }
       // Refused or not, a site that ignores the list makes it where nobody looks.
       if (!image.asked && image.told === 'refused') continue;
-      if (image.listedAt > clock.elapsed && image.listedAt > image.sentAt + SEEN_WITHIN) continue;
+      if (image.listedAt > image.sentAt + SEEN_WITHIN && !caller.named.has(image.id)) continue;
       world.violate(
         `the rollback of run ${caller.number} leaves ${image.id} in ${image.region} and does not say so`,
       );
@@ -424,6 +429,8 @@ export class Oracle {
     if (settings.stop || !settings.wait || settings.timeout !== '2h' || settings.ifExists === 'fail') return;
     if (caller.faults > 3 || caller.hard.has('*')) return;
     const regions = world.targets().map(({ region }) => region);
+    // The check has nothing to go on: each error is final at the first look.
+    if (regions.every((region) => caller.hard.has(region))) return;
     const all = new Map(regions.map((region) => [region, this.expectedIn(region, ended)]));
     // One that fails by right takes all others with it.
     if (settings.rollback !== 'never' && [...all.values()].some((expected) => expected !== 'sound')) return;
@@ -462,6 +469,10 @@ export class Oracle {
     // It may be taken for ours after an unclear answer, and then the target fails.
     if (this.hasStrangers(region) && isDoubtful) return null;
     if (this.hasGhosts(region)) return null;
+    // Another run has deleted its own meanwhile: what was adopted may have been that.
+    const isUndone = ({ deleted, maker }: ModelImage) =>
+      deleted?.by === 'us' && deleted.at >= caller.startedAt && maker !== caller.number;
+    if (this.copiesIn(region).some(isUndone)) return null;
     const forged = world.images.some(
       (image) => image.region === region && !image.ofSource && world.isMarked(image),
     );
@@ -551,14 +562,17 @@ export class Oracle {
       targets.every(({ refuses, unlisted, strangers }) => !refuses && !unlisted && strangers.length === 0);
     const rows = step.images();
     if (!settings.wait || settings.twin !== null || !isQuiet || rows.length < targets.length) return;
-    if ([...caller.sends.values()].some((sent) => sent > 1)) return;
+    if ([...caller.sends.values()].some((sent) => sent > 1) || step.warned.includes('as a duplicate')) return;
     let ready = Math.max(startedAt, caller.answeredAt);
     for (const { imageId, outcome } of rows) {
       const image = world.images.find(({ id }) => id === imageId);
       if (outcome === 'source') continue;
-      if (!image || image.deleted || image.edited || image.fate.end === 'stuck') return;
+      if (!image || image.deleted || image.edited || image.fate.end !== 'Available') return;
       ready = Math.max(ready, readyAt(image));
     }
+    // It waited for its own, also where an older one of another run is handed out in the end.
+    for (const image of world.images)
+      if (image.maker === caller.number) ready = Math.max(ready, readyAt(image));
     if (ready > caller.deadline) return;
     const interval = { '': 0, '2s': 2_000, '30s': 30_000 }[settings.pollInterval] ?? 0;
     const most = 20_000 + Math.max(36_000, 0.07 * (ready - startedAt)) + 1.1 * interval;
@@ -618,6 +632,8 @@ export class Oracle {
   private checkThrottleIsNamed({ caller, step, status, endedAt }: Ended): void {
     if (!['failed', 'partial'].includes(status) || endedAt < caller.deadline) return;
     if (caller.throttledSince === null || endedAt - caller.throttledSince < NOTICED) return;
+    // The rollback was held up, not what the error is about.
+    if (/rolled back/.test(step.errors.join('\n'))) return;
     this.world.strike('throttled until the timeout');
     if (!/throttl|request rate|requests|RetCode 153|HTTP 429/i.test(step.errors.join('\n')))
       this.world.violate(`the throttle until the timeout is not named: ${step.errors.join(' / ')}`);

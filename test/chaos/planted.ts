@@ -18,8 +18,8 @@ const PLANTED: Planted[] = [
     name: 're-sending a copy after 110',
     edits: [
       [
-        "'110': ['the gateway gave up on the API after 60 seconds', LATER],",
-        "'110': ['the gateway gave up on the API after 60 seconds', LATER, { copy: 'retry' }],",
+        "    { ...UNSURE, blames: 'account' },\n    {\n      '110': ['the gateway gave up on the API after 60 seconds', LATER],",
+        "    { ...UNSURE, copy: 'retry', blames: 'account' },\n    { '110': ['the gateway gave up', LATER] },\n  ],\n  [\n    { ...UNSURE, blames: 'account' },\n    {",
       ],
     ],
   },
@@ -59,7 +59,7 @@ const PLANTED: Planted[] = [
     name: 'deletes though the kept one is broken',
     edits: [
       ['if (kept && !isOpen(place) && !place.problem) unite(', 'if (kept && !isOpen(place)) unite('],
-      ['const sound = soundOf(run, pool);', 'const sound = pool;'],
+      ['withoutCopiedMarks(soundOf(run, pool), clock.now(), place.own)', 'pool'],
     ],
   },
   {
@@ -68,7 +68,7 @@ const PLANTED: Planted[] = [
   },
   {
     name: "a batch's refusal is believed of every region",
-    edits: [["if (error.blames === 'target') {", "if (error.blames === 'target' && places.length === 0) {"]],
+    edits: [["if (error.blames === 'target') {", "if (error.blames === 'target' && place.sends < 0) {"]],
   },
   {
     name: 'a batch that was refused is sent again without a look',
@@ -98,12 +98,14 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'what was adopted is not read again',
-    edits: [["if (closing && held && plan === 'adopt'", "if (closing && held && plan === 'copy'"]],
+    edits: [
+      ["if (plan === 'adopt' && !held.confirmed) return", "if (plan === 'source' && !held.confirmed) return"],
+    ],
   },
   {
     name: 'the oldest is adopted, sound or not',
     edits: [
-      ['usable.find(isGood) ?? usable.find(isPending) ?? usable[0]', 'usable[0] ?? usable.find(isGood)'],
+      ['return sound.find(isGood) ?? sound[0] ?? usable[0];', 'return usable[0] ?? sound.find(isGood);'],
     ],
   },
   {

@@ -33,9 +33,9 @@ const LAST: Run = {
 const LIMIT = 14_400_000;
 
 /** Plays all runs of a scenario and says which promises were broken. */
-export async function play(scenario: Scenario): Promise<Played> {
+export async function play(scenario: Scenario, keepsLog = true): Promise<Played> {
   const clock = new VirtualClock({ seed: scenario.seed });
-  const world = new World(clock, scenario);
+  const world = new World(clock, scenario, keepsLog);
   const unhandled = (reason: unknown) => {
     world.violate(`unhandled rejection: ${reason instanceof Error ? reason.stack : reason}`);
   };
@@ -104,7 +104,8 @@ class Game {
     const step = new Step();
     const how = await this.main(caller, step);
     const status = step.outputs.get('status') ?? '';
-    const ended: Ended = { caller, step, how, status, gone, isLast, endedAt: clock.elapsed };
+    const unread = new Set([...caller.lists].filter(([, { failed }]) => failed).map(([region]) => region));
+    const ended: Ended = { caller, step, how, status, gone, isLast, endedAt: clock.elapsed, unread };
     world.strike(how === 'itself' ? `run ends ${status}` : `run ends by ${how}`);
     world.note(`run ${caller.number} ends (${how}): ${status}`);
     oracle.afterMain(ended);

@@ -28,7 +28,7 @@ export async function search(
   const property = fc.asyncProperty(scenario, async (one) => {
     if (failedAt !== null && Date.now() - failedAt > shrinking) return true;
     onPlay();
-    const result = await play(one);
+    const result = await play(one, false);
     if (failedAt === null) {
       played++;
       for (const kind of result.struck.keys()) struck.set(kind, (struck.get(kind) ?? 0) + 1);
@@ -59,7 +59,7 @@ export async function survey(seed: number, count: number, onPlay: () => void): P
   const broken = new Map<string, Kind>();
   for (const [index, one] of schedules(seed, count).entries()) {
     onPlay();
-    const { violations } = await play(one);
+    const { violations } = await play(one, false);
     for (const violation of violations) {
       const kind = kindOf(violation);
       const { at, example } = broken.get(kind) ?? { at: [], example: violation };

@@ -25,7 +25,7 @@ export class Step {
     const say = (into: string[], prefix: string) =>
       alive((text) => {
         into.push(text);
-        world.note(`${prefix}${text.replaceAll('\n', ' / ')}`);
+        if (world.keepsLog) world.note(`${prefix}${text.replaceAll('\n', ' / ')}`);
       });
     const core = {
       setSecret: () => undefined,

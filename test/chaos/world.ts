@@ -171,11 +171,20 @@ export class World {
   private readonly counts = new Map<string, number>();
   private readonly copiesIn = new Map<string, number>();
   private readonly times: number[] = [];
+  private readonly places: readonly (Target & { region: string })[];
+  private readonly rows = new Map<ModelImage, string>();
   private serial = 0;
 
-  constructor(clock: VirtualClock, scenario: Scenario) {
+  readonly keepsLog: boolean;
+
+  constructor(clock: VirtualClock, scenario: Scenario, keepsLog = true) {
+    this.keepsLog = keepsLog;
     this.clock = clock;
     this.scenario = scenario;
+    this.places = scenario.targets.map((target, index) => ({
+      ...target,
+      region: REGIONS[index] ?? 'nowhere',
+    }));
     this.add({
       id: SOURCE_ID,
       region: SOURCE_REGION,
@@ -196,8 +205,8 @@ export class World {
     }
   }
 
-  targets() {
-    return this.scenario.targets.map((target, index) => ({ ...target, region: REGIONS[index] ?? 'nowhere' }));
+  targets(): readonly (Target & { region: string })[] {
+    return this.places;
   }
 
   project(): string {
@@ -223,8 +232,9 @@ export class World {
     this.struck.set(kind, (this.struck.get(kind) ?? 0) + 1);
   }
 
+  /** A search keeps no log: what breaks a promise is played again. */
   note(line: string): void {
-    this.log.push(`${(this.clock.elapsed / 1000).toFixed(2).padStart(9)}  ${line}`);
+    if (this.keepsLog) this.log.push(`${(this.clock.elapsed / 1000).toFixed(2).padStart(9)}  ${line}`);
   }
 
   violate(what: string): void {
@@ -282,7 +292,7 @@ export class World {
   private addHeld(region: string, kind: Target['held'][number]): void {
     const other = kind === 'of another source';
     const ours = !other && kind !== 'namesake';
-    const mark = `[copy of ${SOURCE_REGION}/${other ? 'uimage-other' : SOURCE_ID} by 77-1-old000]`;
+    const mark = `[copy of ${SOURCE_REGION}/${other ? 'uimage-other' : SOURCE_ID} by 77-${this.serial}-old000]`;
     const ends: Partial<Record<typeof kind, Fate['end']>> = {
       'earlier broken': 'Unavailable',
       'earlier differs': 'differs',
@@ -390,9 +400,11 @@ export class World {
     }
     const own = this.faulty ? this.ownEffect(action, form, caller) : null;
     const effect = own ?? (this.faulty ? this.effectOf(action, serial, form) : null);
-    const label = `${action} ${serial} ${form.get('ImageId') ?? (regions.join(',') || (form.get('Region') ?? ''))}`;
-    const told = effect ? ` [${describe(effect)}]` : '';
-    this.note(`run ${caller.number} ${process.phase}: ${label}${told}`);
+    const label = this.keepsLog
+      ? `${action} ${serial} ${form.get('ImageId') ?? (regions.join(',') || (form.get('Region') ?? ''))}`
+      : '';
+    if (this.keepsLog)
+      this.note(`run ${caller.number} ${process.phase}: ${label}${effect ? ` [${describe(effect)}]` : ''}`);
     if (effect && effect !== own) this.count(effect, action, caller, form);
 
     const sentAt = this.clock.elapsed;
@@ -423,6 +435,7 @@ export class World {
   }
 
   private noteAnswer(label: string, reply: Reply | null, effect: Effect | null): void {
+    if (!this.keepsLog) return;
     const words = reply
       ? reply.body.length > 160
         ? `${reply.body.slice(0, 160)}…`
@@ -554,7 +567,7 @@ export class World {
     const final = code !== null && !PASSING_READS.includes(code);
     if (!page && !final) return [];
     if (this.isReadOfSource(form)) return ['*'];
-    const isCheck = form.get('ImageId') === null && caller.readAt(region) < 0 && caller.copies === 0;
+    const isCheck = form.get('ImageId') === null && caller.copies === 0;
     // What strikes every call alike may stop the whole.
     if (isCheck) return OF_A_REGION.includes(code ?? 0) || code === 4711 || page ? [region] : ['*'];
     return code !== null && DECISIVE.has(code) ? [region] : [];
@@ -779,11 +792,13 @@ export class World {
     if (form.get('ImageId') !== null && found.length === 0 && missingIsAnError) return refuse(8956);
     const offset = Number(form.get('Offset') ?? 0);
     const rows = found.slice(offset, offset + Math.min(page, Number(form.get('Limit') ?? 20)));
-    const reply = answer({
-      ...(total ? { TotalCount: found.length } : {}),
-      ImageSet: rows.map((image) => this.row(image)),
-    });
-    return { ...reply, whole: offset + rows.length >= found.length };
+    const reply = answer({ ...(total ? { TotalCount: found.length } : {}), ImageSet: [] });
+    const set = `"ImageSet":[${rows.map((image) => this.row(image)).join()}]}`;
+    return {
+      status: reply.status,
+      body: reply.body.replace('"ImageSet":[]}', () => set),
+      whole: offset + rows.length >= found.length,
+    };
   }
 
   private shownTo(form: URLSearchParams): ModelImage[] {
@@ -798,7 +813,18 @@ export class World {
     );
   }
 
-  private row(image: ModelImage): object {
+  /** As JSON. What never changes is written once: others make up most of a long list. */
+  private row(image: ModelImage): string {
+    const kept = this.rows.get(image);
+    if (kept !== undefined) return kept;
+    const row = JSON.stringify(this.fields(image));
+    const { seconds, end, edited } = image.fate;
+    if (seconds === 0 && end === 'Available' && !edited && image.maker === 'somebody')
+      this.rows.set(image, row);
+    return row;
+  }
+
+  private fields(image: ModelImage): object {
     const { states } = this.scenario.site;
     const state = this.stateOf(image);
     const { sizeless, end } = image.fate;
@@ -939,7 +965,7 @@ export class World {
       let id = '';
       if (!gap || gap.executed === 0) id = make().id;
       else if (gap.executed !== null) {
-        const pending = { caller: process.caller, region, refused: false };
+        const pending = { caller: process.caller, region, refused: refusesAll };
         this.pending.add(pending);
         this.clock.after(gap.executed * 1000, () => {
           this.pending.delete(pending);
