@@ -34,6 +34,9 @@ interface Recipe {
   fails?: boolean;
 }
 
+/** The one address in them. */
+const BRAND = 'https://api.ucloud.cn/';
+
 const DAY = 86_400;
 const now = () => Math.floor(Date.now() / 1000);
 
@@ -71,6 +74,10 @@ const RECIPES: Record<string, Recipe> = {
     payload: { pull_request: { number: 7, head: { repo: { full_name: 'octo/app' } } } },
     says: [/gh pr comment 7 --edit-last --create-if-none --body-file -/, /\| ## 📝 Dry run/],
     holds: (cloud) => copies(cloud) === '',
+  },
+  start: {
+    says: [/\{"hk":"uimage-\w+","sg":"uimage-\w+"\}/],
+    holds: (cloud) => copies(cloud) === 'hk,sg',
   },
   newest: {
     before: (cloud) => void cloud.addImage({ imageId: 'uimage-older', name: 'web-0', createTime: 1 }),
@@ -170,7 +177,7 @@ async function run(name: string, text: string, recipe: Recipe): Promise<string[]
     const { status, log } = text.startsWith('name:')
       ? await runWorkflow(
           name,
-          text,
+          text.replace(BRAND, cloud.url),
           recipe,
           { ...cloud.env, GITHUB_API_URL: github.apiUrl, ASSET: await listen(shelf) },
           work,

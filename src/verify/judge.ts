@@ -60,7 +60,7 @@ function judgeImage(image: Image, source: Image | null, what = 'copy'): Judgemen
     const state = State === undefined ? 'has no readable state' : `is still ${State}`;
     const problem = {
       message: `The ${what} ${ImageId} ${state}.`,
-      advice: 'Wait until it is Available; the promotion, run again, waits for it.',
+      advice: 'Wait until it is Available; a re-run of the promotion waits for it.',
     };
     return { condition: 'copying', image, problem };
   }

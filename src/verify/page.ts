@@ -25,7 +25,7 @@ export function imageOf(target: Target): Record<string, unknown> {
 }
 
 const WORDS: Record<Condition, string> = {
-  available: 'is there',
+  available: 'exists',
   missing: 'missing',
   broken: 'broken',
   different: 'different from the source',
@@ -58,7 +58,7 @@ export function verifyHeadline(verification: Verification, show: (text: string) 
   return {
     icon: status === 'available' ? '⚠️' : '❌',
     text: `${name} is Available in ${targets.length - failed.length} of ${plural(targets.length, 'region')}: ${parts.join(', ')}${optional}`,
-    next: 'run the promotion of this source: it keeps what is there and copies only what is not.',
+    next: 'run the promotion of this source: it keeps the copies that exist and copies only the others.',
   };
 }
 
