@@ -48,6 +48,9 @@ export function readConnection(reader: Reader): Connection {
 /** Signs the marks of the copies. A short one could be guessed, and would be masked wherever it stands by chance. */
 export function readMarkSecret(reader: Reader): string {
   const secret = reader.key('mark-secret', null, false);
+  // Taken for none, it would leave the marks unsigned.
+  if (reader.isBlank('mark-secret'))
+    reader.mistake('mark-secret', 'is white space only. Store the secret again, or leave mark-secret out.');
   if (secret !== '' && secret.length < 16) reader.mistake('mark-secret', 'must have at least 16 characters.');
   return secret;
 }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { Order } from '../promotion/model.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readPackerManifest } from './packer-manifest.ts';
@@ -159,16 +161,45 @@ export function readOutputFile(reader: Reader): string {
   if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
     const forms = 'images.auto.tfvars.json, images.env or images.json';
     reader.mistake('output-file', `${shown(path)} has an ending that says no form. Write it like ${forms}.`);
+    return path;
   }
+  if (path === '') return path;
+  const mistake = mistakeOfPath(path, reader);
+  if (mistake !== null) reader.mistake('output-file', `${shown(path)} ${mistake}`);
   return path;
+}
+
+/** Why no file can be written there; known before anything is copied. Creates nothing. */
+function mistakeOfPath(path: string, reader: Reader): string | null {
+  if (/[\r\n]/.test(path)) return 'has more than one line. Give the path of one file.';
+  const inWorkspace = (some: string) => resolve(reader.env.GITHUB_WORKSPACE ?? '', some);
+  const file = inWorkspace(path);
+  const manifest = reader.text('packer-manifest');
+  if (manifest !== '' && inWorkspace(manifest) === file)
+    return 'is packer-manifest too, which would be lost. Give another path.';
+  const HOW = 'Give the path of a file that this step may write.';
+  try {
+    let there = file;
+    while (!statSync(there, { throwIfNoEntry: false })) there = dirname(there);
+    const isFolder = statSync(there).isDirectory();
+    if (there === file && isFolder) return `is a folder. ${HOW}`;
+    if (there !== file && !isFolder) return `cannot be created: ${shown(there)} is a file. ${HOW}`;
+    accessSync(there, constants.W_OK);
+    return null;
+  } catch (error) {
+    const { code, path: at } = error as NodeJS.ErrnoException;
+    // Below a file: there is no folder to create.
+    const why = code === 'ENOTDIR' ? 'a folder of it is a file' : (code ?? 'unknown');
+    return `cannot be written (${why}${code === 'ENOTDIR' || !at || at === file ? '' : `, ${shown(at)}`}). ${HOW}`;
+  }
 }
 
 function readRelease(reader: Reader): Inputs['release'] {
   const given = reader.text('release-tag');
   const tag = given.replace(/^refs\/tags\//, '');
   const token = reader.key('github-token', null, false);
-  if (tag.startsWith('refs/')) {
-    reader.mistake('release-tag', `${shown(tag)} is not a tag. Give the name of a tag, such as v1.4.2.`);
+  if (tag.startsWith('refs/') || (tag === '' && given !== '')) {
+    reader.mistake('release-tag', `${shown(given)} is not a tag. Give the name of a tag, such as v1.4.2.`);
   } else if (tag !== '' && token === '') {
     reader.mistake(
       'github-token',

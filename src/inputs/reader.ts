@@ -56,6 +56,11 @@ export class Reader {
     return this.#given(input).trim() !== '';
   }
 
+  /** Given, with nothing but white space: a secret that was stored wrong. */
+  isBlank(input: string): boolean {
+    return this.#given(input) !== '' && !this.has(input);
+  }
+
   /** The runner passes `a-name` as INPUT_A-NAME. */
   #given(input: string): string {
     return this.env[`INPUT_${input.toUpperCase()}`] ?? '';

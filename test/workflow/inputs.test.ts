@@ -304,6 +304,12 @@ it('the passwords of proxies are secrets, as they are written and as they are me
   expect(secrets({ HTTP_PROXY: 'http://user:bad%zzcoding@proxy' })).toEqual(['bad%zzcoding']);
 });
 
+it('a mark-secret of blanks only is a mistake', () => {
+  expect(mistakes({ 'mark-secret': ' \n ' })).toEqual([
+    'mark-secret is white space only. Store the secret again, or leave mark-secret out.',
+  ]);
+});
+
 describe('api-url', () => {
   it.each([
     ['https://api.ucloud.cn', 'https://api.ucloud.cn/'],
@@ -547,6 +553,12 @@ describe('the release', () => {
     });
     expect(mistakes({ 'release-tag': 'v1' })[0]).toMatch(/^github-token.*release-tag/);
     expect(good({ 'github-token': 'ghs_1' })).not.toHaveProperty('release');
+  });
+
+  it('needs a tag behind refs/tags/', () => {
+    expect(mistakes({ 'release-tag': 'refs/tags/', 'github-token': 'ghs_1' })).toEqual([
+      'release-tag: "refs/tags/" is not a tag. Give the name of a tag, such as v1.4.2.',
+    ]);
   });
 });
 

@@ -1,12 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readInputs } from '../../src/inputs/promote.ts';
 import { resultOf, writeOutputFile } from '../../src/output-file.ts';
 import { FakeCloud } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { aCopy, aPromotion } from '../words/promotions.ts';
-import { ORDER, outcome, Step } from './step.ts';
+import { inputs, ORDER, outcome, Step } from './step.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -75,11 +76,19 @@ describe('the file', () => {
 });
 
 describe('in a step', () => {
-  const run = async (path: string, before: (cloud: FakeCloud) => void = () => undefined) => {
+  const run = async (
+    path: string,
+    before: (cloud: FakeCloud, clock: VirtualClock) => void = () => undefined,
+  ) => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
-    before(cloud);
+    before(cloud, clock);
     return new Step().play('main', cloud, clock, { ...ORDER, 'output-file': path });
+  };
+  /** After the inputs were read. */
+  const turnsBad = (_: FakeCloud, clock: VirtualClock) => {
+    rmSync(join(folder, 'late'), { force: true });
+    clock.after(1000, () => writeFileSync(join(folder, 'late'), ''));
   };
 
   it('is written when the outputs are final, also on failure', async () => {
@@ -92,9 +101,31 @@ describe('in a step', () => {
     expect([status, images]).toEqual([outcome(result).status, outcome(result).images]);
   });
 
+  const FILE = 'a file';
+  it.each([
+    ['folder.json', 'is a folder'],
+    [`${FILE}/images.json`, 'cannot be (written|created)'],
+    [`${FILE}/deep/images.json`, 'cannot be (written|created)'],
+    ['a.json\nb.json', 'has more than one line'],
+    ['manifest.json', 'is packer-manifest too'],
+  ])('that can never be written is a mistake before any request: %j', async (name, mistake) => {
+    mkdirSync(join(folder, 'folder.json'), { recursive: true });
+    writeFileSync(join(folder, FILE), '');
+    const { mistakes } = readInputs({
+      ...inputs({
+        ...ORDER,
+        'output-file': name,
+        'packer-manifest': './manifest.json',
+        'source-image-id': '',
+      }),
+      GITHUB_WORKSPACE: folder,
+    });
+    expect(mistakes).toContainEqual(expect.stringMatching(new RegExp(`^output-file: ".*" ${mistake}`)));
+    expect(existsSync(join(folder, FILE, 'deep'))).toBe(false);
+  });
+
   it('that cannot be written fails the step, with every id in the outputs', async () => {
-    writeFileSync(join(folder, 'file'), '');
-    const result = await run(join(folder, 'file', 'images.json'));
+    const result = await run(join(folder, 'late', 'images.json'), turnsBad);
     expect(result.failed).toBe(true);
     expect(result.errors).toEqual([
       expect.stringMatching(/^output-file: .* cannot be written \((EEXIST|ENOTDIR)\)\./),
@@ -105,8 +136,9 @@ describe('in a step', () => {
   });
 
   it('of a promotion that failed as well is a warning beside its failure', async () => {
-    const result = await run(join(folder, 'file', 'images.json'), (cloud) => {
+    const result = await run(join(folder, 'late', 'images.json'), (cloud, clock) => {
       cloud.finalState = { hk: 'Unavailable' };
+      turnsBad(cloud, clock);
     });
     expect(result.errors).toHaveLength(1);
     expect(result.errors[0]).toContain('Unavailable');
