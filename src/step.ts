@@ -50,8 +50,10 @@ export function runnerFault(error: unknown): string {
   // Where core itself has them from.
   const { env } = process;
   const file = COMMAND_FILES.find((name) => env[name] && message.includes(env[name]));
+  // The library's own words end with a full stop.
+  const said = message.replace(/\.+$/, '');
   const what = file ? `file ${file} (${env[file]})` : 'command files';
-  const why = !file ? `cannot be written: ${message}` : code ? `cannot be written (${code})` : 'is missing';
+  const why = !file ? `cannot be written: ${said}` : code ? `cannot be written (${code})` : 'is missing';
   return logLine(
     `The runner's ${what} ${why}. Check the runner's disk and its temporary folder, then re-run the job.`,
   );

@@ -30,8 +30,11 @@ export function logLine(text: string, max = 1000): string {
   return withoutCommands(oneLine(text, max));
 }
 
+/** An IPv6 host keeps its colons: no command has such a name. */
 function withoutCommands(line: string): string {
-  return line.replace(/:(?=:)/g, ': ').replace(/#(?=#)/g, '# ');
+  return line
+    .replace(/\[[\da-f:]{2,39}\](?=:\d|\/)|:(?=:)/g, (found) => (found === ':' ? ': ' : found))
+    .replace(/#(?=#)/g, '# ');
 }
 
 /** The longest line that is read without scrolling, in characters, less the `Warning: ` that a runner puts before some. */

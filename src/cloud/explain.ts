@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { ProxySetting } from './proxy.ts';
 
 interface Trouble {
@@ -49,7 +50,8 @@ export function explain(
   const first = error instanceof AggregateError ? error.errors[0] : error;
   const { code = error.name, hostname, address, port } = first as Record<string, unknown> & Error;
   const label = String(code);
-  const where = hostname ?? (address ? `${address}:${port}` : target.host);
+  const where =
+    hostname ?? (address ? `${isIPv6(String(address)) ? `[${address}]` : address}:${port}` : target.host);
   const variable = proxy?.variable ?? 'HTTPS_PROXY';
   const orProxy = proxy ? `api-url and in ${proxy.variable}` : 'api-url';
   const unsent = (message: string, advice: string, more: Partial<Trouble> = {}) =>

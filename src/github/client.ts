@@ -2,6 +2,7 @@ import type { getOctokit } from '@actions/github';
 import { type Dispatcher, fetch } from 'undici';
 import type { Clock } from '../cloud/clock.ts';
 import { TransportError } from '../cloud/explain.ts';
+import { whole } from '../promotion/words.ts';
 import { oneLine } from '../text.ts';
 
 /** How long to repeat what fails for a passing reason, for all of it together; milliseconds. */
@@ -149,7 +150,7 @@ export function explainFailure(
       reason: `${apiUrl} gave no answer to work with (${said}).`,
       advice: `Check the runner's way to it: HTTPS_PROXY, NO_PROXY, and NODE_EXTRA_CA_CERTS for a private certificate. ${again}`,
     };
-  const reason = `GitHub answered HTTP ${status}: ${said}`;
+  const reason = `GitHub answered HTTP ${status}: ${whole(said)}`;
   if (status === 401) {
     return {
       reason,

@@ -88,7 +88,11 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
     };
   const nothing = `${dryRun ? 'Dry run: nothing' : 'Nothing'} to delete: all ${family} stay`;
   if (deleted === 0)
-    return { icon: '✅', text: items.length === 1 ? nothing.replace('all 1', 'the one') : nothing, next: '' };
+    return {
+      icon: '✅',
+      text: items.length === 1 ? nothing.replace(/all 1 (.*) stay$/, 'the one $1 stays') : nothing,
+      next: '',
+    };
   return { icon: '✅', text: `Deleted ${deleted} of ${family}; ${kept} stay`, next: '' };
 }
 

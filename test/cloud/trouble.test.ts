@@ -218,7 +218,7 @@ describe('a trouble', () => {
     [
       new AggregateError([coded('ECONNREFUSED', at('::1')), coded('X')]),
       false,
-      'no connection to ::1:443 (ECONNREFUSED)',
+      'no connection to [::1]:443 (ECONNREFUSED)',
       UNREACHABLE,
       BY_PROXY,
     ],

@@ -170,7 +170,7 @@ describe('says what is wrong and what to do', () => {
     [
       'the token is wrong',
       { status: 401, body: { message: 'Bad credentials' } },
-      /HTTP 401: Bad credentials/,
+      /HTTP 401: Bad credentials\.$/,
       /github-token/,
     ],
     ['GitHub echoes the token', { status: 418, body: { message: `no ${TOKEN}` } }, /no \*\*\*/, /./],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
+import { pruneHeadline } from '../../src/prune/page.ts';
+import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { PROJECT, type Seed, World } from './world.ts';
 
@@ -52,6 +53,14 @@ const fates = ({ regions }: Pruning) =>
     (items ?? []).map(({ image, fate }) => `${region} ${image.ImageId} ${fate}`),
   );
 const told = ({ regions }: Pruning) => regions.flatMap(({ problems }) => problems);
+
+it('the heading of one copy that stays is a sentence', () => {
+  const item = { fate: 'kept' } as Item;
+  const regions = [{ region: 'hk', items: [item], listed: 1, problems: [] }];
+  const pruning: Pruning = { regions, dryRun: false, ended: 'complete', problems: [] };
+  const { text } = pruneHeadline(pruning, { rules: { name: 'web-*' } } as PruneOrder, (name) => name);
+  expect(text).toBe('Nothing to delete: the one copy of web-* stays');
+});
 
 describe('prune', () => {
   it('deletes one by one, the oldest first, after the plan; regions go side by side', async () => {

@@ -40,6 +40,7 @@ describe('oneLine', () => {
 describe('logLine', () => {
   it.each([
     ['::error::x', ': :error: :x'],
+    ['no connection to [::1]:443', 'no connection to [::1]:443'],
     [':::::', ': : : : :'],
     ['a ##[group]b', 'a # #[group]b'],
     ['###[x]', '# # #[x]'],

@@ -524,6 +524,16 @@ it('a cancel with a rollback to come tells that the post step deletes, not to ru
   expect(result.errors[0]).not.toContain('adopt');
 });
 
+it('a page that is not there is told in whole sentences', async () => {
+  const step = new Step();
+  const workflow = step.workflow(inputs({ ...ORDER, timeout: 'soon' }));
+  const { warnings } = await step.capture(async () => {
+    vi.stubEnv('GITHUB_STEP_SUMMARY', undefined);
+    await main(workflow);
+  });
+  expect(warnings).toEqual([expect.stringMatching(/^The job summary was not written.* summaries\. Check/)]);
+});
+
 it.each([
   ['is missing', () => '/nowhere/output', /GITHUB_OUTPUT \(\/nowhere\/output\) is missing\./],
   ['is a folder', () => tmpdir(), /GITHUB_OUTPUT .* cannot be written \(EISDIR\)\./],
