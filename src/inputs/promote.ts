@@ -212,7 +212,7 @@ function readRelease(reader: Reader): Inputs['release'] {
 /** Names the run for whoever reads the mark, and this one step of it by six random letters. */
 function runName(env: Environment): string {
   const run = /^\d+$/.test(env.GITHUB_RUN_ID ?? '')
-    ? `${env.GITHUB_RUN_ID}-${env.GITHUB_RUN_ATTEMPT ?? '1'}`
+    ? `${env.GITHUB_RUN_ID}-${/^\d+$/.test(env.GITHUB_RUN_ATTEMPT ?? '') ? env.GITHUB_RUN_ATTEMPT : '1'}`
     : 'local';
   return `${run}-${randomBytes(4).readUInt32LE().toString(36).padStart(7, '0').slice(-6)}`;
 }

@@ -19,8 +19,10 @@ export interface Signer {
   projectId: string;
 }
 
-const MARK = /\[copy of ([^\s/[\]]{1,64})\/([^\s/[\]]{1,128}) by ([^\s[\]]{1,64})(?: sig ([\w-]{1,64}))?\]/;
-const ALL_MARKS = new RegExp(MARK.source, 'g');
+/** Nothing else was ever written by the action: at the start, and by a run of this form. */
+const MARK =
+  /^\s*\[copy of ([^\s/[\]]{1,64})\/([^\s/[\]]{1,128}) by ((?:\d{1,40}-\d{1,20}|local)-[a-z0-9]{6})(?: sig ([\w-]{1,64}))?\]/;
+const ALL_MARKS = /\[copy of [^\s/[\]]{1,64}\/[^\s/[\]]{1,128} by [^\s[\]]{1,64}(?: sig [\w-]{1,64})?\]/g;
 
 /** Characters of a description that are sent. The API's limit is not known; the shortest that was met is 255. */
 const LONGEST = 250;
@@ -28,7 +30,7 @@ const LONGEST = 250;
 /** 96 bits, which nobody guesses: as many as 16 characters hold. */
 const SIGNATURE_LENGTH = 16;
 
-/** The first mark in a description; null without one, when it was cut, or when its signature is not that of `signer`. */
+/** The mark at the start of a description; null without one, when it was cut, or when its signature is not that of `signer`. */
 export function readMark(description: string | undefined, signer?: Signer): Mark | null {
   const [, region, imageId, run, signature] = MARK.exec(description ?? '') ?? [];
   if (!region || !imageId || !run) return null;

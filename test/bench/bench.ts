@@ -73,7 +73,7 @@ async function submitOurs(emulator: Emulator, regions: string[]): Promise<number
         wait: false,
         timeout: 600_000,
         dryRun: false,
-        run: 'bench',
+        run: '1-1-bench0',
       },
       cloud,
       clock: systemClock,

@@ -40,7 +40,7 @@ export async function notice(copies: readonly number[], seed: number): Promise<N
     wait: true,
     timeout: 86_400_000,
     dryRun: false,
-    run: 'bench',
+    run: '1-1-bench0',
   };
   const places = [...took.keys()].map((region) => underWay(region, start));
   await clock.run(

@@ -21,7 +21,7 @@ describe('the source', () => {
       region: 'hk',
       projectId: 'org-prod22',
       name: 'web-right',
-      description: `Web [copy of cn-bj2/${right.imageId} by 9-1-aaaaaa]`,
+      description: `[copy of cn-bj2/${right.imageId} by 9-1-aaaaaa] Web`,
     });
     const run = await it.run({
       regions: ['hk', 'sg'],

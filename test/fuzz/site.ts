@@ -84,7 +84,7 @@ export class Site {
     this.#mutations = mutations;
     this.#images.push({ region: 'cn-bj2', project: BUILD, image: source, readyAt: 0 });
     if (held) {
-      const description = 'nginx [copy of cn-bj2/uimage-source by 8123456789-1-abcdef]';
+      const description = '[copy of cn-bj2/uimage-source by 8123456789-1-abcdef] nginx';
       const image = { ...source, ImageId: 'uimage-old', ImageDescription: description };
       this.#images.push({ region: 'hk', project: PROD, image, readyAt: 0 });
     }

@@ -83,7 +83,7 @@ describe('the check', () => {
       { ...SOURCE, ImageId: 'uimage-fresh', State: 'Making' },
       { settles: 60, finalState: 'Available' },
     );
-    const ImageDescription = markedBy('other-run', 'uimage-fresh');
+    const ImageDescription = markedBy('77-1-other0', 'uimage-fresh');
     scenario.clock.after(30_000, () => scenario.cloud.addCopy('hk', { ImageDescription }));
     expect(copyIn(await scenario.promote(), 'hk').outcome).toBe('adopted');
   });

@@ -6,7 +6,8 @@ const ours: Mark = { region: 'cn-bj2', imageId: 'uimage-abc123', run: '812345678
 const theirs: Mark = { region: 'hk', imageId: 'uimage-old', run: '1-1-aaaaaa' };
 
 const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,20}$/);
-const marks = fc.record({ region: word, imageId: word, run: word });
+const runs = fc.stringMatching(/^([0-9]{1,12}-[0-9]{1,3}|local)-[a-z0-9]{6}$/);
+const marks = fc.record({ region: word, imageId: word, run: runs });
 const texts = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 60 }),
   fc.string({ unit: fc.constantFrom(...'[]/ copyfb\n字🚀'), maxLength: 40 }),
@@ -64,8 +65,9 @@ describe('the mark', () => {
     for (let cut = length; cut <= whole.length; cut++) expect(readMark(whole.slice(0, cut))).toEqual(ours);
   });
 
-  it('counts behind words that somebody added, the first one of several', () => {
-    expect(readMark(`old: ${withMark('a', theirs)} ${withMark('b', ours)}`)).toEqual(theirs);
+  it('counts at the start alone, where the action writes it: the first one of several', () => {
+    expect(readMark(` \n${withMark('a', theirs)} ${withMark('b', ours)}`)).toEqual(theirs);
+    expect(readMark(`golden, do not delete ${withMark('a', theirs)}`)).toBeNull();
   });
 
   it('leaves 250 characters in all: the text is cut, between letters, and says so', () => {
@@ -90,15 +92,20 @@ describe('the mark', () => {
     undefined,
     '',
     'a copy of cn-bj2/uimage-abc123 by hand',
-    '[copy of cn-bj2 by run]',
-    '[copy of /uimage-abc123 by run]',
-    '[copy of cn-bj2/ by run]',
+    '[copy of cn-bj2 by 77-1-abcdef]',
+    '[copy of /uimage-abc123 by 77-1-abcdef]',
+    '[copy of cn-bj2/ by 77-1-abcdef]',
     '[copy of cn-bj2/uimage-abc123 by ]',
     '[copy of cn-bj2/uimage-abc123]',
-    '[copy of cn-bj2/uimage abc123 by run]',
-    '[copy of cn-bj2/a/b by run]',
-    '[Copy of cn-bj2/uimage-abc123 by run]',
-    '(copy of cn-bj2/uimage-abc123 by run)',
+    '[copy of cn-bj2/uimage-abc123 by hand]',
+    '[copy of cn-bj2/uimage-abc123 by Alice-2024-backup]',
+    '[copy of cn-bj2/uimage-abc123 by 77-1-abcde]',
+    '[copy of cn-bj2/uimage-abc123 by 77-1-ABCDEF]',
+    '[copy of cn-bj2/uimage-abc123 by local-1-abcdef]',
+    '[copy of cn-bj2/uimage abc123 by 77-1-abcdef]',
+    '[copy of cn-bj2/a/b by 77-1-abcdef]',
+    '[Copy of cn-bj2/uimage-abc123 by 77-1-abcdef]',
+    '(copy of cn-bj2/uimage-abc123 by 77-1-abcdef)',
   ])('is not seen in %j', (description) => {
     expect(readMark(description)).toBeNull();
   });

@@ -22,7 +22,7 @@ const putOff = (seconds: number, mayHaveRun = true): Answer => {
 const copying = (imageId: string, CreateTime = 100) => ours(imageId, { CreateTime, State: 'Copying' });
 const available = (imageId: string, CreateTime = 100) => ours(imageId, { CreateTime });
 const byOther = (imageId: string, CreateTime: number, some: Partial<Image> = {}) =>
-  ours(imageId, { CreateTime, ImageDescription: markedBy('other-run'), ...some });
+  ours(imageId, { CreateTime, ImageDescription: markedBy('77-1-other0'), ...some });
 const stranger = (imageId: string) => ours(imageId, { ImageDescription: '' });
 
 /** One target, lived through by hand: seconds since the start, polls 10 s apart. */
@@ -363,8 +363,8 @@ describe('a look', () => {
   });
 
   it.each([
-    ['of another source', { ImageDescription: markedBy('other-run', 'uimage-other') }],
-    ['from another region', { ImageDescription: '[copy of hk/uimage-source by other-run]' }],
+    ['of another source', { ImageDescription: markedBy('77-1-other0', 'uimage-other') }],
+    ['from another region', { ImageDescription: '[copy of hk/uimage-source by 77-1-other0]' }],
     ['under another name', { ImageName: 'db' }],
   ])('takes no copy %s', (_, some) => {
     const one = life()
@@ -444,7 +444,7 @@ describe('the last look', () => {
     ['is Unavailable', { State: 'Unavailable' }],
     ['differs from the source', { ImageSize: 20 }],
     ['has another name', { ImageName: 'db' }],
-    ['is of another source', { ImageDescription: markedBy('other-run', 'uimage-other') }],
+    ['is of another source', { ImageDescription: markedBy('77-1-other0', 'uimage-other') }],
     ['has no mark', { ImageDescription: 'by hand' }],
   ])('prefers no older image that %s, and deletes none', (_, some) => {
     const one = settled().lastLook(byOther('uimage-theirs', 1, some), mine);

@@ -7,7 +7,7 @@ import { BUILD, HERE, markedBy, PROD, Scenario, SOURCE } from './scenario.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
-const copyOfSource: Image = { ...SOURCE, ImageId: 'uimage-there', ImageDescription: markedBy('old-run') };
+const copyOfSource: Image = { ...SOURCE, ImageId: 'uimage-there', ImageDescription: markedBy('77-1-old000') };
 
 function planFor(
   some: ConstructorParameters<typeof Scenario>[0],
@@ -70,9 +70,9 @@ describe('a target that holds nothing of ours', () => {
   });
 
   it.each([
-    ['of another image', markedBy('old-run', 'uimage-other')],
-    ['of the same id in another region', '[copy of hk/uimage-source by old-run]'],
-    ['that was cut', markedBy('old-run').slice(0, 40)],
+    ['of another image', markedBy('77-1-old000', 'uimage-other')],
+    ['of the same id in another region', '[copy of hk/uimage-source by 77-1-old000]'],
+    ['that was cut', markedBy('77-1-old000').slice(0, 40)],
   ])('may hold an image with a mark %s: not adopted', (_, ImageDescription) => {
     const copy = only(planFor({}, { hk: [{ ...copyOfSource, ImageDescription }] }).copies);
     expect(copy).toMatchObject({ plan: 'copy', imageId: null });

@@ -33,7 +33,7 @@ const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds
 describe('the status', () => {
   it('is available when every copy is, copied, reused or the source itself', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', HERE], target: { projectId: BUILD } });
-    const description = markedBy('old-run');
+    const description = markedBy('77-1-old000');
     scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-old', ImageDescription: description }, { region: 'sg' });
     const promotion = await scenario.promote();
     expect(promotion).toMatchObject({ status: 'available', ended: 'complete', source: SOURCE, problems: [] });
@@ -87,7 +87,7 @@ describe('a dry run', () => {
       source: { imageId: 'uimage-disks' },
     });
     scenario.cloud.add({ ...SOURCE, ImageId: 'uimage-disks', DataSnapshotIds: ['snap-1'] });
-    const ImageDescription = markedBy('old-run', 'uimage-disks');
+    const ImageDescription = markedBy('77-1-old000', 'uimage-disks');
     scenario.cloud.addCopy('sg', { ImageDescription });
     scenario.cloud.addCopy('us-ca', { ImageDescription, State: 'Copying' });
     const promotion = await scenario.promote();
@@ -109,7 +109,7 @@ describe('a dry run', () => {
 
 describe('a run after a run', () => {
   const rerun = async (first: Scenario, some: ConstructorParameters<typeof Scenario>[0] = {}) => {
-    const second = new Scenario({ regions: first.order.target.regions, run: 'second-run', ...some });
+    const second = new Scenario({ regions: first.order.target.regions, run: '77-2-second', ...some });
     second.cloud.inherit(first.cloud);
     return { second, promotion: await second.promote() };
   };
@@ -160,7 +160,7 @@ describe('two runs at the same moment', () => {
   const play = async (scenario: Scenario, lateBy = 0) => {
     const { clock, cloud } = scenario;
     if (lateBy > 0) cloud.listingSeconds = { hk: 5, sg: 5, 'us-ca': 5 };
-    const rival = scenario.rival('other-run');
+    const rival = scenario.rival('77-1-other0');
     const later = clock.sleep(lateBy).then(() => promote(rival.context));
     const both = await clock.run(Promise.all([promote(scenario.context), later]));
     for (const { region } of both[0].copies) {
@@ -201,7 +201,7 @@ describe('two runs at the same moment', () => {
     const scenario = new Scenario();
     scenario.cloud.finalState = { hk: 'Unavailable' };
     scenario.cloud.listingSeconds = { hk: 5 };
-    const rival = scenario.rival('other-run');
+    const rival = scenario.rival('77-1-other0');
     const { clock } = scenario;
     clock.after(1_500, () => {
       scenario.cloud.finalState = {};
@@ -542,7 +542,7 @@ describe('with mark-secret', () => {
   it('a later run with the same secret reuses the copy', async () => {
     const first = signed();
     await allMade(first);
-    const second = signed({ run: 'second-run' });
+    const second = signed({ run: '77-2-second' });
     second.cloud.inherit(first.cloud);
     expect(outcomes(await second.promote())).toEqual(['adopted']);
   });
@@ -561,7 +561,7 @@ describe('with mark-secret', () => {
   ])('%s is not reused, and nothing is doubled: the step stops and names the image', async (_, some) => {
     const first = new Scenario(some);
     await first.promote();
-    const second = signed({ run: 'second-run' });
+    const second = signed({ run: '77-2-second' });
     for (const { image } of first.cloud.stored.slice(1))
       second.cloud.add(image, { region: 'hk', projectId: PROD });
     const promotion = await second.promote();

@@ -111,7 +111,7 @@ describe('a rollback', () => {
 
   it('never deletes what another run made, adopted or not, nor a namesake', async () => {
     const { cloud, add, undo } = setUp();
-    add(ours('hk'), 'another-run');
+    add(ours('hk'), '77-1-anothe');
     add(ours('hk', 2), `${RUN}x`);
     cloud.add({ ...SOURCE, ImageId: 'uimage-namesake' }, { region: 'hk', projectId: PROD });
     const { deleted } = await undo({ places: [place('hk')] });

@@ -168,7 +168,7 @@ export class FakeCloud implements Cloud {
     const image = {
       ...SOURCE,
       ImageId: `uimage-old-${region}`,
-      ImageDescription: markedBy('old-run'),
+      ImageDescription: markedBy('77-1-old000'),
       ...some,
     };
     this.add(image, { region, projectId: PROD, ...more });

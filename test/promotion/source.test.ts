@@ -193,7 +193,7 @@ describe('a source by its name', () => {
     const scenario = named('app-*', { regions: ['hk'] });
     for (let index = 0; index < 250; index++) {
       scenario.cloud.add(image(`app-${index}`, { CreateTime: 1_000 + ((index * 7) % 250) }));
-      const mark = markedBy('old-run', `uimage-app-${index}`);
+      const mark = markedBy('77-1-old000', `uimage-app-${index}`);
       const copy = { ImageId: `uimage-copy-${index}`, ImageDescription: mark };
       scenario.cloud.add(image(`app-${index}`, copy), { region: 'hk', projectId: PROD });
     }
