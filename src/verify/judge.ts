@@ -42,9 +42,20 @@ export function judgeByMark(
 }
 
 /** Looks for one image by its id. */
-export function judgeById(images: readonly Image[], imageId: string | null, source: Image | null): Judgement {
+export function judgeById(
+  images: readonly Image[],
+  imageId: string | null,
+  source: Image | null,
+  signed?: (image: Image) => boolean,
+): Judgement {
   const image = images.find(({ ImageId }) => ImageId === imageId);
-  if (image) return judgeImage(image, source);
+  if (image) {
+    const judged = judgeImage(image, source);
+    if (judged.condition !== 'available' || !signed || signed(image)) return judged;
+    const message = `${imageId} has no marker that mark-secret has signed for its source and project. Do not use it.`;
+    const advice = 'Check that mark-secret is that of the promotion. If it is, find out who made the image.';
+    return { condition: 'different', image, problem: { message, advice } };
+  }
   const message = imageId === null ? 'images-file names no image.' : `The copy ${imageId} does not exist.`;
   return { condition: 'missing', image: null, problem: { message, advice: PROMOTE } };
 }

@@ -4,7 +4,7 @@ import type { CloudError } from '../cloud/errors.ts';
 import { type Asked, ask, survey } from '../promotion/check.ts';
 import { asProblem, bounded, type Context, reading, Stopped } from '../promotion/context.ts';
 import { customImages } from '../promotion/images.ts';
-import { signerOf } from '../promotion/mark.ts';
+import { readMark, signerOf } from '../promotion/mark.ts';
 import type { Event, ImageRef, Order, Problem } from '../promotion/model.ts';
 import { type Condition, copiesOf, type Judgement, judgeById, judgeByMark, judgeSource } from './judge.ts';
 
@@ -148,7 +148,8 @@ async function readFile(run: Context, file: ImagesFile, verification: Verificati
   const listings = new Map(places.map((place, index) => [keyOf(place), answers[index]]));
   verification.targets = file.images.map((expected) => {
     const { imageId } = expected;
-    const judge = (images: Image[]) => judgeById(images, imageId, source);
+    const signed = signedIn(run, file, expected);
+    const judge = (images: Image[]) => judgeById(images, imageId, source, signed);
     const answer = listings.get(keyOf(expected)) as Asked<Image[]>;
     return targetOf(expected, isOptional(run, expected.region), answer, judge);
   });
@@ -156,6 +157,16 @@ async function readFile(run: Context, file: ImagesFile, verification: Verificati
   const projects = [...new Set(file.images.map(({ projectId }) => projectId))];
   const all = projects.flatMap((projectId) => known.map((region) => ({ region, projectId })));
   return { source: file.source, places: all.filter((place) => !listings.has(keyOf(place))) };
+}
+
+/** Whether an image has a valid signature; undefined where none is asked for: without a secret, and of the source itself. */
+function signedIn({ order }: Context, { source }: ImagesFile, { region, projectId, imageId }: Expected) {
+  const signer = signerOf(order);
+  if (!signer || (source?.region === region && source.imageId === imageId)) return undefined;
+  return ({ ImageDescription }: Image) => {
+    const mark = readMark(ImageDescription, { ...signer, projectId });
+    return mark !== null && (!source || (mark.region === source.region && mark.imageId === source.imageId));
+  };
 }
 
 /** Null when it was deleted since, or when these keys may not see it: it is only compared with. */

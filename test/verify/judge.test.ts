@@ -78,5 +78,10 @@ it('judges the source where it is its own target, and an image by its id', () =>
   );
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', null).condition).toBe('available');
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', SOURCE).condition).toBe('different');
+  expect(judgeById([copy('a')], 'a', SOURCE, () => true).condition).toBe('available');
+  expect(judgeById([copy('a')], 'a', SOURCE, () => false)).toMatchObject({
+    condition: 'different',
+    problem: { message: expect.stringContaining('a has no marker that mark-secret has signed') },
+  });
   expect(judgeById([copy('a')], 'b', SOURCE).problem?.message).toBe('The copy b does not exist.');
 });
