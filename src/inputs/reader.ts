@@ -232,9 +232,10 @@ export class Reader {
   }
 }
 
-/** The same but for case, `-` and `_`; or by one letter, by two in a long name. */
+/** The same but for case, `-` and `_`; by one letter, by two in a long name; a plural; or with more behind a long name. */
 function isNear(written: string, input: string): boolean {
   const [one, other] = [written, input].map((name) => name.replace(/[-_]/g, '')) as [string, string];
+  if (one === `${other}s` || (other.length >= 5 && one.startsWith(other))) return true;
   const far = other.length >= 10 ? 2 : other.length >= 6 ? 1 : 0;
   return distance(one, other) <= far;
 }

@@ -124,6 +124,8 @@ describe('a name that is no input, but near to one', () => {
     ['if_exists', 'copy', 'if-exists'],
     ['roll-back', 'step', 'rollback'],
     ['timeouts', '3h', 'timeout'],
+    ['timeout-minutes', '30', 'timeout'],
+    ['waits', 'false', 'wait'],
     ['privatekey', 'x', 'private-key'],
     ['source-imageid', 'uimage-1', 'source-image-id'],
     ['channel_key', 'ch_1', 'channel-key'],
