@@ -14,7 +14,7 @@ interface ProtectOptions extends GitHubOptions {
 }
 
 /**
- * Image id → the release that names it. Throws Stopped when anything of it could not be read, or when no release names
+ * Image id, in lower case → the release that names it. Throws Stopped when anything of it could not be read, or when no release names
  * an image: what a reader takes for protected must not be deleted.
  */
 export async function idsOfReleases(options: ProtectOptions): Promise<Map<string, string>> {
@@ -33,9 +33,10 @@ export async function idsOfReleases(options: ProtectOptions): Promise<Map<string
     for (let page = 1; left > 0 && page <= PAGES; page++) {
       const query = { owner, repo, per_page: 100, page };
       const { data } = await patiently(() => octokit.rest.repos.listReleases(query));
-      for (const { tag_name: tag, assets } of data) {
+      for (const { tag_name: tag, assets, draft } of data) {
         const asset = assets.find(({ name }) => name === ASSET);
-        if (!asset || left === 0) continue;
+        // A draft may never be released: it takes no release's place.
+        if (!asset || draft || left === 0) continue;
         left -= 1;
         const headers = { accept: 'application/octet-stream' };
         const answer = await patiently(() =>
@@ -79,6 +80,7 @@ function idsIn(data: unknown, tag: string): string[] {
   const list = Array.isArray(content) ? content : content?.images;
   const { value } = idsOf(Array.isArray(list) ? JSON.stringify(list) : '{');
   if (!value) throw stop(`${ASSET} of release ${tag} has no list of images.`, advice);
+  if (value.length === 0) throw stop(`${ASSET} of release ${tag} names no image id.`, advice);
   return value;
 }
 

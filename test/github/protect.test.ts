@@ -39,8 +39,8 @@ function redirect({ path, headers }: Seen) {
 }
 
 /** A release with that images.json; without one when there is no text. */
-async function release(tag: string, text?: string): Promise<void> {
-  const { id } = await github.createRelease('', { tag_name: tag });
+async function release(tag: string, text?: string, draft = false): Promise<void> {
+  const { id } = await github.createRelease('', { tag_name: tag, draft });
   if (text === undefined) await github.attach(id, 'notes.txt');
   else files.set((await github.attach(id, 'images.json')).id, text);
 }
@@ -69,6 +69,7 @@ it('takes the newest releases that carry images.json, in either form, and sends 
   await release('v2', '[{"region":"hk","imageId":"uimage-2","outcome":"failed"}]');
   await release('notes');
   await release('v3', images('uimage-2', 'uimage-3'));
+  await release('v4', images('uimage-4'), true);
   const ids = await protectedIds(2);
   expect(ids).toEqual({ 'uimage-2': 'in release v3', 'uimage-3': 'in release v3' });
   expect(Object.keys(await protectedIds(9))).toHaveLength(3);
@@ -85,6 +86,11 @@ it('protects nothing by halves: whatever cannot be read stops the whole', async 
   github.fail(redirect);
   await release('v1', '{"schema":1}');
   expect(await refusal()).toContain('images.json of release v1 has no list of images.');
+  github.reset();
+  github.fail(redirect);
+  await release('v1', images('uimage-1'));
+  await release('v2', '[{"region":"hk","imageId":null}]');
+  expect(await refusal()).toContain('images.json of release v2 names no image id.');
   github.fail(() => ({ status: 503, body: { message: 'down' } }));
   expect(await refusal()).toContain('GitHub answered HTTP 503');
   github.fail(() => ({ status: 403, body: { message: 'Resource not accessible by integration' } }));
