@@ -1,5 +1,6 @@
 import { finish, refusal } from './finish.ts';
 import { type PruneInputs, readPruneInputs } from './inputs/prune.ts';
+import { enumerate } from './outcome.ts';
 import { Stopped } from './promotion/context.ts';
 import type { Problem } from './promotion/model.ts';
 import { hasFailed, log, pruneFailures, pruneHeadline, pruneOutputs, renderPrune } from './prune/page.ts';
@@ -31,6 +32,8 @@ export async function prune(workflow: Workflow): Promise<void> {
       problems.length > 0 ? { ...NOTHING, problems } : await run({ order, cloud, clock, signal, report });
     const unmatched = pruning.ended === 'complete' ? noMatch(pruning, order) : null;
     if (unmatched) report({ type: 'warning', problem: unmatched });
+    const unlisted = notListed(pruning, inputs.order);
+    if (unlisted) report({ type: 'warning', problem: unlisted });
     await finish(workflow, {
       headline: pruneHeadline(pruning, order, (text) => oneLine(text, 120)),
       failed: hasFailed(pruning),
@@ -74,9 +77,22 @@ async function withReleases(
 function noMatch({ regions, problems }: Pruning, { projectId, rules }: PruneOrder): Problem | null {
   const read = regions.filter(({ items }) => items !== null);
   if (problems.length > 0 || read.length === 0 || read.some(({ items }) => items?.length)) return null;
-  const where = read.map(({ region, listed }) => `${region} (${listed})`).join(', ');
+  const where = read.map(({ region, listed }) => `${region} (${listed.length})`).join(', ');
   return {
     message: `No custom image in project ${projectId} is a copy by this action and matches ${rules.name}; custom images listed: ${where}.`,
     advice: 'Check name, project-id and regions.',
+  };
+}
+
+/** What protect names, and no list holds: a name in place of an id, or an id that is misspelt, protects nothing. */
+function notListed({ regions }: Pruning, { projectId, rules }: PruneOrder): Problem | null {
+  if (regions.length === 0 || regions.some(({ items }) => items === null)) return null;
+  const listed = new Set(regions.flatMap(({ listed }) => listed.map((id) => id.toLowerCase())));
+  const absent = [...rules.protect.keys()].filter((id) => !listed.has(id));
+  if (absent.length === 0) return null;
+  const where = regions.map(({ region }) => region).join(', ');
+  return {
+    message: `protect names ${enumerate(absent, 4)}: no custom image of project ${projectId} in ${where} has ${absent.length === 1 ? 'that id' : 'those ids'}.`,
+    advice: 'Check the ids: protect takes image ids, not names.',
   };
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import type { CallOptions, CopyOptions } from './cloud.ts';
-import { ASSUME_ROLE, CloudError, COPY, judge, judgeStatus, quote } from './errors.ts';
+import { ASSUME_ROLE, CloudError, COPY, DELETE, judge, judgeStatus, quote } from './errors.ts';
 import { TransportError } from './explain.ts';
 import { createGate } from './gate.ts';
 import { number, record, text } from './parse.ts';
@@ -109,7 +109,8 @@ export function createClient(options: ClientOptions): Client {
 
     let answer: Awaited<ReturnType<Transport['send']>>;
     try {
-      const how = call === COPY ? { timeout: COPY_TIMEOUT, once: true } : { timeout: TIMEOUT };
+      // Sent twice unseen, a delete would be answered as if somebody else had deleted the image.
+      const how = { timeout: call === COPY ? COPY_TIMEOUT : TIMEOUT, once: call === COPY || call === DELETE };
       answer = await transport.send({ url, headers, body, ...how, signal });
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;

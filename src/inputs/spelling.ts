@@ -7,20 +7,18 @@ export type Spelled<T> = { value: T; mistake?: undefined } | { value?: undefined
 const HOW_TO_LIST = 'Use one per line, commas, or a JSON array such as ["hk","sg"].';
 
 /** Lines (also `- hk`, and `hk  # a comment`), commas, blanks between, or a JSON array; in quotes or not. */
-export function listOf(text: string, item: RegExp, what: string): Spelled<string[]> {
+export function listOf(text: string, item: RegExp, what: string, how = HOW_TO_LIST): Spelled<string[]> {
   const trimmed = text.trim();
   if (trimmed.startsWith('{'))
-    return { mistake: `is a JSON object, not a list. Give its keys as a list: ${HOW_TO_LIST}` };
+    return { mistake: `is a JSON object, not a list. Give its keys as a list: ${how}` };
   const words = trimmed.startsWith('[') ? wordsOfArray(trimmed) : wordsOfLines(trimmed);
-  if (words === null)
-    return { mistake: `${shown(trimmed)} is not a whole JSON array of texts. ${HOW_TO_LIST}` };
+  if (words === null) return { mistake: `${shown(trimmed)} is not a whole JSON array of texts. ${how}` };
   const wrong = words.filter((word) => !item.test(word));
   if (wrong.length > 0) {
     const is = wrong.length === 1 ? `is not ${what}` : `are not ${what}s`.replace(/ (a|an) /, ' ');
-    return { mistake: `${wrong.map(shown).join(', ')} ${is}. ${HOW_TO_LIST}` };
+    return { mistake: `${wrong.map(shown).join(', ')} ${is}. ${how}` };
   }
-  if (words.length === 0 && trimmed !== '')
-    return { mistake: `${shown(trimmed)} is an empty list. ${HOW_TO_LIST}` };
+  if (words.length === 0 && trimmed !== '') return { mistake: `${shown(trimmed)} is an empty list. ${how}` };
   return { value: [...new Set(words)] };
 }
 
@@ -88,28 +86,49 @@ export function globOf(text: string): Spelled<string> {
   return { mistake: `${shown(text)} looks like a regular expression. ${HOW_TO_GLOB}` };
 }
 
-/** Image ids as people write them, or as an output of this action gives them: a list, region → id, region → ids, images. */
+const HOW_TO_NAME =
+  'Give image ids one per line, with commas, or an output of this action such as image-ids: uimage-abc123 or {"hk":"uimage-abc123"}.';
+
+/**
+ * Image ids as people write them, or as an output of this action gives them: a list, region → id, region → ids, images.
+ * In lower case, which is how they are compared.
+ */
 export function idsOf(text: string): Spelled<string[]> {
   const trimmed = text.trim();
   if (trimmed === '') return { value: [] };
-  if (!/^[[{]/.test(trimmed)) return listOf(trimmed, IMAGE_ID, 'an image id');
+  if (!/^[[{]/.test(trimmed)) {
+    const list = listOf(trimmed, IMAGE_ID, 'an image id', HOW_TO_NAME);
+    return list.value ? { value: lowered(list.value) } : list;
+  }
   try {
-    const ids = idsIn(JSON.parse(trimmed));
-    if (ids) return { value: [...new Set(ids)] };
+    const ids = idsIn(JSON.parse(withEveryKey(trimmed)));
+    if (ids) return { value: lowered(ids) };
   } catch {}
-  const how = 'Give image ids one per line, with commas, or an output of this action such as image-ids.';
-  return { mistake: `${shown(trimmed)} is not a list of image ids. ${how}` };
+  return { mistake: `${shown(trimmed)} is not a list of image ids. ${HOW_TO_NAME}` };
 }
 
-const IMAGE_ID = /^[A-Za-z][A-Za-z0-9._-]{0,127}$/;
+function lowered(ids: string[]): string[] {
+  return [...new Set(ids.map((id) => id.toLowerCase()))];
+}
+
+const IMAGE_ID = /^(?!null$)[a-z][a-z0-9._-]{0,127}$/i;
+
+/** Each key with a number behind it: of a key that is repeated JSON.parse would keep the last value alone. */
+function withEveryKey(json: string): string {
+  let count = 0;
+  return json.replace(/("(?:[^"\\]|\\.)*)"(\s*:)?/g, (string, key, colon) =>
+    colon ? `${key} ${++count}"${colon}` : string,
+  );
+}
 
 /** Null when something in it is neither an id nor holds one: what should be protected must not be passed over. */
 function idsIn(value: unknown): string[] | null {
   if (typeof value === 'string') return IMAGE_ID.test(value) ? [value] : null;
   if (typeof value !== 'object' || value === null) return null;
   // An entry of the output images; that of a copy that was never made has no id.
-  if ('imageId' in value) return value.imageId === null ? [] : idsIn(value.imageId);
-  const parts = Object.values(value).map(idsIn);
+  const own = Object.entries(value).filter(([key]) => /^imageId \d+$/.test(key));
+  const parts =
+    own.length > 0 ? own.map(([, id]) => (id === null ? [] : idsIn(id))) : Object.values(value).map(idsIn);
   return parts.includes(null) ? null : parts.flatMap((ids) => ids ?? []);
 }
 

@@ -11,7 +11,7 @@ export interface Rules {
   keep: number;
   /** Milliseconds. */
   minAge: number;
-  /** Image id → why it is protected. */
+  /** Image id, in lower case → why it is protected. */
   protect: ReadonlyMap<string, string>;
   /** With it a marker counts only when its signature is valid. */
   signer?: Signer;
@@ -49,7 +49,7 @@ export function decide(images: readonly Image[], rules: Rules, now: number): Dec
 
 /** The first rule by which the image stays, whatever the others are. */
 function whyKept(image: Image, { protect, minAge }: Rules, now: number): string | null {
-  const protection = protect.get(image.ImageId);
+  const protection = protect.get(image.ImageId.toLowerCase());
   if (protection !== undefined) return protection;
   const created = createdAt(image);
   if (created === null) return 'its age is not known';

@@ -86,6 +86,13 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
       text: `Dry run: would delete ${due} of ${family}; ${kept} would stay`,
       next: 'check the table, protect what is in use, then set dry-run: false.',
     };
+  const planned = items.filter(({ verdict }) => verdict === 'delete').length;
+  if (!dryRun && deleted === 0 && planned > 0) {
+    const gone = of('gone');
+    const [others, changed] = [`somebody else deleted ${gone}`, `${planned - gone} changed since the plan`];
+    const why = [...(gone > 0 ? [others] : []), ...(planned > gone ? [changed] : [])].join(', ');
+    return { icon: '✅', text: `Deleted none of ${family}: ${why}; ${kept} stay`, next: '' };
+  }
   const nothing = `${dryRun ? 'Dry run: nothing' : 'Nothing'} to delete: all ${family} stay`;
   if (deleted === 0)
     return {
@@ -233,7 +240,7 @@ function short(text: string): string {
 function titleOf({ region, items, listed }: RegionReport, dryRun: boolean): string {
   if (items === null) return `${region}: not read, so nothing is deleted there`;
   const due = items.filter(({ verdict }) => verdict === 'delete').length;
-  const found = `${plural(listed, 'custom image')}, ${plural(items.length, 'copy', 'copies')} of the family`;
+  const found = `${plural(listed.length, 'custom image')}, ${plural(items.length, 'copy', 'copies')} of the family`;
   return `Plan for ${region}: ${dryRun ? 'would delete' : 'delete'} ${due}, keep ${items.length - due} (${found})`;
 }
 

@@ -29,8 +29,8 @@ export interface RegionReport {
   readonly region: string;
   /** The copies of the family, the newest first; null when the list could not be read whole. */
   items: Item[] | null;
-  /** Custom images in the list, those of others included. */
-  listed: number;
+  /** Ids of the custom images in the list, those of others included. */
+  listed: string[];
   /** Why the region has failed. */
   problems: Problem[];
 }
@@ -64,6 +64,9 @@ const GRACE = 3_000;
 /** Milliseconds for which a delete is repeated that fails for a reason that may pass; a throttle has the whole timeout. */
 const PATIENCE = 120_000;
 const LONGEST_PAUSE = 20_000;
+
+/** Deletes of an image that is listed, after which the answer "no such image" is taken for a refusal. */
+const DENIALS = 3;
 
 /** What the steps share: `signal` is aborted by a cancel, and long after the timeout. */
 interface Run extends PruneContext {
@@ -101,10 +104,10 @@ function isUnfinished({ items }: RegionReport, dryRun: boolean): boolean {
 }
 
 async function list(run: Run, region: string): Promise<RegionReport> {
-  const result: RegionReport = { region, items: null, listed: 0, problems: [] };
+  const result: RegionReport = { region, items: null, listed: [], problems: [] };
   try {
     const images = await read(run, region);
-    result.listed = images.length;
+    result.listed = images.map(({ ImageId }) => ImageId);
     result.items = decide(images, run.order.rules, run.clock.now()).map((decision) => ({
       ...decision,
       fate: decision.verdict === 'keep' ? 'kept' : 'due',
@@ -144,6 +147,7 @@ async function remove(run: Run, region: string, item: Item): Promise<Trouble | n
   const giveUpAt = Math.min(clock.now() + PATIENCE, run.deadline);
   const doubt = `Whether ${ImageId} in ${region} was deleted is not known`;
   let failure: CloudError | null = null;
+  let denials = 0;
   for (let attempt = 0; ; attempt++) {
     try {
       if (!(await isStillDue(run, region, item))) {
@@ -169,9 +173,18 @@ async function remove(run: Run, region: string, item: Item): Promise<Trouble | n
       const problem = problemOf(failure, `${ImageId} in ${region} was not deleted`);
       return { problem, isLast: failure.decisive };
     }
+    if (denials >= DENIALS) {
+      item.fate = 'failed';
+      const message = `${ImageId} in ${region} was not deleted: TerminateCustomImage answers RetCode 8956 (no such image) each time, though DescribeImage lists it.`;
+      const advice = 'Delete it in the console. If that fails as well, report the image id to the vendor.';
+      return { problem: { message, advice }, isLast: false };
+    }
     try {
-      item.fate = (await terminate(run, region, ImageId)) || failure ? 'deleted' : 'gone';
-      return null;
+      if (await terminate(run, region, ImageId)) {
+        item.fate = 'deleted';
+        return null;
+      }
+      denials++;
     } catch (error) {
       if (error instanceof CloudError) failure = error;
       else if (!signal.aborted) throw error;
@@ -184,9 +197,9 @@ async function remove(run: Run, region: string, item: Item): Promise<Trouble | n
         };
       }
     }
-    if (failure.decisive) continue;
+    if (failure?.decisive) continue;
     const pause = Math.min(LONGEST_PAUSE, 1000 * 2 ** attempt) * (0.5 + clock.random() / 2);
-    await clock.sleep(Math.max(pause, (failure.waitSeconds ?? 0) * 1000), signal).catch(() => undefined);
+    await clock.sleep(Math.max(pause, (failure?.waitSeconds ?? 0) * 1000), signal).catch(() => undefined);
   }
 }
 

@@ -136,6 +136,12 @@ describe('verify with images-file', () => {
 
     expect((await verify(it, { 'images-file': again })).json('image-ids')).toEqual({ hk: imageId, sg: gone });
 
+    // Copies of the run before, which had no secret: whoever may create images can write an unsigned marker.
+    const unsigned = await verify(it, { 'images-file': path, 'mark-secret': 'sixteen-letters-or-more' });
+    expect(unsigned.outcome).toBe('failure');
+    expect(unsigned.error).toContain(`${imageId} has no marker that mark-secret has signed`);
+    expect(unsigned.json('missing-regions')).toEqual(['hk', 'sg']);
+
     it.cloud.deleteImage(gone);
     const red = await verify(it, { 'images-file': path, 'target-regions': 'hk, us-ca' });
     expect(red.outcome).toBe('failure');
@@ -214,6 +220,24 @@ describe('prune', () => {
     expect(unread.json('failed-regions')).toEqual(['hk']);
     expect(unread.error).toContain('The list of images in hk could not be read, so nothing is deleted there');
     expect(it.sent(DELETE)).toHaveLength(before);
+  });
+
+  test.concurrent("a delete whose answer is lost is this run's; a name in protect is warned about", async ({
+    stage,
+  }) => {
+    const it = await stage();
+    const { hk = [] } = family(it, 10, 20, 30, 40);
+    it.cloud.faults.push({ action: DELETE, executed: true, kind: 'reset' });
+    const names = { 'dry-run': 'false', regions: 'hk', protect: `web-server, ${hk[2]?.toUpperCase()}` };
+    const result = await prune(it, names);
+    expect(result.outcome, result.log).toBe('success');
+    expect(result.json('deleted-image-ids')).toEqual({ hk: hk.slice(3) });
+    expect(result.log).not.toContain('somebody else');
+    expect(result.warnings).toEqual([
+      expect.stringMatching(
+        /^protect names web-server: no custom image of project org-prod22 in hk has that id\./,
+      ),
+    ]);
   });
 
   test.concurrent('releases that cannot be read keep everything', async ({ stage }) => {

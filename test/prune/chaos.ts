@@ -18,6 +18,7 @@ import {
  * Random worlds and fault schedules for prune, in virtual time. Exit code 1 when a promise is broken.
  */
 
+const NO_IMAGE = 8956;
 const TIMEOUT = 1_800_000;
 /** Milliseconds from a cancel to the end of the step. */
 const CANCEL = 5_000;
@@ -49,6 +50,8 @@ const image = (minAge: number): fc.Arbitrary<Seed> =>
         arbitrary: fc.constantFrom<Kind>(
           'unmarked',
           'cut marker',
+          'marker by hand',
+          'marker behind words',
           'other name',
           'base image',
           'other project',
@@ -91,7 +94,7 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('code' as const),
-    code: fc.constantFrom(110, 130, 153, 8022, 8889, 8980, 4711, 295, 295, 299, 230),
+    code: fc.constantFrom(110, 130, 153, 8022, 8889, NO_IMAGE, NO_IMAGE, 8980, 4711, 295, 295, 299, 230),
     executed,
   }),
 );
@@ -136,7 +139,12 @@ const scenario: fc.Arbitrary<Scenario> = fc
         )
         // That would be a lie, and no fault.
         .map((faults) =>
-          faults.filter(({ on, effect }) => on === 'DescribeImage' || effect.kind !== 'empty list'),
+          faults.filter(({ on, effect }) =>
+            on === 'DescribeImage'
+              ? effect.kind !== 'code' || effect.code !== NO_IMAGE
+              : effect.kind !== 'empty list' &&
+                (effect.kind !== 'code' || effect.code !== NO_IMAGE || effect.executed === null),
+          ),
         ),
       stop: fc.oneof(
         { weight: 3, arbitrary: fc.constant(null) },
@@ -175,7 +183,7 @@ export async function play(one: Scenario): Promise<Played> {
           name: 'web-*',
           keep: one.rules.keep,
           minAge: one.rules.minAge * 3_600_000,
-          protect: new Map(guarded.map((id) => [id, 'protected'])),
+          protect: new Map(guarded.map((id) => [id.toLowerCase(), 'protected'])),
         },
         dryRun: false,
         timeout: TIMEOUT,

@@ -26,12 +26,12 @@ function decided(images: Image[], some: Partial<Rules> = {}): string[] {
 
 describe('decide', () => {
   it('keeps the newest sound ones, the young and the protected; the rest goes, newest first', () => {
-    const images = [copy('f', 90), copy('a', 1), copy('b', 9), copy('c', 10), copy('d', 30), copy('e', 60)];
+    const images = [copy('f', 90), copy('a', 1), copy('b', 9), copy('c', 10), copy('D', 30), copy('e', 60)];
     expect(decided(images, { protect: new Map([['d', 'named in protect']]) })).toEqual([
       'keep a: younger than 7d',
       'keep b: one of the 2 newest',
       'delete c: older than the newest 2',
-      'keep d: named in protect',
+      'keep D: named in protect',
       'delete e: older than the newest 2',
       'delete f: older than the newest 2',
     ]);
@@ -40,6 +40,8 @@ describe('decide', () => {
 
   it.each<[string, Partial<Image>]>([
     ['has no marker', { ImageDescription: 'base' }],
+    ['has a marker written by hand', { ImageDescription: '[copy of cn-bj2/uimage-s by hand]' }],
+    ['has words before its marker', { ImageDescription: `golden ${ImageDescription}` }],
     ['has a marker that is cut', { ImageDescription: ImageDescription.slice(0, 30) }],
     ['has no description', { ImageDescription: undefined as never }],
     ['has another name', { ImageName: 'my-web-1' }],

@@ -11,8 +11,32 @@ const PLANTED = [
   {
     name: 'protects nothing',
     file: 'src/prune/decide.ts',
-    from: 'protect.get(image.ImageId)',
+    from: 'protect.get(image.ImageId.toLowerCase())',
     to: "new Map([['', '']]).get(image.ImageId)",
+  },
+  {
+    name: 'compares ids by case',
+    file: 'src/prune/decide.ts',
+    from: 'protect.get(image.ImageId.toLowerCase())',
+    to: 'protect.get(image.ImageId)',
+  },
+  {
+    name: 'takes a marker for its own wherever it stands',
+    file: 'src/promotion/mark.ts',
+    from: '/^\\s*\\[copy of',
+    to: '/\\[copy of',
+  },
+  {
+    name: 'takes a marker by anybody for its own',
+    file: 'src/promotion/mark.ts',
+    from: '((?:\\d{1,40}-\\d{1,20}|local)-[a-z0-9]{6})',
+    to: '([^\\s[\\]]{1,64})',
+  },
+  {
+    name: 'believes an unknown image gone though it is listed',
+    file: 'src/prune/prune.ts',
+    from: '      denials++;',
+    to: "      item.fate = 'gone';\n      return null;",
   },
   {
     name: 'counts broken ones as kept',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pruneHeadline } from '../../src/prune/page.ts';
+import { hasFailed, pruneHeadline } from '../../src/prune/page.ts';
 import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { PROJECT, type Seed, World } from './world.ts';
@@ -44,7 +44,7 @@ function stage(some: Partial<PruneOrder> = {}) {
         signal: cancel.signal,
       }),
     );
-  return { clock, world, cancel, events, play };
+  return { clock, world, order, cancel, events, play };
 }
 
 /** `hk uimage-hk1 deleted` of each image of the family, the newest first. */
@@ -56,7 +56,7 @@ const told = ({ regions }: Pruning) => regions.flatMap(({ problems }) => problem
 
 it('the heading of one copy that stays is a sentence', () => {
   const item = { fate: 'kept' } as Item;
-  const regions = [{ region: 'hk', items: [item], listed: 1, problems: [] }];
+  const regions = [{ region: 'hk', items: [item], listed: ['uimage-1'], problems: [] }];
   const pruning: Pruning = { regions, dryRun: false, ended: 'complete', problems: [] };
   const { text } = pruneHeadline(pruning, { rules: { name: 'web-*' } } as PruneOrder, (name) => name);
   expect(text).toBe('Nothing to delete: the one copy of web-* stays');
@@ -77,10 +77,11 @@ describe('prune', () => {
       'sg uimage-sg7 deleted',
       'sg uimage-sg6 deleted',
     ]);
-    expect(result.regions[0]).toMatchObject({ listed: 5, problems: [] });
+    const listed = ['uimage-hk1', 'uimage-hk2', 'uimage-hk3', 'uimage-hk4', 'UImage-hk5'];
+    expect(result.regions[0]).toMatchObject({ listed, problems: [] });
     expect([...world.deletedByUs]).toEqual(['uimage-hk1', 'uimage-sg6', 'uimage-hk2', 'uimage-sg7']);
     expect(events.map(({ type }) => type)).toEqual(['plan', 'fate', 'fate', 'fate', 'fate']);
-    expect(events[0]).toMatchObject({ regions: [{ region: 'hk', listed: 5 }, { region: 'sg' }] });
+    expect(events[0]).toMatchObject({ regions: [{ region: 'hk', listed }, { region: 'sg' }] });
     // The list, and for each delete a look before it.
     expect(clock.elapsed).toBe(500);
     expect(world.violations).toEqual([]);
@@ -152,6 +153,31 @@ describe('prune', () => {
       'sg uimage-sg6 deleted',
     ]);
     expect(told(result)[0]?.message).toContain('uimage-hk1 in hk was not deleted');
+  });
+
+  it('an image that is listed, but unknown to each delete, has not been deleted by somebody else', async () => {
+    const { world, play } = stage({ regions: ['hk'] });
+    const effect = { kind: 'code', code: 8956, executed: null } as const;
+    world.effects = [{ on: 'TerminateCustomImage', nth: 1, count: 3, effect }];
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 deleted', 'hk uimage-hk1 failed']);
+    expect(told(result)[0]?.message).toMatch(
+      /^uimage-hk1 in hk was not deleted: .* RetCode 8956 .* DescribeImage lists it/,
+    );
+    expect(hasFailed(result)).toBe(true);
+  });
+
+  it('never says that nothing was to be deleted when the plan was to delete', async () => {
+    const { world, order, play } = stage({ regions: ['hk'] });
+    world.onCall = (n) => {
+      if (n === 2) world.edit('delete', 'hk', 0);
+      if (n === 3) world.edit('rename', 'hk', 0);
+    };
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 kept', 'hk uimage-hk1 gone']);
+    expect(pruneHeadline(result, order, String).text).toBe(
+      'Deleted none of 4 copies of web-*: somebody else deleted 1, 1 changed since the plan; 3 stay',
+    );
   });
 
   it('says why one stays that was changed after the plan', async () => {

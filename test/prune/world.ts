@@ -17,6 +17,8 @@ export type Kind =
   | 'ours'
   | 'unmarked'
   | 'cut marker'
+  | 'marker by hand'
+  | 'marker behind words'
   | 'other name'
   | 'base image'
   | 'other project'
@@ -53,6 +55,13 @@ export interface Rules {
   /** Hours. */
   minAge: number;
 }
+
+const DESCRIPTIONS: Partial<Record<Kind, (marker: string) => string>> = {
+  unmarked: () => 'by hand',
+  'cut marker': (marker) => marker.slice(0, 30),
+  'marker by hand': (marker) => marker.replace('77-1-abcdef', 'hand'),
+  'marker behind words': (marker) => `golden, do not delete ${marker}`,
+};
 
 interface Model {
   id: string;
@@ -143,13 +152,12 @@ export class World {
     const createdAt = Math.floor((this.#clock.now() - hours * 3_600_000) / 1000) - serial;
     const marker = `[copy of cn-bj2/uimage-source${serial} by 77-1-abcdef]`;
     this.#images.push({
-      id: `uimage-${region.replace('-', '')}${serial}`,
+      id: `${serial % 5 === 0 ? 'UImage' : 'uimage'}-${region.replace('-', '')}${serial}`,
       region,
       project: kind === 'other project' ? 'org-build' : PROJECT,
       name:
         kind === 'other name' ? (['db-1', 'my-web-1', 'web', 'WEB-1'][serial % 4] ?? '') : `web-${serial}`,
-      description:
-        kind === 'unmarked' ? 'by hand' : kind === 'cut marker' ? marker.slice(0, 30) : `${marker} base`,
+      description: DESCRIPTIONS[kind]?.(marker) ?? `${marker} base`,
       type: kind === 'base image' ? 'Base' : 'Custom',
       state,
       createdAt: kind === 'without age' ? null : createdAt,

@@ -133,19 +133,36 @@ describe('the inputs of prune', () => {
     ['image-ids', '{"hk":"uimage-1","sg":"uimage-2"}', ['uimage-1', 'uimage-2']],
     ['kept-image-ids', '{"hk":["uimage-1","uimage-2"],"sg":[]}', ['uimage-1', 'uimage-2']],
     ['images', '[{"region":"hk","imageId":"uimage-1"},{"region":"sg","imageId":null}]', ['uimage-1']],
+    ['a key that is repeated', '{"hk":"uimage-1","hk":["uimage-2"],"hk":[]}', ['uimage-1', 'uimage-2']],
+    ['an entry with two ids', '[{"imageId":"uimage-1","imageId":"uimage-2"}]', ['uimage-1', 'uimage-2']],
+    ['any case', 'UIMAGE-1, uimage-1', ['uimage-1']],
+    ['any case in JSON', '["UImage-1"]', ['uimage-1']],
     ['nothing', ' ', []],
   ])('take %s for protect', (_, text, ids) => {
     expect(protectedBy(text)).toEqual(ids);
   });
 
-  it.each(['{"hk":', '{"hk":7}', '["uimage 1"]', 'uimage-1; uimage-2', '{"hk":{"imageId":false}}'])(
-    'pass over nothing in protect: %s',
-    (text) => {
-      expect(protectedBy(text)).toEqual([
-        expect.stringMatching(/^protect: .* not (a list of )?(an )?image ids?\b/),
-      ]);
-    },
-  );
+  it.each([
+    '{"hk":',
+    '{"hk":7}',
+    '["uimage 1"]',
+    'uimage-1; uimage-2',
+    '{"hk":{"imageId":false}}',
+    'null',
+    '["null"]',
+  ])('pass over nothing in protect: %s', (text) => {
+    expect(protectedBy(text)).toEqual([
+      expect.stringMatching(
+        /^protect: .* not (a list of )?(an )?image ids?\b.*: uimage-abc123 or \{"hk":"uimage-abc123"\}\.$/,
+      ),
+    ]);
+  });
+
+  it.each(['protected', 'protect-ids', 'protect_images', 'Protect-Images'])('see %s for protect', (name) => {
+    expect(readPruneInputs(inputs({ ...least, [name]: 'uimage-1' })).mistakes).toEqual([
+      `protect: ${JSON.stringify(name.toLowerCase())} is not an input of this action. Write it as protect.`,
+    ]);
+  });
 
   it('tell every mistake at once, and take the project from no variable', () => {
     const env = inputs({
