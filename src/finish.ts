@@ -1,6 +1,7 @@
+import type { Failure } from './facts.ts';
 import { annotation } from './log.ts';
 import { bullets, OUTPUT_BYTES, PAGE_BYTES } from './markdown.ts';
-import { type Failure, groupBy, type Headline, plural } from './outcome.ts';
+import { groupBy, type Headline, plural } from './outcome.ts';
 import type { Problem } from './promotion/model.ts';
 import { type Workflow, writePage } from './step.ts';
 import { logLines, oneLine } from './text.ts';

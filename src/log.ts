@@ -1,15 +1,5 @@
-import {
-  enumerate,
-  type Failure,
-  failuresOf,
-  groupBy,
-  headlineOf,
-  isReady,
-  needsReader,
-  phraseOf,
-  plural,
-  warningsOf,
-} from './outcome.ts';
+import { type Failure, failuresOf, warningsOf } from './facts.ts';
+import { enumerate, groupBy, headlineOf, isReady, needsReader, phraseOf, plural } from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Event, ImageRef, Order, Problem, Promotion, Report } from './promotion/model.ts';
 import { logLines, oneLine } from './text.ts';

@@ -1,4 +1,4 @@
-import type { Failure } from './outcome.ts';
+import type { Failure } from './facts.ts';
 import { cell, code, prose } from './text.ts';
 
 /** A summary over 1 MiB is dropped whole; past a quarter of it nobody reads. */

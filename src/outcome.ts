@@ -1,5 +1,5 @@
 import { formatDuration } from './promotion/duration.ts';
-import type { Copy, Order, Problem, Promotion } from './promotion/model.ts';
+import type { Copy, Order, Promotion } from './promotion/model.ts';
 
 /** What became of a target, for a reader: one word that log, table and timeline share. */
 export type Fate = 'ready' | 'copying' | 'unlisted' | 'unclear' | 'planned' | 'rolled back' | 'failed';
@@ -250,51 +250,4 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
     ? `re-run the failed job${kept + sure > 0 ? `: it ${again.join(', ').replace(/, ([^,]*)$/, ' and $1')}` : ''}`
     : 're-run it with if-exists: adopt, or it copies everything again';
   return `${steps.length > 0 ? `${steps.join(', ')}, then ${rerun}` : rerun}.`;
-}
-
-export interface Failure {
-  /** The targets that it struck, none when it struck the whole. */
-  regions: string[];
-  /** Its message names none of the regions. */
-  problem: Problem;
-}
-
-/** What went wrong, each fact once: first what stopped the whole, then the targets, at last those that are gone for it. */
-export function failuresOf(promotion: Promotion): Failure[] {
-  const { ended, problems, copies } = promotion;
-  // A cancel is in the heading, and each copy says what became of it.
-  const whole = ended === 'cancelled' && copies.some(({ problem }) => problem) ? [] : problems;
-  const isCause = (copy: Copy) => needsReader(copy, promotion);
-  const struck = [...copies.filter(isCause), ...copies.filter((copy) => !isCause(copy))];
-  return byFact([
-    ...whole.map((problem) => ({ region: null, problem })),
-    ...struck.flatMap(({ region, problem }) => (problem ? [{ region, problem }] : [])),
-  ]);
-}
-
-/** A warning names its region at the start, if it is about one. */
-export function warningsOf(problems: readonly Problem[], copies: readonly Copy[]): Failure[] {
-  return byFact(
-    problems.map((problem) => ({
-      region: copies.find(({ region }) => problem.message.startsWith(`${region}: `))?.region ?? null,
-      problem,
-    })),
-  );
-}
-
-/** What two messages share that differ by their request ids alone. */
-export function factOf(message: string): string {
-  return message.replace(/request id [\w-]+/g, 'request id');
-}
-
-/** The same fact in several regions is one. */
-function byFact(facts: readonly { region: string | null; problem: Problem }[]): Failure[] {
-  const bare = facts.map(({ region, problem: { message, advice } }) => {
-    const prefix = `${region}: `;
-    return { region, message: message.startsWith(prefix) ? message.slice(prefix.length) : message, advice };
-  });
-  return groupBy(bare, ({ message, advice }) => [factOf(message), advice]).map((group) => ({
-    regions: [...new Set(group.flatMap(({ region }) => region ?? []))],
-    problem: { message: group[0].message, advice: group[0].advice },
-  }));
 }

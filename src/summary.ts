@@ -1,8 +1,7 @@
+import { factOf, failuresOf, warningsOf } from './facts.ts';
 import { bullets, PAGE_BYTES, table } from './markdown.ts';
 import {
   type Fate,
-  factOf,
-  failuresOf,
   fateOf,
   groupBy,
   headlineOf,
@@ -12,7 +11,6 @@ import {
   plural,
   STILL,
   tookOf,
-  warningsOf,
 } from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, ImageRef, Order, Problem, Promotion } from './promotion/model.ts';
@@ -136,7 +134,11 @@ const SIGN: Record<Fate, string> = {
 
 /** What went wrong or goes on without the step, each with what to do. */
 function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
-  const alike = alikeOf(copies, (copy) => [signOf(copy), factOf(phraseOf(copy)), copy.problem?.advice]);
+  const alike = alikeOf(copies, (copy) => [
+    signOf(copy),
+    factOf(phraseOf(copy), copy.region),
+    copy.problem?.advice,
+  ]);
   const list = (words: readonly (string | null)[]) =>
     words.flatMap((word) => (word ? [code(word, most)] : [])).join(', ');
   return table(
@@ -145,7 +147,7 @@ function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail
       signOf(some[0]),
       list(some.map(({ region }) => region)),
       list(some.map(({ imageId }) => imageId)),
-      prose(phraseOf(some[0]), text),
+      prose(some.length > 1 ? factOf(phraseOf(some[0]), some[0].region) : phraseOf(some[0]), text),
       prose(some[0].problem?.advice ?? '', text),
     ]),
     rows,

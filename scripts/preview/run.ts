@@ -43,6 +43,16 @@ export const SITUATIONS = {
   },
   'a plan that fails': { inputs: { 'target-regions': 'hkk, sg', 'target-project-id': 'org-nowhere' } },
   'a full region': { emulator: { byRegion: { hk: { quota: 0 } } } },
+  'twelve full regions': {
+    minutes: MANY,
+    emulator: {
+      byRegion: Object.fromEntries(
+        Object.keys(MANY)
+          .slice(3, 15)
+          .map((region) => [region, { quota: 0 }]),
+      ),
+    },
+  },
   'no such right': { emulator: { deniedActions: ['CopyCustomImage'] } },
   'dry run': { before: 'hk', inputs: { 'dry-run': 'true' } },
   'all existed': { before: ALL },

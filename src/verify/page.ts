@@ -1,6 +1,7 @@
+import type { Failure } from '../facts.ts';
 import type { Sink } from '../log.ts';
 import { bullets, PAGE_BYTES, table } from '../markdown.ts';
-import { enumerate, type Failure, type Headline, plural } from '../outcome.ts';
+import { enumerate, type Headline, plural } from '../outcome.ts';
 import type { Problem } from '../promotion/model.ts';
 import { code, logLines, oneLine, prose } from '../text.ts';
 import type { Condition } from './judge.ts';

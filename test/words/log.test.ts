@@ -362,6 +362,19 @@ describe('failureMessage', () => {
     ]);
   });
 
+  it('tells one refusal of many regions once, though each answer names its region and has its own request id', () => {
+    const copies = ['hk', 'sg'].map((region, index) =>
+      failed(region, `${region}: full (RetCode 8095: "no room in [${region}]", request id id-${index}).`),
+    );
+    expect(failureMessage(aPromotion({ status: 'failed', copies }), ORDER)).toContain(
+      '- hk, sg: full (RetCode 8095: "no room in […]"). Delete it',
+    );
+    const other = [...copies, failed('kr', 'kr: full (RetCode 8095: "another word", request id id-3).')];
+    expect(failureMessage(aPromotion({ status: 'failed', copies: other }), ORDER)).toContain(
+      '- kr: full (RetCode 8095: "another word", request id id-3).',
+    );
+  });
+
   it('of wrong inputs says that nothing was sent, in lines that can be read', () => {
     const long = `target-regions: ${'"hk sg", '.repeat(60)}are not region ids.`;
     const lines = failureOfInputs(['timeout: "90" is not a duration.', long]).split('\n');
