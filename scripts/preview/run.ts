@@ -33,7 +33,8 @@ export const SITUATIONS = {
   },
   'wrong inputs': {
     inputs: {
-      'target-regions': 'hk sg',
+      'target-regions': 'hk;sg!',
+      rollback: 'maybe',
       timeout: '90',
       wait: 'yes',
       'if-exists': 'always',
