@@ -23,6 +23,7 @@ export interface GitHubOptions {
 }
 
 export type Octokit = ReturnType<typeof getOctokit>;
+export type Release = Awaited<ReturnType<Octokit['rest']['repos']['getReleaseByTag']>>['data'];
 export type Repository = { owner: string; repo: string };
 export type Patiently = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -101,6 +102,16 @@ function isRateLimit(error: unknown): boolean {
 /** GitHub will not change its mind: the token is wrong, or may not, or there is no such thing. */
 export function isRefused(error: unknown): boolean {
   return [401, 403, 404].includes(details(error).status) && !isRateLimit(error);
+}
+
+/** A reason that needs no explaining. */
+export class Stop extends Error {
+  readonly advice: string;
+
+  constructor(reason: string, advice: string) {
+    super(reason);
+    this.advice = advice;
+  }
 }
 
 /** What octokit's error says. Its status is 500 when no answer came at all. */

@@ -2,9 +2,9 @@ import type { Dispatcher } from 'undici';
 import { createDispatcher } from '../cloud/proxy.ts';
 import { idsOf } from '../inputs/spelling.ts';
 import { Stopped } from '../promotion/context.ts';
+import { ASSET, ASSET_IN_WAITING } from './asset.ts';
 import { connect, createPatience, explainFailure, type GitHubOptions } from './client.ts';
 
-const ASSET = 'images.json';
 /** GitHub lists no more than a thousand releases. */
 const PAGES = 10;
 
@@ -34,15 +34,19 @@ export async function idsOfReleases(options: ProtectOptions): Promise<Map<string
       const query = { owner, repo, per_page: 100, page };
       const { data } = await patiently(() => octokit.rest.repos.listReleases(query));
       for (const { tag_name: tag, assets, draft } of data) {
-        const asset = assets.find(({ name }) => name === ASSET);
+        // A publication that broke off may have left the one without the other.
+        const named = assets.filter(({ name }) => name === ASSET || name === ASSET_IN_WAITING);
         // A draft may never be released: it takes no release's place.
-        if (!asset || draft || left === 0) continue;
+        if (named.length === 0 || draft || left === 0) continue;
         left -= 1;
-        const headers = { accept: 'application/octet-stream' };
-        const answer = await patiently(() =>
-          octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id: asset.id, headers }),
-        );
-        for (const id of idsIn(answer.data, tag)) if (!found.has(id)) found.set(id, `in release ${tag}`);
+        for (const { id: asset_id, name } of named) {
+          const headers = { accept: 'application/octet-stream' };
+          const answer = await patiently(() =>
+            octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id, headers }),
+          );
+          for (const id of idsIn(answer.data, name, tag))
+            if (!found.has(id)) found.set(id, `in release ${tag}`);
+        }
       }
       if (data.length < 100) break;
     }
@@ -68,19 +72,19 @@ const WORDS = {
 };
 
 /** Every id that is named there, those of copies that have failed as well. */
-function idsIn(data: unknown, tag: string): string[] {
+function idsIn(data: unknown, name: string, tag: string): string[] {
   const advice = 'Replace that file, or delete it from the release.';
   let content = data as { images?: unknown };
   try {
     if (data instanceof ArrayBuffer) content = JSON.parse(Buffer.from(data).toString());
   } catch {
-    throw stop(`${ASSET} of release ${tag} is not JSON.`, advice);
+    throw stop(`${name} of release ${tag} is not JSON.`, advice);
   }
   // Of the first version it is the list alone.
   const list = Array.isArray(content) ? content : content?.images;
   const { value } = idsOf(Array.isArray(list) ? JSON.stringify(list) : '{');
-  if (!value) throw stop(`${ASSET} of release ${tag} has no list of images.`, advice);
-  if (value.length === 0) throw stop(`${ASSET} of release ${tag} names no image id.`, advice);
+  if (!value) throw stop(`${name} of release ${tag} has no list of images.`, advice);
+  if (value.length === 0) throw stop(`${name} of release ${tag} names no image id.`, advice);
   return value;
 }
 

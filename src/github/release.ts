@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import { createDispatcher } from '../cloud/proxy.ts';
 import { isUsable } from '../outcome.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
+import { ASSET, IMMUTABLE_ADVICE, replaceAsset } from './asset.ts';
 import {
   connect,
   createPatience,
@@ -11,20 +12,14 @@ import {
   isRefused,
   type Octokit,
   type Patiently,
+  type Release,
   type Repository,
+  Stop,
 } from './client.ts';
 import { renderSection, withSection } from './notes.ts';
 
-const ASSET = 'images.json';
-/** The new content waits under this name until the old asset is gone, so that one of the two is always there. */
-const ASSET_IN_WAITING = 'images.new.json';
-const ASSET_ATTEMPTS = 4;
 /** GitHub's limit on a release's notes, in characters. */
 const NOTES_LIMIT = 125_000;
-const IMMUTABLE_ADVICE =
-  'The ids are in the notes and in the outputs of this step. For the file too, turn off release immutability in ' +
-  "the repository's settings before the release is published.";
-
 export interface TagOptions extends GitHubOptions {
   tag: string;
 }
@@ -47,8 +42,6 @@ export class ReleaseError extends Error implements Problem {
   }
 }
 
-type Release = Awaited<ReturnType<Octokit['rest']['repos']['getReleaseByTag']>>['data'];
-
 /**
  * Puts the ids into the notes of the tag's release and attaches images.json, each in the place of the earlier one.
  * Resolves to the release's address, or to null when no target holds an image: then the release is left as it is.
@@ -69,7 +62,9 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
         return found;
       });
       failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
-      await replaceAsset(octokit, repository, release, patiently, options);
+      await replaceAsset(octokit, repository, release, patiently, options, (error) =>
+        explain(error, options),
+      );
       return { url: release.html_url };
     });
   } catch (error) {
@@ -195,70 +190,6 @@ async function writeNotes(
     );
   }
   await octokit.rest.repos.updateRelease({ ...repository, release_id: release.id, body: after });
-}
-
-async function replaceAsset(
-  octokit: Octokit,
-  repository: Repository,
-  release: Release,
-  patiently: Patiently,
-  { images, clock, signal }: ReleaseOptions,
-): Promise<void> {
-  const { repos } = octokit.rest;
-  if ((release as { immutable?: boolean }).immutable) {
-    throw new Stop('the release is immutable: GitHub lets nobody change its assets.', IMMUTABLE_ADVICE);
-  }
-  const remove = async (name: string) => {
-    const query = { ...repository, release_id: release.id, per_page: 100 };
-    const assets = await patiently(() => octokit.paginate(repos.listReleaseAssets, query));
-    for (const asset of assets.filter((asset) => asset.name === name)) {
-      await patiently(() => unless([404], repos.deleteReleaseAsset({ ...repository, asset_id: asset.id })));
-    }
-  };
-  const upload = async (): Promise<number> => {
-    // The address is a template: `…/assets{?name,label}`.
-    const url = `${release.upload_url.replace(/\{.*$/, '')}?name=${ASSET_IN_WAITING}`;
-    const headers = { 'content-type': 'application/json' };
-    return (await octokit.request({ method: 'POST', url, data: images, headers })).data.id;
-  };
-
-  for (let attempt = 1; attempt <= ASSET_ATTEMPTS; attempt++) {
-    // What a broken run, or a failed upload of this one, left behind.
-    await remove(ASSET_IN_WAITING);
-    const uploaded = await patiently(() => unless([], upload()));
-    if (uploaded) {
-      await remove(ASSET);
-      const renamed = { ...repository, asset_id: uploaded, name: ASSET };
-      if (await patiently(() => unless([404], repos.updateReleaseAsset(renamed)))) return;
-    }
-    // Another run is at it: after a while it is done.
-    await clock.sleep(1000 * attempt * (0.5 + clock.random()), signal);
-  }
-  throw new Stop(
-    `other runs kept changing the release's assets, ${ASSET_ATTEMPTS} times in a row.`,
-    'Let one job at a time publish on a release (`concurrency`), then re-run this job.',
-  );
-}
-
-/** The answer; undefined when GitHub says that the name is taken, or gives one of these statuses. */
-async function unless<T>(statuses: number[], request: Promise<T>): Promise<T | undefined> {
-  try {
-    return await request;
-  } catch (error) {
-    const { status, text } = details(error);
-    if (statuses.includes(status) || (status === 422 && text.includes('already_exists'))) return undefined;
-    throw error;
-  }
-}
-
-/** A reason that needs no explaining. */
-class Stop extends Error {
-  readonly advice: string;
-
-  constructor(reason: string, advice: string) {
-    super(reason);
-    this.advice = advice;
-  }
 }
 
 function explain(error: unknown, options: TagOptions): { reason: string; advice: string } {

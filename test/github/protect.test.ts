@@ -39,10 +39,14 @@ function redirect({ path, headers }: Seen) {
 }
 
 /** A release with that images.json; without one when there is no text. */
-async function release(tag: string, text?: string, draft = false): Promise<void> {
+async function release(
+  tag: string,
+  text?: string,
+  { draft = false, name = 'images.json' } = {},
+): Promise<void> {
   const { id } = await github.createRelease('', { tag_name: tag, draft });
   if (text === undefined) await github.attach(id, 'notes.txt');
-  else files.set((await github.attach(id, 'images.json')).id, text);
+  else files.set((await github.attach(id, name)).id, text);
 }
 
 const images = (...ids: string[]) =>
@@ -69,11 +73,17 @@ it('takes the newest releases that carry images.json, in either form, and sends 
   await release('v2', '[{"region":"hk","imageId":"uimage-2","outcome":"failed"}]');
   await release('notes');
   await release('v3', images('uimage-2', 'uimage-3'));
-  await release('v4', images('uimage-4'), true);
+  await release('v4', images('uimage-4'), { draft: true });
   const ids = await protectedIds(2);
   expect(ids).toEqual({ 'uimage-2': 'in release v3', 'uimage-3': 'in release v3' });
   expect(Object.keys(await protectedIds(9))).toHaveLength(3);
   expect(new Set(seenByStore)).toEqual(new Set(['no token']));
+});
+
+it('takes what a publication that broke off has left under the name in waiting', async () => {
+  await release('v1', images('uimage-1'));
+  await release('v2', images('uimage-2'), { name: 'images.new.json' });
+  expect(await protectedIds(1)).toEqual({ 'uimage-2': 'in release v2' });
 });
 
 it('protects nothing by halves: whatever cannot be read stops the whole', async () => {

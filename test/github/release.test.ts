@@ -62,6 +62,7 @@ async function deserted(): Promise<string> {
 }
 
 const isUpload = ({ method, path }: Seen) => method === 'POST' && path.includes('/assets?name=');
+const isDirect = (seen: Seen) => isUpload(seen) && seen.path.endsWith('=images.json');
 const isRename = ({ method, path }: Seen) => method === 'PATCH' && path.includes('/releases/assets/');
 const isNotes = ({ method, path }: Seen) => method === 'PATCH' && /\/releases\/\d+$/.test(path);
 const isDelete = ({ method }: Seen) => method === 'DELETE';
@@ -449,6 +450,34 @@ describe('the asset', () => {
     expect((await github.release()).assets.map(({ name }) => name)).toEqual(['images.json']);
   });
 
+  it.each([500, 403])(
+    'is uploaded under its name when the new one cannot be renamed: HTTP %d',
+    async (status) => {
+      const { id } = await github.createRelease('notes');
+      await github.attach(id, 'images.json');
+      github.fail((seen) => (isRename(seen) ? { status, body: { message: 'Nope' } } : undefined));
+      const clock = new VirtualClock();
+      await clock.run(publish({ clock }));
+      const { assets } = await github.release();
+      expect(assets.map(({ name }) => name)).toEqual(['images.json']);
+      expect(github.contents.get(assets[0]?.id ?? 0)).toBe('[{"region":"hk"}]');
+    },
+  );
+
+  it('that can neither be renamed nor uploaded again is told where it is', async () => {
+    const { id } = await github.createRelease('notes');
+    await github.attach(id, 'images.json');
+    github.fail((seen) =>
+      isRename(seen) || isDirect(seen) ? { status: 500, body: { message: 'Nope' } } : undefined,
+    );
+    const { message, advice } = await failure();
+    expect(message).toMatch(
+      /as images\.new\.json and could not be renamed, and the earlier images\.json is deleted: .* 500: Nope\.$/,
+    );
+    expect(advice).toMatch(/^Rename images\.new\.json to images\.json there/);
+    expect((await github.release()).assets.map(({ name }) => name)).toEqual(['images.new.json']);
+  });
+
   it('is put right after a run that broke off', async () => {
     const { id } = await github.createRelease('notes');
     await github.attach(id, 'images.new.json');
@@ -483,7 +512,11 @@ describe('the asset', () => {
 
   it('is left to the others when they never stop', async () => {
     await github.createRelease('notes');
-    github.fail((seen) => (isRename(seen) ? { status: 404, body: { message: 'Not Found' } } : undefined));
+    github.fail((seen) => {
+      if (isRename(seen)) return { status: 404, body: { message: 'Not Found' } };
+      const errors = [{ code: 'already_exists' }];
+      return isDirect(seen) ? { status: 422, body: { message: 'Validation Failed', errors } } : undefined;
+    });
     const { message, advice } = await failure();
     expect(message).toContain('other runs kept changing');
     expect(advice).toContain('concurrency');
