@@ -5,15 +5,18 @@ import { createLog, failureMessage } from './log.ts';
 import { OUTPUT_BYTES } from './markdown.ts';
 import { resultOf, writeOutputFile } from './output-file.ts';
 import { outputsOf } from './outputs.ts';
-import type { Event, Order, Problem, Promotion } from './promotion/model.ts';
+import type { Copy, Event, Order, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback, withoutDeleted } from './promotion/rollback.ts';
-import { type State, saveTraces } from './state.ts';
+import { type State, saveBeginning, saveTraces } from './state.ts';
 import { connect, mask, refuse, runnerFault, type Workflow, writePage } from './step.ts';
 import type { SummaryContext } from './summary.ts';
 import { logLine } from './text.ts';
 
 const UNWRITTEN = 'The steps that follow would not have the image ids; the ids are in the log above.';
+
+const UNKEPT =
+  'The post step cannot roll back what it does not know of: delete these images by hand if they must go.';
 
 const NOTHING: Promotion = {
   status: 'failed',
@@ -41,9 +44,7 @@ export async function main(workflow: Workflow): Promise<void> {
     );
     return;
   }
-  const log = createLog({ sink: core, order: inputs.order });
   const files = onlyChanges(core);
-  const warnings: Problem[] = [];
   const state: State = {
     submitted: false,
     succeeded: false,
@@ -51,10 +52,28 @@ export async function main(workflow: Workflow): Promise<void> {
     rollback: inputs.rollback,
     summary: inputs.summary,
   };
+  const mayRollBack = inputs.rollback !== 'never' && !inputs.order.dryRun;
+  const stateless = mayRollBack ? attempt(() => saveBeginning(files, state)) : null;
+  if (stateless !== null) {
+    const advice = `Without it the post step cannot roll back (rollback: ${inputs.rollback}), so no request was sent.`;
+    const promotion = { ...NOTHING, problems: [{ message: stateless, advice }] };
+    const context = { order: inputs.order, warnings: [], now: workflow.clock.now() };
+    const markdown = await summarize(workflow, promotion, context, inputs.summary);
+    const lost = attempt(() => setOutputs(core, promotion, markdown));
+    core.setFailed(`${stateless} ${advice}${lost === null ? '' : `\n${lost}`}`);
+    return;
+  }
+  const log = createLog({ sink: core, order: inputs.order });
+  const warnings: Problem[] = [];
   const known: Promotion = { ...NOTHING, status: 'copying' };
   let unwritten: string | null = null;
   const write = (work: () => void): void => {
     unwritten = attempt(work) ?? unwritten;
+  };
+  let unkept: string | null = null;
+  const keep = (copies: readonly Copy[]): void => {
+    const lost = attempt(() => saveTraces(files, inputs.order, state, copies));
+    if (mayRollBack) unkept = lost;
   };
   const report = (event: Event): void => {
     if (event.type === 'warning') warnings.push(event.problem);
@@ -64,7 +83,7 @@ export async function main(workflow: Workflow): Promise<void> {
     if (event.type === 'submitting' || event.type === 'ids') {
       const { copies } = event;
       // Before anything is said of them: a kill must lose no id.
-      write(() => saveTraces(files, inputs.order, state, copies));
+      keep(copies);
       write(() => setOutputs(files, { ...known, copies: [...copies] }));
     }
     log.report(event);
@@ -84,7 +103,7 @@ export async function main(workflow: Workflow): Promise<void> {
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;
     state.published = release?.tag ?? null;
     unwritten = null;
-    write(() => saveTraces(files, inputs.order, state, promotion.copies));
+    keep(promotion.copies);
     write(() => setOutputs(files, promotion));
     const unsaved = writeFile(inputs, promotion, env);
     if (release) await publish(workflow, inputs.order, release, promotion, report);
@@ -95,11 +114,12 @@ export async function main(workflow: Workflow): Promise<void> {
     const failure = failureMessage(promotion, inputs.order);
     // Known only now: a cancel may have come while the release was written.
     state.succeeded = failure === null && unwritten === null && unsaved === null && !workflow.signal.aborted;
-    write(() => saveTraces(files, inputs.order, state, promotion.copies));
+    keep(promotion.copies);
     if (failure !== null) core.setFailed(failure);
     else if (unwritten !== null) core.setFailed(`${unwritten} ${UNWRITTEN}`);
     else if (unsaved !== null) core.setFailed(unsaved);
     if (failure !== null && unsaved !== null) core.warning(unsaved);
+    if (unkept !== null) core.warning(`${unkept} ${UNKEPT}`);
   } finally {
     await cloud.close();
   }

@@ -1,5 +1,6 @@
 import { readConnection, readMarkSecret } from './inputs/connection.ts';
-import { Reader } from './inputs/reader.ts';
+import { readInputs } from './inputs/promote.ts';
+import { type Environment, Reader } from './inputs/reader.ts';
 import { createLog, voidMessage } from './log.ts';
 import type { Event, Problem } from './promotion/model.ts';
 import { rollback } from './promotion/rollback.ts';
@@ -20,7 +21,12 @@ export async function post(workflow: Workflow): Promise<void> {
   const reading = reader.reading();
   const markSecret = readMarkSecret(reader);
   mask(workflow, reading);
-  if (!state?.traces) return;
+  if (typeof state === 'string') {
+    const lost = lostState(state, env);
+    if (lost !== null) core.warning(logLine(lost));
+    return;
+  }
+  if (!state.traces) return;
   const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
   if (!isDue) return;
   const { created, places } = state.traces;
@@ -61,4 +67,24 @@ export async function post(workflow: Workflow): Promise<void> {
   } finally {
     await cloud.close();
   }
+}
+
+/**
+ * What is to be told when a rollback may be due and nothing is known of what main has done; else null. Without a state
+ * main has begun only if its inputs are good, and then it has saved one before its first request.
+ */
+function lostState(state: 'none' | 'broken', env: Environment): string | null {
+  const { inputs } = readInputs(env);
+  const reader = new Reader(env);
+  const rollback = inputs?.rollback ?? reader.choice('rollback', ['never', 'step', 'job']);
+  if (rollback === 'never' || reader.boolean('dry-run', false) || (state === 'none' && !inputs)) return null;
+  const target = inputs?.order.target;
+  const where = target
+    ? `project ${target.projectId} in ${[...target.regions, ...(target.optionalRegions ?? [])].join(', ')}`
+    : 'the target project, in each target region,';
+  const run = /^\d+$/.test(env.GITHUB_RUN_ID ?? '')
+    ? `by ${env.GITHUB_RUN_ID}-${env.GITHUB_RUN_ATTEMPT ?? '1'}-`
+    : 'by local-';
+  const what = state === 'none' ? 'is missing' : 'cannot be read';
+  return `Nothing was rolled back: what this step saved for its post step ${what}. Unless the log says that nothing was copied, look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
 }

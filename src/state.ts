@@ -19,6 +19,11 @@ export interface State {
 
 const NAME = 'promotion';
 
+/** Before anything is sent: what is missing later was lost. */
+export function saveBeginning(files: Pick<typeof core, 'saveState'>, state: State): void {
+  files.saveState(NAME, state);
+}
+
 export function saveTraces(
   files: Pick<typeof core, 'saveState'>,
   order: Order,
@@ -29,12 +34,15 @@ export function saveTraces(
   files.saveState(NAME, state);
 }
 
-/** Null when main left nothing, or nothing that can be read. */
-export function loadState(workflow: typeof core): State | null {
+/** `none` when main left nothing, `broken` when that cannot be read. */
+export function loadState(workflow: typeof core): State | 'none' | 'broken' {
+  const text = workflow.getState(NAME);
+  if (text === '') return 'none';
   try {
-    const state = JSON.parse(workflow.getState(NAME)) as State;
-    return Array.isArray(state.traces?.created) ? state : null;
+    const state = JSON.parse(text) as State;
+    const hasBegun = state.submitted === false && state.traces === undefined;
+    return hasBegun || Array.isArray(state.traces?.created) ? state : 'broken';
   } catch {
-    return null;
+    return 'broken';
   }
 }

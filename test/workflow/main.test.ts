@@ -503,6 +503,34 @@ it('a file command that cannot be written fails the step, and the ids are in the
   expect(JSON.parse(result.state.promotion ?? 'none').succeeded).toBe(false);
 });
 
+it('a state that cannot be saved is told before the first request, when a rollback may need it', async () => {
+  const play = ({ cloud, clock, step }: ReturnType<typeof setUp>, rollback: string) =>
+    step.capture(async () => {
+      vi.stubEnv('GITHUB_STATE', '/nowhere/at/all');
+      const workflow = step.workflow(inputs({ ...ORDER, rollback }));
+      await clock.run(main({ ...workflow, clock, createCloud: () => cloud }));
+    });
+  const stage = setUp();
+  const refused = await play(stage, 'job');
+  expect(stage.cloud.sent).toEqual([]);
+  expect(refused.errors).toEqual([
+    expect.stringMatching(/GITHUB_STATE .* is missing\..* the post step cannot roll back \(rollback: job\)/),
+  ]);
+  expect(outcome(refused).status).toBe('failed');
+  const result = await play(setUp(), 'never');
+  expect([result.failed, result.errors, outcome(result).status]).toEqual([false, [], 'available']);
+});
+
+it('a state that is lost after the copies have started is called so', async () => {
+  const { cloud, run } = setUp();
+  cloud.fault(COPY, (execute) => {
+    vi.stubEnv('GITHUB_STATE', '/nowhere/at/all');
+    return execute();
+  });
+  const result = await run({ rollback: 'job' });
+  expect(result.warnings).toEqual([expect.stringMatching(/GITHUB_STATE .* The post step cannot roll back/)]);
+});
+
 it('what has not changed is not written again: the files of the runner only grow', async () => {
   const { cloud, clock, step } = setUp();
   cloud.fault(COPY, fails(8980), { times: 50 });

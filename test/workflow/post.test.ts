@@ -133,12 +133,28 @@ describe('without a state that can be read', () => {
     ['another shape', { promotion: '{"run":"r"}' }],
     ['no list', { promotion: '{"run":"r","traces":{"created":"x"}}' }],
     ['null', { promotion: 'null' }],
-  ])('(%s) the post step does nothing, and does not fail', async (_, state) => {
+  ])('(%s) the post step deletes nothing, and tells once what to look for', async (_, state) => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
     const result = await new Step().play('post', cloud, clock, { ...ORDER, rollback: 'job' }, state);
     expect(cloud.sent).toEqual([]);
-    expect([result.failed, result.errors, result.warnings]).toEqual([false, [], []]);
+    expect([result.failed, result.errors]).toEqual([false, []]);
+    expect(result.warnings).toEqual([
+      expect.stringMatching(
+        /^Nothing was rolled back: .* in hk, sg for images with "by 77-2-" in the marker/,
+      ),
+    ]);
+  });
+
+  it.each<Record<string, string>>([
+    { rollback: 'never' },
+    { rollback: 'job', 'dry-run': 'true' },
+    { rollback: 'job', timeout: 'soon' },
+  ])('it is silent where main copied nothing, or no rollback is due: %j', async (given) => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    const result = await new Step().play('post', cloud, clock, { ...ORDER, ...given });
+    expect([cloud.sent, result.warnings]).toEqual([[], []]);
   });
 
   it('or with a state that orders no rollback, likewise', async () => {

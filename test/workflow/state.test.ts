@@ -20,7 +20,7 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
     copies,
   );
   const state = loadState(workflow);
-  if (!state) throw new Error('nothing was kept');
+  if (typeof state === 'string') throw new Error('nothing was kept');
   return state;
 }
 
