@@ -169,8 +169,9 @@ function writeFile({ outputFile, order }: Inputs, promotion: Promotion, env: Env
   }
 }
 
-/** After a cancel there is no time for a rollback here. */
+/** After a cancel there is no time for a rollback here. Where nothing was created, nothing is left to do. */
 function leaveToPost(promotion: Promotion): void {
+  if (!promotion.copies.some(({ created, unclear }) => created || unclear)) return;
   promotion.rollback = { by: 'post' };
   const advice = 'The "Post" step of this job will delete the copies created by this run.';
   for (const problem of promotion.problems) problem.advice = advice;

@@ -97,7 +97,7 @@ export function headlineOf(promotion: Promotion, order: Order | undefined, show:
   const ready = copies.filter(isReady);
   const open = copies.filter(isOpen);
   const failed = copies.filter((copy) => fateOf(copy) === 'failed');
-  if (failed.length === 0 && problems.length === 0) {
+  if (failed.length === 0 && problems.length === 0 && open.every(({ problem }) => !problem)) {
     if (open.length > 0) {
       const there = ready.length > 0 ? `; ${regions(ready, copies, show)} ${has(ready)} it already` : '';
       return say('⏳', `${name}: copying to ${regions(open, copies, show)}${there}; this step does not wait`);
@@ -152,7 +152,7 @@ function standing(promotion: Promotion, show: Show): string {
   ].join(', ');
   if (rollback?.by === 'post') return `: ${parts}; the Post step deletes what this run created`;
   // Of one that no list has shown, nobody knows what a re-run finds.
-  const isSure = open.length > 0 && open.every((copy) => fateOf(copy) !== 'unlisted');
+  const isSure = open.length > 0 && open.every(({ imageId, state }) => imageId === null || state !== null);
   return `: ${parts}${isSure ? `; a re-run picks ${open.length === 1 ? 'it' : 'them'} up` : ''}`;
 }
 
@@ -173,11 +173,8 @@ export const STILL: Partial<Record<Fate, string>> = {
 
 function undone(copies: readonly Copy[], because: readonly string[], show: Show): string {
   const gone = copies.filter(({ state }) => state === 'Deleted');
-  const culprits =
-    names(
-      copies.filter(({ region }) => because.includes(region)),
-      show,
-    ) || 'The step';
+  const blamed = copies.filter(({ region }) => because.includes(region));
+  const culprits = names(blamed, show) || 'The step';
   const what =
     gone.length === 1
       ? 'its copy was'
@@ -229,12 +226,13 @@ function nextStep(promotion: Promotion, order: Order | undefined, show: Show): s
   const unlisted = open.filter((copy) => fateOf(copy) === 'unlisted');
   const sure = open.length - unlisted.length;
   const kept = copies.filter(isReady).length;
+  const isUnwatched = promotion.ended === 'complete' && open.some(({ problem }) => problem);
   const steps = [
     ...(broken.length > 0
       ? [`delete the ${broken.length === 1 ? 'image' : `${broken.length} images`} that failed`]
       : []),
     ...(unlisted.length > 0 ? ['look in the console for the image that was never listed'] : []),
-    ...(broken.length === 0 && open.length < struck.length ? ['do what is said below'] : []),
+    ...(broken.length === 0 && (open.length < struck.length || isUnwatched) ? ['do what is said below'] : []),
   ];
   const again = [
     ...(kept > 0 ? [`keeps the ${kept === 1 ? 'ready copy' : `${kept} ready copies`}`] : []),

@@ -31,7 +31,7 @@ export function unsettled(place: Place, order: Order, ended: 'cancelled' | 'time
   }
   if (imageId !== null)
     return {
-      message: `${region}: ${imageId} is still ${state ?? 'in an unknown state'} ${when}; the copy continues in the cloud.${last}`,
+      message: `${region}: ${imageId} ${state === null ? 'was started, and its state was not read' : `is still ${state}`} ${when}; the copy continues in the cloud.${last}`,
       advice: `${longer}${resume(order)}`,
     };
   if (isUnclear)

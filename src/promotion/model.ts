@@ -58,7 +58,7 @@ export interface Copy {
   outcome: Outcome;
   /** This run made the image: only then may a rollback delete it. */
   created: boolean;
-  /** False while no listing has ever shown the image. */
+  /** False when reads have missed the image and none has ever shown it. */
   listed: boolean;
   /** The step has ended without it, and it may still become Available: the copy goes on in the cloud. */
   pending: boolean;

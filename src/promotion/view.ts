@@ -18,7 +18,7 @@ export function copyOf(place: Place): Copy {
     state: held?.state ?? null,
     outcome: outcomeOf(place),
     created: held?.created ?? false,
-    listed: held !== null && held.seenAt !== null,
+    listed: held !== null && (held.seenAt !== null || held.misses === 0),
     pending: problem !== null && (held ? held.finishedAt === null : unclear && !isLookedThrough(place)),
     unclear,
     startedAt: held?.startedAt ?? null,

@@ -255,7 +255,7 @@ describe('what CopyCustomImage answers', () => {
   it('made: its image is held, and nothing is unclear', () => {
     const { copy } = life().at(3).send(MADE);
     expect(copy).toMatchObject({ imageId: 'uimage-1', taskId: 'task-1', created: true, unclear: false });
-    expect(copy).toMatchObject({ outcome: 'copied', listed: false, state: null, finishedAt: null });
+    expect(copy).toMatchObject({ outcome: 'copied', listed: true, state: null, finishedAt: null });
   });
 
   it('the source: nothing is to be copied, and nothing to be waited for', () => {

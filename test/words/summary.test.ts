@@ -306,6 +306,20 @@ describe('the heading of a summary', () => {
       },
     ],
     [
+      '❌ web-1.4.2: ready in 0 of 2 regions, both regions still copying',
+      'do what is said below, then re-run the failed job: it picks up the 2 copies under way.',
+      { status: 'failed', copies: [aCopy(still('hk')), aCopy({ ...still('sg'), state: null })] },
+    ],
+    [
+      '🚫 Cancelled: 0 of 2 ready, both regions still copying',
+      're-run the failed job: it picks up the 2 copies under way.',
+      {
+        status: 'failed',
+        ended: 'cancelled',
+        copies: ['hk', 'sg'].map((region) => aCopy({ ...still(region), state: null })),
+      },
+    ],
+    [
       '⏳ web-1.4.2: copying to all 3 regions; this step does not wait',
       'a later run with the same inputs waits for them.',
       { status: 'copying', copies: done.map((copy) => ({ ...copy, state: 'Copying', finishedAt: null })) },

@@ -552,6 +552,40 @@ it('a cancel with a rollback to come tells that the post step deletes, not to ru
   expect(result.errors[0]).not.toContain('adopt');
 });
 
+it('a cancel before the first copy leaves nothing to the post step, and one right after it denies no copy', async () => {
+  const { clock, cloud, step } = setUp();
+  cloud.fault('GetProjectList', (execute) => {
+    step.cancel.abort(new Error('cancelled'));
+    return execute();
+  });
+  const early = await step.play('main', cloud, clock, { ...ORDER, rollback: 'step' });
+  expect(early.errors[0]).toContain('nothing was copied');
+  expect(early.errors[0]).not.toContain('"Post" step');
+  const late = setUp();
+  late.cloud.fault(COPY, async (execute) => {
+    const answer = await execute();
+    late.step.cancel.abort(new Error('cancelled'));
+    return answer;
+  });
+  const result = await late.step.play('main', late.cloud, late.clock, ORDER);
+  expect(result.errors[0]).toMatch(/both regions still copying/);
+  expect(result.errors[0]).toMatch(/uimage-new-hk-1 was started, and its state was not read/);
+  expect(result.errors[0]).not.toContain('never listed');
+});
+
+it('keys that expire in mid-wait leave the copies pending, and the heading says so', async () => {
+  const { cloud, run } = setUp();
+  cloud.copySeconds = { hk: 600, sg: 600 };
+  cloud.fault(COPY, (execute) => {
+    cloud.fault('DescribeImage', fails(174), { times: 99 });
+    return execute();
+  });
+  const result = await run();
+  expect(result.errors[0]).toMatch(/ready in 0 of 2 regions, both regions still copying/);
+  expect(result.errors[0]).toMatch(/Next: do what is said below, then re-run the failed job/);
+  expect(result.errors[0]).not.toMatch(/does not wait|never listed/);
+});
+
 it('a page that is not there is told in whole sentences', async () => {
   const step = new Step();
   const workflow = step.workflow(inputs({ ...ORDER, timeout: 'soon' }));
