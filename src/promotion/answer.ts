@@ -84,6 +84,14 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
     const isMade = ({ TargetImageId: id }: CopyInfo) => id !== undefined && isNew(run, place.region, id);
     return madeBy(run, place, answer, own.find(isMade));
   });
+  // One id for two regions is the id of one at the most.
+  const given = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));
+  const isTwice = (imageId: string) => given.indexOf(imageId) !== given.lastIndexOf(imageId);
+  answers.forEach((own, index) => {
+    const place = places[index];
+    if (place && own.kind === 'made' && isTwice(own.imageId))
+      answers[index] = { kind: 'unclear', problem: words.withoutId(place, answer), ofList: false };
+  });
   if (answers.some(({ kind }) => kind !== 'made')) run.singles = true;
   const taken = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));
   for (const { TargetRegion, TargetImageId: imageId } of infos) {
@@ -102,15 +110,17 @@ function madeBy(run: Run, place: Place, answer: CopyAnswer, info: CopyInfo | und
 
 /** Some API endpoints write their regions in other letters than they were asked in. */
 function isSame(region: string, other: string): boolean {
-  return region.toLowerCase() === other.toLowerCase();
+  return region.trim().toLowerCase() === other.trim().toLowerCase();
 }
 
-/** The answer names an image that was not asked for: to be deleted, unless it turns out to be another's. */
+/** The answer names an image that was not asked for: to be deleted, once it is seen to carry our mark. */
 function unasked(run: Run, named: string, imageId: string): void {
-  const region = run.places.find((place) => isSame(place.region, named))?.region ?? named;
+  const region = run.places.find((place) => isSame(place.region, named))?.region ?? named.trim();
   const isHeld = ({ held }: Place) => held?.imageId === imageId;
   if (!isNew(run, region, imageId) || run.places.some(isHeld)) return;
-  placeIn(run, region).excess.push({ imageId, why: words.UNASKED });
+  const place = placeIn(run, region);
+  if (place.plan === 'copy') place.excess.push({ imageId, why: words.UNASKED });
+  else doubtNothing(run, place, 'unclear', imageId);
 }
 
 /** The place of a region, made where it is no target. */
@@ -138,11 +148,15 @@ function oneForAll(run: Run, places: Place[], answer: CopyAnswer): Answer[] {
 /** An API endpoint that ignored the list made its one image, if any, in the source region. */
 function suspectSource(run: Run, kind: Doubt['kind'], imageId?: string): void {
   const home = placeIn(run, run.order.source.region);
-  if (home.plan === 'copy') return;
+  if (home.plan !== 'copy') doubtNothing(run, home, kind, imageId);
+}
+
+/** An image of this run may be where none was wanted. */
+function doubtNothing(run: Run, place: Place, kind: Doubt['kind'], imageId?: string): void {
   const now = run.clock.now();
-  if (imageId) home.own.push(imageId);
-  home.sentAt = now;
-  home.doubt = { kind, since: now, clearAt: now + WINDOW, until: now + WINDOW };
+  if (imageId) place.own.push(imageId);
+  place.sentAt = now;
+  place.doubt = { kind, since: now, clearAt: now + WINDOW, until: now + WINDOW };
 }
 
 /** What an error says of each place that the call was for. */

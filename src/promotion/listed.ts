@@ -3,7 +3,17 @@ import { MOST_UNCLEAR } from './answer.ts';
 import { byAge } from './images.ts';
 import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { observe, tell } from './observe.ts';
-import { type Deed, isNew, isOpen, isWanting, newHeld, type Place, type Run } from './place.ts';
+import {
+  type Deed,
+  type Held,
+  isNew,
+  isOpen,
+  isWanting,
+  newHeld,
+  type Place,
+  type Run,
+  WINDOW,
+} from './place.ts';
 import { differences, isAvailable, isPending, isSameName } from './verify.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
@@ -96,10 +106,10 @@ function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at:
   const best = bestOf(run, ours) ?? (isOver ? soundOf(run, twins)[0] : undefined);
   if (best) {
     hold(run, place, best, ours.includes(best));
-    // Sent once and found by its mark: no other can turn up.
-    if (place.sends === 1 && ours.includes(best) && !place.problem) {
-      if (doubt?.ofList && place.region !== run.order.source.region) listWasObeyed(run);
-      place.doubt = null;
+    // Sent once and found by its mark: no window is needed, but for one more look if the step goes on that long.
+    if (doubt && place.sends === 1 && ours.includes(best) && !place.problem) {
+      if (doubt.ofList && place.region !== run.order.source.region) listWasObeyed(run);
+      doubt.until = at;
     }
   } else if (isOver || at >= run.deadline) absent(run, place, isOver, strangers.filter(isPossible(run)));
 }
@@ -162,9 +172,10 @@ function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): 
   const late = isEnd || !order.wait;
   // Missing from one answer: that decides nothing, unless it is the last one.
   if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) return;
-  if (held && current && current.State !== held.state) observe(run, place, held, current);
+  if (held && current) lookAgain(run, place, held, current);
   // One that this run's answers do not explain carries a copied mark.
-  const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || !held;
+  const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
+  const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;
   const ours = newcomers.ours.filter((image) => isOurs(image) || image === current);
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
   // A second send may have made a second one.
@@ -176,6 +187,15 @@ function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): 
   if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers, images);
   else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers, images);
   else tellOthers(run, place, newcomers);
+}
+
+/** One odd answer decides nothing: an image that was Available stays so, unless it differs or has ended. */
+function lookAgain(run: Run, place: Place, held: Held, image: Image): void {
+  if (held.finishedAt === null || place.problem) {
+    if (image.State !== held.state) observe(run, place, held, image);
+  } else if (isAvailable(image)) {
+    if (differences(run.findings.source, image)) observe(run, place, held, image);
+  } else if (!isPending(image)) observe(run, place, held, image);
 }
 
 /** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */

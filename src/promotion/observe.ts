@@ -4,7 +4,7 @@ import { asProblem } from './context.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { type Deed, type Held, isWanting, type Place, type Run, WINDOW } from './place.ts';
-import { differences, isAvailable, isPending, lostFeatures } from './verify.ts';
+import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
 import { copyOf } from './view.ts';
 import * as words from './words.ts';
 
@@ -19,7 +19,8 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
   place.trouble = null;
   if (image) {
     held.confirmed = run.closing !== null;
-    if (held.finishedAt === null || image.State !== held.state) observe(run, place, held, image);
+    // One that was Available stays so, unless it has ended.
+    if (held.finishedAt === null || image.State === 'Unavailable') observe(run, place, held, image);
     else held.misses = 0;
     return;
   }
@@ -63,7 +64,11 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   held.state = image.State ?? 'unknown';
   const isMarked = isMarkedBy(run.order.run, image.ImageDescription, signerOf(run.order));
   if (isMarked) run.keepsMarks = true;
+  else if (held.marked) tell(run, words.markEdited(place, held));
   else if (held.created) tell(run, words.markLost(place, held), 'mark');
+  held.marked ||= isMarked;
+  if (held.created && image.ImageName !== undefined && !isSameName(image.ImageName, place.name))
+    tell(run, words.renamed(place, held, image.ImageName), 'name');
   if (isAvailable(image)) {
     const lost = lostFeatures(run.findings.source, image);
     if (lost) tell(run, { ...lost, message: `${place.region}: ${lost.message}` });

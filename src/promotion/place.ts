@@ -66,6 +66,8 @@ export interface Held {
   misses: number;
   /** An adopted image: read again by its id at the end. */
   confirmed: boolean;
+  /** This run's mark was seen in its description. */
+  marked: boolean;
 }
 
 /** CopyCustomImage may have made an image here that is not listed yet. */
@@ -142,7 +144,16 @@ export function newPlace(
 }
 
 export function newHeld(image: Pick<Held, 'imageId' | 'created' | 'startedAt'> & Partial<Held>): Held {
-  return { taskId: null, finishedAt: null, state: null, seenAt: null, misses: 0, confirmed: false, ...image };
+  return {
+    taskId: null,
+    finishedAt: null,
+    state: null,
+    seenAt: null,
+    misses: 0,
+    confirmed: false,
+    marked: false,
+    ...image,
+  };
 }
 
 /** Wants an image and has none. */
@@ -167,6 +178,8 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     const isUnread = held.seenAt === null && held.misses === 0 && place.trouble === null;
     if (!waits && isUnread) return { deed: 'poll', at: now };
     const at = pollAt(place, held, run, now);
+    // The API's answer may have named another image: the mark finds the right one.
+    if (waits && isLost(place, held, now)) return { deed: 'last look', at: now };
     // One read at the deadline. A listing may hold a better one than the image that is waited for.
     if (waits && at < deadline) return { deed: 'poll', at };
     const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
@@ -179,6 +192,13 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     if (plan === 'copy' && place.doubt && order.wait && isOld) return { deed: 'last look', at: now };
   }
   return lastLook(place, run);
+}
+
+/** An image that was promised and never listed, in a place that was not listed since it should have been. */
+function isLost({ readAt, quitAt, plan }: Place, { seenAt, startedAt, misses }: Held, now: number): boolean {
+  const due = startedAt + WINDOW;
+  const isMissed = seenAt === null && misses > 0 && now >= due;
+  return plan === 'copy' && isMissed && Math.max(readAt, quitAt) < due;
 }
 
 function nextForWanting(place: Place, { deadline }: Run, now: number): { deed: Deed; at: number } | null {

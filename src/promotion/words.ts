@@ -94,7 +94,7 @@ export function stranger({ region, name }: Place, images: Image[], { message }: 
 
 export function listedNowhere(imageId: string, region: string): Problem {
   return {
-    message: `${imageId}, with which the API answered for a list of regions, was never listed in a target region or in ${region}.`,
+    message: `${imageId}, with which the API answered for a list of regions, was never listed with this run's marker, neither in a target region nor in ${region}.`,
     advice: 'If it is none of the copies in the end, delete it by hand.',
   };
 }
@@ -184,6 +184,20 @@ export function markLost({ region }: Place, { imageId }: Held): Problem {
   return {
     message: `This API endpoint drops or cuts image descriptions, so a re-run cannot recognise these copies and would copy again (first seen: ${imageId} in ${region}).`,
     advice: 'Keep the ids of this run, and do not re-run it for these regions.',
+  };
+}
+
+export function markEdited({ region }: Place, { imageId }: Held): Problem {
+  return {
+    message: `${region}: the description of ${imageId} has lost its marker since it was first listed: somebody edited it.`,
+    advice: 'A re-run cannot recognise this copy and would copy again: put the marker back, or keep the id.',
+  };
+}
+
+export function renamed({ region, name }: Place, { imageId }: Held, other: string): Problem {
+  return {
+    message: `${region}: ${imageId} is listed under the name ${other} instead of ${name}, so a re-run does not recognise it and would copy again.`,
+    advice: 'Set target-image-name to the name as it is listed, or keep the ids of this run.',
   };
 }
 

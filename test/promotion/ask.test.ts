@@ -148,7 +148,15 @@ describe('an answer with images', () => {
     ];
     const { of, ids } = await asked(['hk', 'sg'], [{ Infos: [...Infos, info(HERE, SOURCE.ImageId)] }]);
     expect(ids).toEqual(['uimage-1', 'uimage-2', null]);
-    expect(of('us-ca')).toMatchObject({ plan: 'nothing', excess: [{ imageId: 'uimage-3' }] });
+    expect(of('us-ca')).toMatchObject({ plan: 'nothing', own: ['uimage-3'], doubt: { kind: 'unclear' } });
+  });
+
+  it('that is one for two regions is clear for neither', async () => {
+    const { ids, of } = await asked(
+      ['hk', 'sg'],
+      [{ Infos: [info('hk', 'uimage-1'), info('sg', 'uimage-1')] }],
+    );
+    expect([ids, of('hk').doubt?.kind, of('sg').doubt?.kind]).toEqual([[null, null], 'unclear', 'unclear']);
   });
 
   it('that an earlier answer has given already: it is no stray', async () => {

@@ -412,6 +412,15 @@ describe('a look', () => {
 });
 
 describe('the last look', () => {
+  it('leaves an image as it was seen where a listing lags, and heeds that it differs', () => {
+    expect(settled().lastLook(copying('uimage-1')).copy).toMatchObject({ state: 'Available', problem: null });
+    const differs = settled().lastLook({ ...available('uimage-1'), ImageSize: 99 }).copy;
+    expect(differs).toMatchObject({
+      outcome: 'failed',
+      problem: { message: expect.stringContaining('99 GB') },
+    });
+  });
+
   const mine = available('uimage-1', 100);
 
   it('of two runs that copied at once hands out the older one; each deletes only its own', () => {
@@ -573,7 +582,9 @@ describe('a poll', () => {
     one.at(120).poll().at(500).poll().at(600).poll();
     expect(one.scenario.notices).toEqual([expect.stringContaining('uimage-1')]);
     expect(one.copy).toMatchObject({ listed: false, problem: null });
-    expect(one.due?.[0]).toBe('poll');
+    // Its answer may have named another image.
+    expect(one.due?.[0]).toBe('last look');
+    expect(one.lastLook(available('uimage-right')).copy.imageId).toBe('uimage-right');
   });
 
   it.each([
