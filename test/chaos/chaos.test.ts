@@ -3,10 +3,11 @@ import { search, tell } from './search.ts';
 
 const RUNS = 500;
 
-test(`${RUNS} random schedules: nothing doubled, nothing lost, no false success`, {
+test(`${RUNS} schedules: nothing doubled, nothing lost, no false success`, {
   timeout: 120_000,
 }, async () => {
-  const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e9));
+  // Always the same schedules, which a change must not break: `npm run chaos` plays others.
+  const seed = Number(process.env.CHAOS_SEED ?? 101);
   console.log(`CHAOS_SEED=${seed}`);
   const found = await search(seed, RUNS);
   expect(tell(found)).toBe('');
