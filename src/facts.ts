@@ -33,7 +33,11 @@ export function warningsOf(problems: readonly Problem[], copies: readonly Copy[]
 
 /** What the messages of two regions share that tell one fact: neither its region nor its request id. */
 export function factOf(message: string, region: string | null): string {
-  const words = message.replace(/, request id [\w-]+/g, '').split(/([\w-]+)/);
+  return withoutRegion(message.replace(/, request id [\w-]+/g, ''), region);
+}
+
+function withoutRegion(message: string, region: string | null): string {
+  const words = message.split(/([\w-]+)/);
   return words.map((word) => (word === region ? '…' : word)).join('');
 }
 
@@ -46,7 +50,8 @@ function byFact(facts: readonly { region: string | null; problem: Problem }[]): 
   return groupBy(bare, ({ message, region, advice }) => [factOf(message, region), advice]).map((group) => ({
     regions: [...new Set(group.flatMap(({ region }) => region ?? []))],
     problem: {
-      message: group.length > 1 ? factOf(group[0].message, group[0].region) : group[0].message,
+      // With the request id of the first: the vendor's support needs one.
+      message: group.length > 1 ? withoutRegion(group[0].message, group[0].region) : group[0].message,
       advice: group[0].advice,
     },
   }));
