@@ -59,7 +59,7 @@ const PLANTED: Planted[] = [
     name: 'deletes though the kept one is broken',
     edits: [
       ['if (kept && !isOpen(place) && !place.problem) unite(', 'if (kept && !isOpen(place)) unite('],
-      ['withoutCopiedMarks(soundOf(run, pool), clock.now(), place.own)', 'pool'],
+      ['withoutCopiedMarks(soundOf(run, pool), clock.now(), known)', 'pool'],
     ],
   },
   {
