@@ -7,7 +7,9 @@ import { type Clock, systemClock } from '../../src/cloud/clock.ts';
 import { main } from '../../src/main.ts';
 import { post } from '../../src/post.ts';
 import type { Promotion } from '../../src/promotion/model.ts';
+import { prune } from '../../src/prune.ts';
 import type { Workflow } from '../../src/step.ts';
+import { verify } from '../../src/verify.ts';
 import { BUILD, type FakeCloud, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
 import { type Annotation, Lines, StepConsole } from '../runner/commands.ts';
 import { FileCommands, type FileResults } from '../runner/files.ts';
@@ -15,6 +17,8 @@ import { Masks } from '../runner/masks.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 
 export const KEYS = { 'public-key': 'public+canary/1==', 'private-key': 'private-canary-2' };
+
+const ENTRIES = { main, post, verify, prune };
 
 /** Inputs as the runner passes them. */
 export function inputs(given: Record<string, string>): Record<string, string> {
@@ -127,15 +131,15 @@ export class Step {
     };
   }
 
-  /** Runs main or post on a cloud in virtual time. */
+  /** Runs an action, or post, on a cloud in virtual time. */
   async play(
-    entry: 'main' | 'post',
+    entry: keyof typeof ENTRIES,
     cloud: FakeCloud,
     clock: VirtualClock,
     given: Record<string, string>,
     state: Record<string, string> = {},
   ): Promise<Result> {
-    const run = entry === 'main' ? main : post;
+    const run = ENTRIES[entry];
     const workflow = this.workflow(
       { ...inputs(given), GITHUB_RUN_ID: '77', GITHUB_RUN_ATTEMPT: '2' },
       {

@@ -1,0 +1,172 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { FakeCloud, fails, markedBy, PROD, SOURCE } from '../promotion/scenario.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { KEYS, ORDER, type Result, Step } from './step.ts';
+
+const LIST = 'DescribeImage';
+const DELETE = 'TerminateCustomImage';
+
+interface World {
+  cloud: FakeCloud;
+  /** A copy of SOURCE by this action, the older the smaller `age`. */
+  copy(region: string, id: string, age?: number, state?: string): void;
+  play(name: 'verify' | 'prune', given: Record<string, string>): Promise<Result>;
+}
+
+function world(): World {
+  const clock = new VirtualClock();
+  const cloud = new FakeCloud(clock);
+  return {
+    cloud,
+    copy: (region, id, age = 0, State = 'Available') =>
+      cloud.addCopy(region, {
+        ImageId: id,
+        CreateTime: 1_700_000_000 + age,
+        State,
+        ImageDescription: markedBy('77-1-abcdef'),
+      }),
+    play: (name, given) => new Step().play(name, cloud, clock, { ...KEYS, ...given }),
+  };
+}
+
+const json = ({ outputs }: Result, name: string) => JSON.parse(outputs[name] ?? 'none');
+
+describe('verify', () => {
+  const wanted = { ...ORDER, 'target-regions': 'hk, sg, us-ca' };
+
+  it('is green where every target holds a sound copy, and warns of one elsewhere', async () => {
+    const { cloud, copy, play } = world();
+    for (const region of ['hk', 'sg', 'us-ca', 'jpn-tky']) copy(region, `uimage-${region}`);
+    const result = await play('verify', wanted);
+    expect([result.failed, result.errors, result.outputs.status]).toEqual([false, [], 'available']);
+    expect(json(result, 'image-ids')).toEqual({ hk: 'uimage-hk', sg: 'uimage-sg', 'us-ca': 'uimage-us-ca' });
+    expect(json(result, 'missing-regions')).toEqual([]);
+    expect(result.warnings.join()).toContain('uimage-jpn-tky');
+    expect(result.summary).toContain('uimage-hk');
+    expect(cloud.sent.map(({ action }) => action)).not.toContain(DELETE);
+  });
+
+  it('is red with one annotation that names each region, what is wrong there, and how to mend it', async () => {
+    const { copy, play } = world();
+    copy('hk', 'uimage-hk', 0, 'Copying');
+    copy('sg', 'uimage-sg', 0, 'Unavailable');
+    const result = await play('verify', wanted);
+    expect([result.failed, result.errors.length, result.outputs.status]).toEqual([true, 1, 'incomplete']);
+    expect(json(result, 'missing-regions')).toEqual(['hk', 'sg', 'us-ca']);
+    for (const word of ['hk', 'uimage-hk', 'sg', 'uimage-sg', 'us-ca', 'Unavailable'])
+      expect(result.errors[0]).toContain(word);
+    expect(result.summary).toContain('us-ca');
+  });
+
+  it('heeds an optional region with a warning alone', async () => {
+    const { copy, play } = world();
+    copy('hk', 'uimage-hk');
+    const result = await play('verify', { ...ORDER, 'target-regions': 'hk', 'optional-regions': 'sg' });
+    expect([result.failed, result.outputs.status]).toEqual([false, 'available']);
+    expect(result.warnings.join()).toContain('sg');
+  });
+
+  it('of a region that cannot be read is red for that region', async () => {
+    const { cloud, copy, play } = world();
+    for (const region of ['hk', 'sg', 'us-ca']) copy(region, `uimage-${region}`);
+    cloud.fault(LIST, fails(299), { region: 'sg', times: 99 });
+    const result = await play('verify', wanted);
+    expect(json(result, 'missing-regions')).toEqual(['sg']);
+    expect(result.errors[0]).toContain('299');
+  });
+
+  it('by a file of images asks for just those ids', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'images-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'images.json');
+    const images = ['hk', 'sg'].map((region) => {
+      return {
+        region,
+        projectId: PROD,
+        imageId: `uimage-${region}`,
+        name: SOURCE.ImageName,
+        outcome: 'copied',
+      };
+    });
+    const source = { region: ORDER.region, projectId: ORDER['project-id'], imageId: 'uimage-deleted-since' };
+    writeFileSync(path, JSON.stringify({ schema: 1, name: 'web', status: 'available', source, images }));
+    const { copy, play } = world();
+    copy('hk', 'uimage-hk');
+    copy('sg', 'uimage-other');
+    const result = await play('verify', { 'images-file': path });
+    expect([result.failed, json(result, 'missing-regions')]).toEqual([true, ['sg']]);
+    expect(result.errors[0]).toContain('uimage-sg');
+    copy('sg', 'uimage-sg');
+    expect((await play('verify', { 'images-file': path })).outputs.status).toBe('available');
+  });
+
+  it.each(['verify', 'prune'] as const)(
+    'and %s: wrong inputs are told at once, and nothing is sent',
+    async (name) => {
+      const { cloud, play } = world();
+      const result = await play(name, { timeout: '5' });
+      expect([result.failed, result.errors.length, cloud.sent]).toEqual([true, 1, []]);
+      expect(result.errors[0]).toContain('timeout');
+      expect(result.summary).toContain('##');
+    },
+  );
+});
+
+describe('prune', () => {
+  const wanted = { 'project-id': PROD, regions: 'hk, sg', name: 'web-*', keep: '1' };
+  const four = () => {
+    const one = world();
+    for (const region of ['hk', 'sg'])
+      for (const age of [1, 2]) one.copy(region, `uimage-${region}-${age}`, age);
+    return one;
+  };
+
+  it('plans and deletes nothing unless it is told to', async () => {
+    const { cloud, play } = four();
+    const result = await play('prune', wanted);
+    expect([result.failed, cloud.calls(DELETE)]).toEqual([false, []]);
+    expect(json(result, 'deleted-image-ids')).toEqual({ hk: [], sg: [] });
+    for (const id of ['uimage-hk-1', 'uimage-sg-2']) expect(result.summary).toContain(id);
+  });
+
+  it('deletes the older ones, and says what stays and why', async () => {
+    const { cloud, play } = four();
+    const result = await play('prune', { ...wanted, 'dry-run': 'false', protect: 'uimage-sg-1' });
+    expect(result.errors).toEqual([]);
+    expect(cloud.ids().sort()).toEqual(['uimage-hk-2', 'uimage-sg-1', 'uimage-sg-2']);
+    expect(json(result, 'deleted-image-ids')).toEqual({ hk: ['uimage-hk-1'], sg: [] });
+    expect(json(result, 'kept-image-ids')).toEqual({
+      hk: ['uimage-hk-2'],
+      sg: ['uimage-sg-1', 'uimage-sg-2'],
+    });
+    expect(result.log).toContain('uimage-hk-1');
+  });
+
+  it('fails the region where a delete is refused, and not the others', async () => {
+    const { cloud, play } = four();
+    cloud.fault(DELETE, fails(295), { region: 'hk', times: 99 });
+    const result = await play('prune', { ...wanted, 'dry-run': 'false' });
+    expect([result.failed, json(result, 'failed-regions')]).toEqual([true, ['hk']]);
+    expect(json(result, 'deleted-image-ids')).toEqual({ hk: [], sg: ['uimage-sg-1'] });
+    expect(result.errors[0]).toMatch(/hk[\s\S]*295/);
+  });
+
+  it('deletes nothing in a region whose list cannot be read', async () => {
+    const { cloud, play } = four();
+    cloud.fault(LIST, fails(299), { region: 'hk', times: 99 });
+    const result = await play('prune', { ...wanted, 'dry-run': 'false' });
+    expect(json(result, 'failed-regions')).toEqual(['hk']);
+    expect(cloud.ids('hk').sort()).toEqual(['uimage-hk-1', 'uimage-hk-2']);
+  });
+
+  it('warns where nothing matches, and where protect names what is not there', async () => {
+    const { play } = four();
+    expect((await play('prune', { ...wanted, name: 'db-*' })).warnings.join()).toContain('db-*');
+    expect((await play('prune', { ...wanted, protect: 'uimage-typo' })).warnings.join()).toContain(
+      'uimage-typo',
+    );
+  });
+});
