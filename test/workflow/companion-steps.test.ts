@@ -140,7 +140,7 @@ describe('prune', () => {
     expect(json(result, 'deleted-image-ids')).toEqual({ hk: ['uimage-hk-1'], sg: [] });
     expect(json(result, 'kept-image-ids')).toEqual({
       hk: ['uimage-hk-2'],
-      sg: ['uimage-sg-1', 'uimage-sg-2'],
+      sg: ['uimage-sg-2', 'uimage-sg-1'],
     });
     expect(result.log).toContain('uimage-hk-1');
   });
