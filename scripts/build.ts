@@ -60,7 +60,8 @@ export async function build(folder: string, out: string): Promise<void> {
 
 /**
  * Two libraries load at every start what this action never uses, which doubles the time and a third of the memory that
- * it takes: @actions/core an HTTP client for OIDC tokens, and undici its mock agents, caches, web sockets and fetch.
+ * it takes: @actions/core an HTTP client for OIDC tokens and what starts processes to name the platform, and undici its
+ * mock agents, caches, web sockets and fetch.
  * The bundle gets copies of them without that; only publishing on a release needs fetch, and loads it then. Whoever
  * imports undici is copied too, so that the bundle holds it once.
  */
@@ -70,7 +71,9 @@ function leaveOut(folder: string, compiled: string): void {
     cpSync(join(folder, 'node_modules', name), to, { recursive: true });
     return to;
   };
-  writeFileSync(join(copy('@actions/core'), 'lib/oidc-utils.js'), 'export class OidcClient {}\n');
+  const core = copy('@actions/core');
+  writeFileSync(join(core, 'lib/oidc-utils.js'), 'export class OidcClient {}\n');
+  writeFileSync(join(core, 'lib/platform.js'), 'export {};\n');
   for (const name of ['@actions/github', '@actions/http-client']) copy(name);
   writeFileSync(join(copy('undici'), 'index.js'), UNDICI);
 }
