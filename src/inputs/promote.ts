@@ -152,7 +152,8 @@ export function readSource(
 function readName(reader: Reader): string {
   const name = reader.text('source-image-name');
   const { mistake } = globOf(name);
-  if (mistake !== undefined) reader.mistake('source-image-name', mistake);
+  // No mistake yet: what names there are is told with it when nothing matches.
+  if (mistake !== undefined) reader.notices.push(`source-image-name: ${mistake}`);
   return name;
 }
 

@@ -165,9 +165,12 @@ describe('a source by its name', () => {
     expect(problem).toContain(HERE);
   });
 
-  it('that is near to nothing: how many images there are', async () => {
-    expect((await stopped(named('zzzzzzzzzzzzzzzzzzzz')))[0]).toMatch(/\b1 custom image/);
-  });
+  it.each(['zzzzzzzzzzzzzzzzzzzz', '^zzzzzzz-.*$'])(
+    'that is near to nothing: how many images there are, some of them, and what a glob is: %s',
+    async (name) => {
+      expect((await stopped(named(name)))[0]).toMatch(/There is 1 custom image: web-1\.4\.2\. A glob takes/);
+    },
+  );
 
   it('is never a base image or one of the market', async () => {
     const scenario = named('ubuntu*');

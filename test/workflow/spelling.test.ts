@@ -130,7 +130,7 @@ describe('a name that is no input, but near to one', () => {
     ['source-imageid', 'uimage-1', 'source-image-id'],
     ['channel_key', 'ch_1', 'channel-key'],
     ['role-arn', 'ucs:iam::1:role/x', 'role-urn'],
-  ])('%s is one mistake that names %s', (name, value, right) => {
+  ])('%s: %s is one mistake that names %s', (name, value, right) => {
     const { mistakes } = readInputs(inputs({ ...GOOD, [right]: '', [name]: value }));
     expect(mistakes).toEqual([
       `${right}: ${JSON.stringify(name.toLowerCase())} is not an input of this action. Write it as ${right}.`,
@@ -164,15 +164,16 @@ describe('the source image', () => {
   });
 
   it.each(['^web-.*$', 'web-\\d+', '/web-.*/', 'web-(a|b)', 'web-[0-9]+'])(
-    'has a name, or a glob, but no regular expression: %s',
+    'has a name, or a glob; what looks like a regular expression gets a hint: %s',
     (name) => {
-      const { mistakes } = only({ region: 'hk', 'source-image-name': name });
-      expect(mistakes).toEqual([expect.stringMatching(/^source-image-name: .* regular expression\. .*glob/)]);
+      const { notices } = only({ region: 'hk', 'source-image-name': name });
+      expect(notices).toEqual([expect.stringMatching(/^source-image-name: .* regular expression\. .*glob/)]);
     },
   );
 
   it.each(['web-*', 'web-?.?', 'web[1].*', 'web (copy)', 'a+b'])('may be named by %s', (name) => {
-    expect(only({ region: 'hk', 'source-image-name': name }).inputs?.order.source.name).toBe(name);
+    const { inputs: read, notices } = only({ region: 'hk', 'source-image-name': name });
+    expect([read?.order.source.name, notices]).toEqual([name, []]);
   });
 
   it('whose id is a name gets a hint, since no rule tells them apart for sure', () => {
