@@ -1,8 +1,14 @@
 /** Run again, cancelled, killed, rolled back: nothing doubled, nothing lost, nothing deleted that is not ours. */
+import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
+import { readManifest } from '../runner/manifest.ts';
 import { COPY, DELETE, test, until } from './support.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+const CONNECTION = /-key$|-token$|^role-|^allow-http$|^api-url$/;
+const { inputs } = readManifest(fileURLToPath(new URL('../..', import.meta.url)));
+const others = [...inputs.keys()].filter((name) => !CONNECTION.test(name));
+const wrong = Object.fromEntries(others.map((name) => [name, 'x; y']));
 const UNDER_WAY = /Started \d+ cop/;
 
 describe('run again', () => {
@@ -202,10 +208,14 @@ describe('rollback', () => {
     expect(it.cloud.images('us-ca', 'org-prod22').map(({ imageId }) => imageId)).toEqual([adopted]);
   });
 
-  test.concurrent('step, after a kill in mid-wait', async ({ stage }) => {
+  test.concurrent.for<[string, Record<string, string> | undefined]>([
+    ['its inputs', undefined],
+    ['every input but the connection missing', {}],
+    ['every input but the connection wrong', { ...wrong, timeout: '30', dry_run: 'true' }],
+  ])('step, after a kill in mid-wait, by a post step with %s', async ([, postInputs], { stage }) => {
     const it = await stage({ copySeconds: NEVER });
     const { imageId: adopted } = it.earlierCopy('hk');
-    const { running, done } = it.start({ regions: ['hk', 'sg'], inputs: step });
+    const { running, done } = it.start({ regions: ['hk', 'sg'], inputs: step, postInputs });
     await running.waitFor(UNDER_WAY);
     running.kill();
     const run = await done;

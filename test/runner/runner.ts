@@ -16,6 +16,8 @@ export interface Options {
   /** The folder that holds action.yml; this repository by default. */
   path?: string;
   inputs?: Readonly<Record<string, string>>;
+  /** What the post step gets instead: a composite hands down what its other steps have. */
+  postInputs?: Readonly<Record<string, string>> | undefined;
   /** Added to the step's environment, which holds nothing else from outside but PATH. */
   env?: Readonly<Record<string, string>>;
   /** What `${{ github.token }}` is. */
@@ -146,7 +148,8 @@ class Job {
     const options = this.#options;
     const files = new FileCommands(join(folder, isMain ? 'main' : 'post'));
     const console = new StepConsole(this.masks, options.debug === true, options.onLine ?? (() => {}));
-    const inputs = this.#inputs(isMain ? console : undefined);
+    const { inputs: given = {}, postInputs } = options;
+    const inputs = this.#inputs((isMain ? undefined : postInputs) ?? given, isMain ? console : undefined);
     const env = { ...this.#environment(), ...files.env, ...options.env, ...inputs, ...earlier };
     return new StepProcess(script, env, console, files, this.masks, options);
   }
@@ -190,9 +193,12 @@ class Job {
   }
 
   /** What the workflow gives, then the defaults; names differ by more than their case. */
-  #inputs(console: StepConsole | undefined): Record<string, string> {
+  #inputs(
+    inputs: Readonly<Record<string, string>>,
+    console: StepConsole | undefined,
+  ): Record<string, string> {
     const declared = new Map([...this.#manifest.inputs].map(([name, input]) => [name.toLowerCase(), input]));
-    const given = Object.entries(this.#options.inputs ?? {});
+    const given = Object.entries(inputs);
     const variables: Record<string, string> = {};
     for (const [name, input] of this.#manifest.inputs) {
       variables[variableOf(name)] = evaluateDefault(
