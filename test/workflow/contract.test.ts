@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { starter } from '../../scripts/build.ts';
 import { readInputs } from '../../src/inputs/promote.ts';
 import { outputsOf } from '../../src/outputs.ts';
 import { VERSION } from '../../src/version.ts';
@@ -214,6 +215,15 @@ describe.each([
 
 it('the version is the one of package.json', () => {
   expect(VERSION).toBe(version);
+});
+
+it('package.json says where the project is, and the Node that it truly needs', () => {
+  const { repository, keywords, engines, devDependencies } = JSON.parse(read('package.json'));
+  expect(repository.url).toMatch(/^git\+https:.*\/copy-custom-image\.git$/);
+  expect(keywords).toContain('custom-image');
+  const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(engines.node) ?? [];
+  expect(starter('index')).toContain(`major > ${major} || (major === ${major} && minor >= ${minor})`);
+  expect(read('.node-version').trim()).toBe(devDependencies.node.split('.')[0]);
 });
 
 it('every package is pinned by its hash: npm ci takes nothing else for it', () => {
