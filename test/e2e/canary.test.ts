@@ -143,7 +143,23 @@ const PATHS: Record<string, Path> = {
       });
     },
   },
-  'a role': green(/is ready/, (it) => ({ inputs: { 'role-urn': it.cloud.roleUrn } })),
+  'a role whose keys live shorter than the copy takes': {
+    outcome: 'success',
+    told: /is ready/,
+    go: async (it) => {
+      it.cloud.settings.copySeconds = 40 * 60;
+      const role = { 'role-urn': it.cloud.roleUrn, 'role-duration': '15m' };
+      const run = await it.run({ debug: true, inputs: { ...role, 'output-file': 'images.json' } });
+      expect(run.files).toContain('"status": "available"');
+      const [, ...given] = it.cloud.sessions;
+      expect(given.length).toBeGreaterThan(3);
+      const [, ...renewals] = it.sent('AssumeRole').map(({ time }) => time);
+      expect(renewals.map((at, last) => at < (given[last]?.expires ?? 0))).toEqual(renewals.map(() => true));
+      // The emulator answers 174 to keys that have expired.
+      expect(it.cloud.requests.filter(({ retCode }) => retCode !== 0)).toEqual([]);
+      return run;
+    },
+  },
   'temporary keys': green(/is ready/, (it) => ({ env: temporary(it) })),
   'temporary keys that expired': red(/RetCode 174/, (it) => {
     it.cloud.temporaryKeys.expires = 0;
@@ -300,6 +316,7 @@ test('the search finds a canary in every place, whole or in part, plain or encod
   ];
   for (const text of spellings) {
     expect(leaks({ ...run, raw: `${run.raw}\nkey ${text}` }, it.cloud)).toEqual(['main: raw']);
+    expect(leaks({ ...run, files: text }, it.cloud)).toEqual(['files']);
     expect(leaks({ ...run, log: text }, it.cloud)).toEqual(['main: log']);
     expect(leaks({ ...run, summary: text }, it.cloud)).toEqual(['main: summary']);
     expect(leaks({ ...run, outputs: { a: text } }, it.cloud)).toEqual(['main: outputs']);

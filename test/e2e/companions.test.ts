@@ -169,6 +169,27 @@ const prune = (it: Stage, more: Record<string, string> = {}, env: Record<string,
     env,
   );
 
+test.concurrent.for(['verify', 'prune'] as const)(
+  '%s works with the keys of a role alone',
+  async (name, { stage }) => {
+    const it = await stage();
+    family(it, 10, 20, 30);
+    const role = { 'role-urn': it.cloud.roleUrn, 'role-duration': '15m' };
+    const result = await (name === 'verify'
+      ? verify(it, { ...source(it, 'hk, sg'), ...role })
+      : prune(it, { 'dry-run': 'false', ...role }));
+    expect(result.outcome, result.log).toBe('success');
+    expect(it.sent(DELETE)).toHaveLength(name === 'prune' ? 2 : 0);
+    const [, session, ...more] = it.cloud.sessions;
+    expect(more).toEqual([]);
+    const [first, ...others] = it.cloud.requests;
+    expect([first?.action, first?.params.SecurityToken]).toEqual(['AssumeRole', undefined]);
+    expect(new Set(others.map(({ params }) => params.SecurityToken))).toEqual(
+      new Set([session?.securityToken]),
+    );
+  },
+);
+
 describe('prune', () => {
   test.concurrent('deletes nothing unless dry-run is false; then what it has shown', async ({ stage }) => {
     const it = await stage();

@@ -239,7 +239,7 @@ export function leaks(run: Run, cloud: Emulator, more: readonly string[] = []): 
     ...signatures,
   ];
   const post = run.post?.ran ? run.post : undefined;
-  const places: Record<string, string> = {};
+  const places: Record<string, string> = { files: run.files };
   for (const [name, step] of Object.entries({ main: run, post })) {
     if (!step) continue;
     places[`${name}: raw`] = step.raw.replace(/^::add-mask::.*$/gm, '');

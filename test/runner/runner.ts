@@ -1,6 +1,6 @@
 /** Runs an action's built code as a workflow runner does: main, then post, as processes with nothing but what a step gets. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +68,8 @@ export interface Run extends Step {
   jobOutputs: Record<string, string>;
   /** The values that add-mask named, in main and post. */
   masks: string[];
+  /** All that stands in the files of the workspace, the home and the temporary folder when the job has ended. */
+  files: string;
   /** The job's status after everything, the post step included. */
   job: Status;
   /** Absent when the action has no post step or `post` is false. */
@@ -187,6 +189,7 @@ class Job {
       ...result,
       jobOutputs: Object.fromEntries(jobOutputs),
       masks: this.masks.values,
+      files: textOf(this.#folder),
       job,
       ...(post === undefined ? {} : { post }),
     };
@@ -263,6 +266,12 @@ class Job {
     return env;
   }
 }
+
+const textOf = (folder: string): string =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'utf8'))
+    .join('\n');
 
 /** Spaces become underscores; dashes stay. */
 const variableOf = (input: string): string => `INPUT_${input.replaceAll(' ', '_').toUpperCase()}`;
