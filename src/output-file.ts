@@ -68,11 +68,11 @@ function idsOf(promotion: Promotion): Record<string, string> {
   return JSON.parse(outputsOf(promotion)['image-ids'] ?? '{}');
 }
 
-/** Regions and ids have letters, digits and `-_.` only: nothing that a shell could act on is written. */
+/** Names of letters, digits and `_`, and ids of those and `-.`: nothing that a shell could act on is written. */
 function environmentOf(ids: Record<string, string>): string {
   return Object.entries(ids)
     .filter(([, id]) => /^[\w.-]+$/.test(id))
-    .map(([region, id]) => `IMAGE_ID_${region.toUpperCase().replaceAll('-', '_')}=${id}\n`)
+    .map(([region, id]) => `IMAGE_ID_${region.toUpperCase().replace(/\W/g, '_')}=${id}\n`)
     .join('');
 }
 

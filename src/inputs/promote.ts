@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { accessSync, constants, mkdtempSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Order } from '../promotion/model.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readPackerManifest } from './packer-manifest.ts';
@@ -170,7 +170,7 @@ export function readOutputFile(reader: Reader): string {
   return path;
 }
 
-/** Why no file can be written there; known before anything is copied. Creates nothing. */
+/** Why no file can be written there; known before anything is copied. Leaves nothing behind. */
 function mistakeOfPath(path: string, reader: Reader): string | null {
   if (/[\r\n]/.test(path)) return 'has more than one line. Give the path of one file.';
   const inWorkspace = (some: string) => resolve(reader.env.GITHUB_WORKSPACE ?? '', some);
@@ -179,19 +179,19 @@ function mistakeOfPath(path: string, reader: Reader): string | null {
   if (manifest !== '' && inWorkspace(manifest) === file)
     return 'is packer-manifest too, which would be lost. Give another path.';
   const HOW = 'Give the path of a file that this step may write.';
+  let there = file;
   try {
-    let there = file;
     while (!statSync(there, { throwIfNoEntry: false })) there = dirname(there);
     const isFolder = statSync(there).isDirectory();
     if (there === file && isFolder) return `is a folder. ${HOW}`;
     if (there !== file && !isFolder) return `cannot be created: ${shown(there)} is a file. ${HOW}`;
-    accessSync(there, constants.W_OK);
+    // To root every folder looks open, also those in which nothing can be made, such as /proc.
+    if (isFolder) rmdirSync(mkdtempSync(join(there, '.output-file-')));
+    else accessSync(there, constants.W_OK);
     return null;
   } catch (error) {
-    const { code, path: at } = error as NodeJS.ErrnoException;
-    // Below a file: there is no folder to create.
-    const why = code === 'ENOTDIR' ? 'a folder of it is a file' : (code ?? 'unknown');
-    return `cannot be written (${why}${code === 'ENOTDIR' || !at || at === file ? '' : `, ${shown(at)}`}). ${HOW}`;
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    return `cannot be written (${code}${there === file ? '' : `, ${shown(there)}`}). ${HOW}`;
   }
 }
 

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,6 +17,8 @@ import { FakeCloud } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { aCopy, aPromotion } from '../words/promotions.ts';
 import { inputs, ORDER, outcome, Step } from './step.ts';
+
+const hasJq = spawnSync('jq', ['--version']).status === 0;
 
 let folder: string;
 beforeAll(() => {
@@ -64,14 +75,28 @@ describe('the file', () => {
     });
   });
 
-  it('holds hostile names as data', () => {
-    const name = '"\n}\nexport EVIL=$(id)';
-    const hostile = aPromotion({ copies: [aCopy({ name, imageId: 'uimage-1\nPATH=/evil' })] });
+  it('holds hostile names as data, read back by sh and jq', () => {
+    const name = `"'\n}\nexport EVIL=$(touch evil) \`touch evil\``;
+    const hostile = aPromotion({
+      copies: [
+        aCopy({ name, imageId: 'uimage-1' }),
+        aCopy({ region: 'us-ca', imageId: `uimage-2;${name}` }),
+        aCopy({ region: 'x;touch evil', imageId: 'uimage-3' }),
+      ],
+    });
     for (const path of ['evil.json', 'evil.env', 'evil.tfvars.json'])
       writeOutputFile(path, hostile, source, { GITHUB_WORKSPACE: folder });
+    const run = (command: string, ...args: string[]) =>
+      execFileSync(command, args, { cwd: folder, encoding: 'utf8' });
+    expect(read('evil.env')).toBe('IMAGE_ID_HK=uimage-1\nIMAGE_ID_X_TOUCH_EVIL=uimage-3\n');
+    expect(run('sh', '-euc', '. ./evil.env; echo "$IMAGE_ID_HK"')).toBe('uimage-1\n');
+    if (hasJq) {
+      expect(run('jq', '-j', '.images[0].name', 'evil.json')).toBe(name);
+      expect(run('jq', '-r', '.image_ids.hk', 'evil.tfvars.json')).toBe('uimage-1\n');
+    }
     expect(JSON.parse(read('evil.json')).images[0].name).toBe(name);
-    expect(JSON.parse(read('evil.tfvars.json')).image_ids).toBeTypeOf('object');
-    expect(read('evil.env')).toBe('');
+    expect(Object.keys(JSON.parse(read('evil.tfvars.json')))).toEqual(['image_ids']);
+    expect(readdirSync(folder)).not.toContain('evil');
   });
 });
 
@@ -106,6 +131,7 @@ describe('in a step', () => {
     ['folder.json', 'is a folder'],
     [`${FILE}/images.json`, 'cannot be (written|created)'],
     [`${FILE}/deep/images.json`, 'cannot be (written|created)'],
+    ['/proc/images.json', 'cannot be written'],
     ['a.json\nb.json', 'has more than one line'],
     ['manifest.json', 'is packer-manifest too'],
   ])('that can never be written is a mistake before any request: %j', async (name, mistake) => {
