@@ -134,6 +134,19 @@ describe('the main job', () => {
     expect(it.changes).toEqual([COPY]);
   });
 
+  test.concurrent('a region that fails is a warning where it is optional, and red where it is not', async ({
+    stage,
+  }) => {
+    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
+    const green = await it.run({ regions: ['hk'], inputs: { 'optional-regions': 'sg' } });
+    expect(green, green.log).toMatchObject({ outcome: 'success', failed: ['sg'] });
+    expect(green.outputs.status).toBe('available');
+    expect(Object.keys(green.ids)).toEqual(['hk']);
+    expect(green.warnings).toEqual([expect.stringMatching(/sg.*Unavailable/)]);
+    const red = await it.run({ regions: ['sg'], inputs: { 'optional-regions': 'hk' } });
+    expect(red, red.log).toMatchObject({ outcome: 'failure', failed: ['sg'] });
+  });
+
   test.concurrent('a copy that ends Unavailable fails its target and not the others', async ({ stage }) => {
     const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
     const run = await it.run({ regions: ['hk', 'sg', 'us-ca'] });
