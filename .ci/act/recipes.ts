@@ -9,7 +9,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { type Emulator, startEmulator } from '../../test/emulator/emulator.ts';
-import { PROJECTS } from '../../test/emulator/world.ts';
+import { PROJECTS, ROLE_URN } from '../../test/emulator/world.ts';
 import { listen, startGitHub, TOKEN } from '../../test/github/github.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -20,6 +20,13 @@ const action = mkdtempSync(join(tmpdir(), 'action-'));
 process.on('exit', () => rmSync(action, { recursive: true, force: true }));
 for (const part of ['action.yml', 'verify', 'prune', 'dist'])
   cpSync(join(root, part), join(action, part), { recursive: true });
+// Without the one key that act does not know, and so refuses.
+const reusable = readFileSync(join(root, '.github/workflows/promote.yml'), 'utf8').replace(
+  /^ *queue: max$/m,
+  '',
+);
+mkdirSync(join(action, '.github/workflows'), { recursive: true });
+writeFileSync(join(action, '.github/workflows/promote.yml'), reusable);
 
 /** What must be in the log, and what must hold of the images afterwards. */
 interface Recipe {
@@ -138,6 +145,20 @@ const RECIPES: Record<string, Recipe> = {
         .join() === 'uimage-golden1,uimage-hk1,uimage-hk20,uimage-hk30,uimage-sg90',
   },
   shell: { says: [/deploy uimage-\w+ and uimage-\w+/], holds: (cloud) => copies(cloud) === 'hk,sg' },
+  many: {
+    before: (cloud) => void cloud.addImage({ imageId: 'uimage-worker', name: 'worker-1' }),
+    says: [],
+    holds: (cloud) =>
+      [PROJECTS.source, PROJECTS.target].every(
+        (project) => cloud.images(undefined, project).filter(({ copyOf }) => copyOf).length === 4,
+      ),
+  },
+  role: {
+    says: [],
+    holds: (cloud) =>
+      copies(cloud) === 'hk,sg' &&
+      cloud.requests.every(({ action, params }) => (action === 'AssumeRole') !== 'SecurityToken' in params),
+  },
   attest: {
     says: ['attested {', /"schema": 1/, /"status": "available"/],
     holds: (cloud) => copies(cloud) === 'hk,sg',
@@ -153,14 +174,13 @@ function recipes(): Map<string, string> {
   return new Map([...blocks].map(([, name = '', text = '']) => [name, text]));
 }
 
-/** Offline stand-ins: each use of an action is found where the list says. */
+/** Offline stand-ins: each use of an action, also in promote.yml, is found where the list says. */
 function standIns(text: string): string[] {
-  return [...new Set(text.match(/[\w-]+\/[\w-]+(?=(?:\/\w+)?@)(?:\/\w+)?@[\w.]+/g))].flatMap((use) => {
-    const [path = '', ref = ''] = use.split('@');
-    const [owner, name] = path.split('/');
-    const folder = owner === 'OWNER' ? action : join(root, '.ci/act', name ?? '');
-    return ['--local-repository', `${owner}/${name}@${ref}=${folder}`];
-  });
+  const uses = [...(text + reusable).matchAll(/uses: ([\w-]+\/([\w-]+))\S*(@[\w.]+)/g)].map(
+    ([, path = '', name = '', ref = '']) =>
+      `${path}${ref}=${path.startsWith('OWNER/') ? action : join(root, '.ci/act', name)}`,
+  );
+  return [...new Set(uses)].flatMap((use) => ['--local-repository', use]);
 }
 
 async function run(name: string, text: string, recipe: Recipe): Promise<string[]> {
@@ -179,7 +199,14 @@ async function run(name: string, text: string, recipe: Recipe): Promise<string[]
           name,
           text.replace(BRAND, cloud.url),
           recipe,
-          { ...cloud.env, GITHUB_API_URL: github.apiUrl, ASSET: await listen(shelf) },
+          {
+            ...cloud.env,
+            GITHUB_API_URL: github.apiUrl,
+            ASSET: await listen(shelf),
+            // For the stand-ins of checkout and the artifacts.
+            REPOSITORY: root,
+            ARTIFACTS: join(work, 'artifacts'),
+          },
           work,
         )
       : await spawned('sh', ['-ec', text], action, {
@@ -232,7 +259,8 @@ function runWorkflow(
     ...['--workflows', `.github/workflows/${name}.yml`, '--eventpath', join(work, 'event.json')],
     ...['--platform', 'ubuntu-latest=-self-hosted', '--no-cache-server', '--concurrent-jobs', '1'],
     // Without a token act would ask the program gh for one.
-    ...['--var', `PROD_PROJECT=${PROJECTS.target}`, '--secret', `GITHUB_TOKEN=${TOKEN}`],
+    ...['--secret', `GITHUB_TOKEN=${TOKEN}`, '--var', `PROMOTE_ROLE=${ROLE_URN}`],
+    ...['--var', `PROD_PROJECT=${PROJECTS.target}`, '--var', `STAGING_PROJECT=${PROJECTS.source}`],
     ...standIns(text),
     ...Object.entries(variables).flatMap(([key, value]) => [
       /_KEY$/.test(key) ? '--secret' : '--env',

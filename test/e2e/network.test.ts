@@ -1,12 +1,14 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
+import { parse } from 'yaml';
 import { PROXY_PASSWORD, startProxy, startSecure } from './between.ts';
 import { COPY, test } from './support.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 describe('a proxy', () => {
   test.concurrent('carries every request to an http address', async ({ stage }) => {
@@ -70,8 +72,11 @@ describe('TLS', () => {
     const { url, host, authority } = await startSecure(it);
     const proxy = await startProxy(it);
     it.secrets.push(PROXY_PASSWORD);
+    const [, recipe = ''] = /: proxy -->\n```yaml\n([\s\S]*?)```/.exec(read('docs/recipes.md')) ?? [];
+    const asWritten = recipe.replace('http://proxy.example.com:3128', proxy.url);
+    const { env } = parse(asWritten.replace('/etc/ssl/certs/authority.pem', authority));
     const run = await it.run({
-      env: { NODE_EXTRA_CA_CERTS: authority, https_proxy: proxy.url, HTTP_PROXY: 'http://127.0.0.1:1' },
+      env: { ...env, http_proxy: 'http://127.0.0.1:1' },
       inputs: { 'api-url': url },
     });
     expect(run.outcome, run.log).toBe('success');

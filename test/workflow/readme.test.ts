@@ -71,6 +71,16 @@ test('every file that a page names is there', () => {
   expect(named.filter(([, file = '']) => !existsSync(join(root, file)))).toEqual([]);
 });
 
+test('every recipe is run, with act or by the test that it names', () => {
+  const recipes = `${readme}${read('docs/recipes.md')}`;
+  const marker = /^<!-- recipe(?: of (\S+))?: (\w+) -->\n/;
+  for (const block of recipes.match(/^(?:<!--.*-->\n)?```\w+$/gm) ?? []) expect(block).toMatch(marker);
+  for (const section of read('docs/recipes.md').split(/^## /m).slice(1)) expect(section).toContain('```');
+  const byTest = [...recipes.matchAll(new RegExp(marker, 'gm'))].filter(([, file]) => file);
+  expect(byTest).not.toEqual([]);
+  for (const [, file = '', name] of byTest) expect(read(file)).toContain(`: ${name} -->`);
+});
+
 test('the quick start pins the version that it describes', () => {
   expect(/## Quick start[\s\S]*?copy-custom-image@(\S+)/.exec(readme)?.[1]).toBe(`v${VERSION}`);
 });
