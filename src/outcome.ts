@@ -111,9 +111,8 @@ export function headlineOf(promotion: Promotion, order: Order | undefined, show:
   const optional = failed.every((copy) => copy.optional) ? 'optional ' : '';
   const icon = status === 'failed' ? '❌' : '⚠️';
   if (failed.length === copies.length) {
-    const made = copies.some(({ imageId, unclear }) => imageId !== null || unclear);
     const where = copies.length === 1 ? regions(failed, copies, show) : `any of ${copies.length} regions`;
-    return say(icon, made ? `${name} is not ready in ${where}` : `${name} was not copied to ${where}`);
+    return say(icon, `${name} is not ready in ${where}`);
   }
   const parts = [
     `ready in ${ready.length} of ${plural(copies.length, 'region')}`,
@@ -137,7 +136,7 @@ function dryRun(copies: readonly Copy[], show: Show): string {
 /** What stands after a cancel or a timeout, with its colon. */
 function standing(promotion: Promotion, show: Show): string {
   const { copies, rollback } = promotion;
-  if (!copies.some(({ imageId, unclear }) => imageId !== null || unclear)) return ': nothing was copied';
+  if (copies.length === 0) return ': nothing was copied';
   const open = copies.filter(isOpen);
   const failed = copies.filter((copy) => fateOf(copy) === 'failed');
   const sent = failed.filter(({ imageId }) => imageId !== null);

@@ -2,16 +2,8 @@ import type { CopyAnswer, CopyInfo } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem, Stopped } from './context.ts';
 import type { Problem } from './model.ts';
-import {
-  type Doubt,
-  isNew,
-  newHeld,
-  newPlace,
-  type Place,
-  type Run,
-  settleAsSource,
-  WINDOW,
-} from './place.ts';
+import { settleAsSource } from './observe.ts';
+import { type Doubt, isNew, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
 import { waitForSource } from './source.ts';
 import * as words from './words.ts';
 

@@ -46,13 +46,14 @@ export function unsettled(place: Place, order: Order, ended: 'cancelled' | 'time
 }
 
 /** The line of a cancelled step that says what continues in the cloud. */
-function cancelled(copies: readonly Copy[], order: Order): Problem {
+function cancelled(places: Place[], order: Order): Problem {
+  const copies = copiesOf({ places });
   const isOpen = ({ imageId, finishedAt, plan }: Copy) =>
     imageId !== null && finishedAt === null && plan !== 'source';
   const open = copies.filter(isOpen).map(({ region, imageId }) => `${imageId} in ${region}`);
   const possible = copies.filter((copy) => copy.unclear && copy.imageId === null).map(({ region }) => region);
   if (open.length === 0 && possible.length === 0) {
-    return copies.some(({ created }) => created)
+    return places.some(({ sentAt }) => sentAt > 0)
       ? { message: 'Cancelled. No copy is under way any more.', advice: resume(order) }
       : { message: 'Cancelled before anything was copied.', advice: 'Re-run the job.' };
   }
@@ -114,5 +115,5 @@ export function problemsOf(
   places: Place[],
 ): Problem[] {
   if (error instanceof Stopped) return error.problems;
-  return [signal.aborted ? cancelled(copiesOf({ places }), order) : defect(error, order)];
+  return [signal.aborted ? cancelled(places, order) : defect(error, order)];
 }

@@ -1,8 +1,8 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
-import { byAge } from './images.ts';
+import { bestOf, byAge } from './images.ts';
 import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
-import { observe, tell } from './observe.ts';
+import { miss, observe, tell } from './observe.ts';
 import {
   type Deed,
   type Held,
@@ -14,7 +14,7 @@ import {
   type Run,
   WINDOW,
 } from './place.ts';
-import { differences, isAvailable, isPending, isSameName } from './verify.ts';
+import { differences, isAvailable, isPending, isSameName, soundOf } from './verify.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
 
@@ -35,6 +35,7 @@ export function listed(run: Run, place: Place, deed: Deed, images: Image[], at: 
   const newcomers = sort(run, place, images);
   if (place.plan !== 'copy') {
     for (const { ImageId } of newcomers.ours) removeUnasked(run, place, ImageId);
+    if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
     if (newcomers.ours.length > 0) listWasIgnored(run);
     else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
   } else if (isWanting(place)) find(run, place, newcomers, at);
@@ -46,24 +47,41 @@ export function listed(run: Run, place: Place, deed: Deed, images: Image[], at: 
 }
 
 function sort(run: Run, place: Place, images: Image[]): Newcomers {
-  const { order, findings } = run;
+  const { order } = run;
   const signer = signerOf(order);
   const fresh = images.filter(({ ImageId }) => isNew(run, place.region, ImageId)).sort(byAge);
   const isNamed = ({ ImageName }: Image) => isSameName(ImageName, place.name);
-  const isTwin = (image: Image) => {
-    const mark = readMark(image.ImageDescription, signer);
-    return mark?.imageId === findings.source.ImageId && mark.region === order.source.region && isNamed(image);
-  };
   const ours = fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription, signer));
   if (ours.length > 0) run.keepsMarks = true;
   const isHeld = ({ ImageId }: Image) => place.own.includes(ImageId);
   return {
     ours,
-    twins: order.ifExists === 'copy' ? [] : fresh.filter((image) => !ours.includes(image) && isTwin(image)),
+    twins:
+      order.ifExists === 'copy'
+        ? []
+        : fresh.filter((image) => !ours.includes(image) && isCopy(run, place, image)),
     strangers: fresh.filter(
       (image) => isNamed(image) && !isHeld(image) && readMark(image.ImageDescription) === null,
     ),
   };
+}
+
+/** Marked as a copy of the source, under the name of the place. */
+function isCopy({ order, findings }: Run, { name }: Place, { ImageName, ImageDescription }: Image): boolean {
+  const mark = readMark(ImageDescription, signerOf(order));
+  const isOfSource = mark?.imageId === findings.source.ImageId && mark.region === order.source.region;
+  return isOfSource && isSameName(ImageName, name);
+}
+
+/** The adopted image has failed: another one that was there, or is by now, may be sound. */
+function adoptAnother(run: Run, place: Place, images: Image[]): void {
+  const { held, problem } = place;
+  const isOther = (image: Image) => image.ImageId !== held?.imageId && isCopy(run, place, image);
+  const others = images.filter(isOther).sort(byAge);
+  const best = bestOf(run.findings.source, others, run.clock.now());
+  if (!best || !held || !problem) return;
+  tell(run, words.insteadOf(problem, held, best.ImageId));
+  hold(run, place, best, false);
 }
 
 /** The image of a list that was ignored turned up in the source's region: the others of that list made none. */
@@ -103,7 +121,8 @@ function tellNeverListed(run: Run, place: Place): void {
 function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at: number): void {
   const { doubt } = place;
   const isOver = doubt !== null && at >= doubt.clearAt;
-  const best = bestOf(run, ours) ?? (isOver ? soundOf(run, twins)[0] : undefined);
+  const { source } = run.findings;
+  const best = soundOf(source, ours)[0] ?? ours[0] ?? (isOver ? soundOf(source, twins)[0] : undefined);
   if (best) {
     hold(run, place, best, ours.includes(best));
     // Sent once and found by its mark: no window is needed, but for one more look if the step goes on that long.
@@ -111,17 +130,8 @@ function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at:
       if (doubt.ofList && place.region !== run.order.source.region) listWasObeyed(run);
       doubt.until = at;
     }
-  } else if (isOver || at >= run.deadline) absent(run, place, isOver, strangers.filter(isPossible(run)));
-}
-
-function bestOf(run: Run, images: Image[]): Image | undefined {
-  return soundOf(run, images)[0] ?? images[0];
-}
-
-/** Those that are Available and equal to their source, or may still become so. */
-function soundOf({ findings }: Run, images: Image[]): Image[] {
-  const isGood = (image: Image) => isAvailable(image) && differences(findings.source, image) === null;
-  return images.filter((image) => isPending(image) || isGood(image));
+  } else if (isOver || at >= run.deadline)
+    absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
 }
 
 /** Without a readable mark it can only be ours where the API endpoint cuts or drops descriptions, or keeps the source's. */
@@ -165,13 +175,17 @@ function hold(run: Run, place: Place, image: Image, created: boolean): void {
  * each deletes only what it made itself. At the deadline an Available one goes before one that is still under way.
  */
 function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): void {
-  const { order, deadline, clock } = run;
+  const { order, deadline, clock, findings } = run;
   const { held } = place;
   const current = images.find(({ ImageId }) => ImageId === held?.imageId);
   const isEnd = clock.now() >= deadline;
   const late = isEnd || !order.wait;
   // Missing from one answer: that decides nothing, unless it is the last one.
-  if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) return;
+  if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
+    if (run.closing !== null && !held.confirmed) miss(held);
+    else tellOthers(run, place, newcomers);
+    return;
+  }
   if (held && current) lookAgain(run, place, held, current);
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
@@ -180,7 +194,7 @@ function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): 
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
   // A second send may have made a second one.
   const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
-  const sound = withoutCopiedMarks(soundOf(run, pool), clock.now(), known);
+  const sound = withoutCopiedMarks(soundOf(findings.source, pool), clock.now(), known);
   const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);

@@ -3,7 +3,7 @@ import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
-import { type Deed, type Held, isWanting, type Place, type Run, WINDOW } from './place.ts';
+import { type Deed, type Held, isWanting, newHeld, type Place, type Run, WINDOW } from './place.ts';
 import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
 import { copyOf } from './view.ts';
 import * as words from './words.ts';
@@ -24,13 +24,17 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
     else held.misses = 0;
     return;
   }
-  // An adopted image that has vanished since the check: watched until that is certain.
-  if (held.finishedAt !== null) held.finishedAt = null;
-  held.misses += 1;
+  miss(held);
   const unseenFor = now - (held.seenAt ?? held.startedAt);
   if (unseenFor < WINDOW) return;
   if (held.seenAt === null) tellOnce(run, words.notListedYet(place, held));
   else if (held.misses >= MISSES) settle(run, place, held, words.gone(held));
+}
+
+/** One that had settled and has vanished is watched until that is certain. */
+export function miss(held: Held): void {
+  held.finishedAt = null;
+  held.misses += 1;
 }
 
 /** A read of the place that began at `at` has failed, after all that the client could repeat. */
@@ -80,6 +84,22 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
     run.changedAt = held.seenAt;
     run.report({ type: 'state', copy: copyOf(place), from, seconds: secondsOf(run, held) });
   }
+}
+
+/** What the API, or the plan, says is the source itself. */
+export function settleAsSource(place: Place, source: Image, now: number): void {
+  place.plan = 'source';
+  place.why = 'same image';
+  place.unclear = false;
+  place.doubt = null;
+  place.held = newHeld({
+    imageId: source.ImageId,
+    created: false,
+    startedAt: now,
+    finishedAt: now,
+    state: source.State ?? 'Available',
+    seenAt: now,
+  });
 }
 
 function settle(run: Run, place: Place, held: Held, problem: Problem | null, from = held.state): void {

@@ -1,4 +1,3 @@
-import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import type { Copy, Problem } from './model.ts';
@@ -189,7 +188,8 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     if (plan === 'adopt' && !held.confirmed) return { deed: 'poll', at: now };
     // Another image may have been listed minutes late.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
-    if (plan === 'copy' && place.doubt && order.wait && isOld) return { deed: 'last look', at: now };
+    const hasOthers = place.doubt !== null || place.own.some((imageId) => imageId !== held.imageId);
+    if (plan === 'copy' && hasOthers && order.wait && isOld) return { deed: 'last look', at: now };
   }
   return lastLook(place, run);
 }
@@ -224,12 +224,12 @@ function pollAt(place: Place, held: Held, { order, places, finished }: Run, now:
 }
 
 /**
- * One more listing of every place that this run has sent a copy to, when its image has settled; a doubt only says how
- * late. Without a wait there is none but after a doubt.
+ * One more listing of every place that this run has sent a copy to, when its image has settled, and of one whose adopted
+ * image has failed; a doubt only says how late. Without a wait there is none but after a doubt.
  */
 function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
-  const { doubt, held, plan } = place;
-  const settledAt = order.wait && held && plan === 'copy' ? held.finishedAt : null;
+  const { doubt, held, plan, problem } = place;
+  const settledAt = order.wait && held && (plan === 'copy' || problem) ? held.finishedAt : null;
   const due = Math.min(Math.max(settledAt ?? 0, doubt?.until ?? 0), deadline);
   if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
@@ -240,20 +240,4 @@ function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: num
 export function isNew({ findings }: Run, region: string, imageId: string): boolean {
   if (imageId === findings.source.ImageId) return false;
   return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
-}
-
-/** What the API, or the plan, says is the source itself. */
-export function settleAsSource(place: Place, source: Image, now: number): void {
-  place.plan = 'source';
-  place.why = 'same image';
-  place.unclear = false;
-  place.doubt = null;
-  place.held = newHeld({
-    imageId: source.ImageId,
-    created: false,
-    startedAt: now,
-    finishedAt: now,
-    state: source.State ?? 'Available',
-    seenAt: now,
-  });
 }

@@ -1,10 +1,11 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
-import { byAge } from './images.ts';
-import { readMark, signerOf, withoutCopiedMarks } from './mark.ts';
+import { bestOf, byAge } from './images.ts';
+import { readMark, signerOf } from './mark.ts';
 import type { Order, Problem } from './model.ts';
-import { newHeld, newPlace, type Place, settleAsSource } from './place.ts';
-import { differences, isAvailable, isPending, isSameName } from './verify.ts';
+import { settleAsSource } from './observe.ts';
+import { newHeld, newPlace, type Place } from './place.ts';
+import { isAvailable, isPending, isSameName } from './verify.ts';
 
 export interface Plan {
   places: Place[];
@@ -61,7 +62,7 @@ function decide(order: Order, findings: Findings, place: Place, now: number, res
   const copies = copiesOf(order, findings.source, held);
   const named = copies.known.filter(({ ImageName }) => isSameName(ImageName, place.name)).sort(byAge);
   const usable = named.filter((image) => isAvailable(image) || isPending(image));
-  const oldest = best(findings.source, usable, now);
+  const oldest = bestOf(findings.source, usable, now) ?? usable[0];
   if (copies.foreign.length > 0 && order.ifExists !== 'copy') {
     result.problems.push(otherSignature(region, copies.foreign));
   } else if (oldest && order.ifExists === 'fail') {
@@ -76,16 +77,6 @@ function decide(order: Order, findings: Findings, place: Place, now: number, res
     const others = usable.filter((image) => image !== oldest);
     if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
   } else place.why = whyCopy(place, held, copies.known, named, usable);
-}
-
-/** The oldest that can be used now, else the oldest that may still become so: one that is stuck hides no good one. */
-function best(source: Image, usable: Image[], now: number): Image | undefined {
-  const isGood = (image: Image) => isAvailable(image) && differences(source, image) === null;
-  const sound = withoutCopiedMarks(
-    usable.filter((image) => isPending(image) || isGood(image)),
-    now,
-  );
-  return sound.find(isGood) ?? sound[0] ?? usable[0];
 }
 
 /** Copies of this source: `known` by a mark that counts, `foreign` by one whose signature is another's. */

@@ -11,6 +11,12 @@ export function isPending({ State }: Image): boolean {
   return State !== 'Available' && State !== 'Unavailable';
 }
 
+/** Those that are Available and equal to their source, or may still become so. */
+export function soundOf(source: Image, images: Image[]): Image[] {
+  const isGood = (image: Image) => isAvailable(image) && differences(source, image) === null;
+  return images.filter((image) => isPending(image) || isGood(image));
+}
+
 /** A copy that differs from its source must not be handed on. A field that either side lacks is not compared. */
 export function differences(source: Image, copy: Image): Problem | null {
   const unlike = (field: 'OsType' | 'OsName' | 'ImageSize') =>

@@ -152,6 +152,13 @@ export function gone({ imageId }: Held): Problem {
   };
 }
 
+export function insteadOf({ message }: Problem, { imageId }: Held, other: string): Problem {
+  return {
+    message: `${message} The action reuses ${other} instead.`,
+    advice: `Delete ${imageId} if it is still there and nobody uses it.`,
+  };
+}
+
 export function unwatchable(
   { order }: Run,
   { region }: Place,

@@ -531,6 +531,8 @@ export class Oracle {
     for (const { region } of world.targets()) {
       const row = rowOf(step, region);
       if (row?.outcome !== 'failed' || caller.isHard(region) || this.hasStrangers(region)) continue;
+      // It failed with another region: what a rollback leaves of it is told.
+      if (row.state === 'Deleted') continue;
       const good = this.copiesIn(region).find(
         (image) =>
           image.maker === caller.number &&

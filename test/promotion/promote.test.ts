@@ -456,6 +456,29 @@ describe('a second copy of this run', () => {
     expect(listings(scenario, 'hk').at(-1)).toBeGreaterThanOrEqual(120);
   });
 
+  it('that is listed minutes late, when another run’s was taken instead, is deleted if the step lasts', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.listingSeconds = { hk: 300 };
+    scenario.cloud.copySeconds = { hk: 20, sg: 900 };
+    const twin = { ImageId: 'uimage-twin', CreateTime: 1 };
+    scenario.clock.after(5_000, () => scenario.cloud.addCopy('hk', twin));
+    expect(copyIn(await allMade(scenario), 'hk').imageId).toBe('uimage-twin');
+    expect(deleted(scenario)).toEqual(['uimage-new-hk-1']);
+  });
+
+  it('that is found while the one handed out has vanished: that is read again, and the step goes on', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.listingSeconds = { hk: 300 };
+    scenario.cloud.copySeconds = { hk: 20, sg: 900 };
+    scenario.cloud.fault(COPY, doneBut(110));
+    scenario.clock.after(100_000, () => {
+      scenario.cloud.listingSeconds = {};
+    });
+    scenario.clock.after(400_000, () => scenario.cloud.remove('uimage-new-hk-3'));
+    const promotion = await allMade(scenario);
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+  });
+
   it('that cannot be deleted is named', async () => {
     const scenario = doubled();
     scenario.cloud.fault(DELETE, fails(299));
@@ -497,6 +520,18 @@ describe('what is handed out', () => {
       outcome: 'failed',
       imageId: 'uimage-old-hk',
     });
+  });
+
+  it('is another copy that was there, when the adopted one ends Unavailable', async () => {
+    const scenario = new Scenario();
+    const pending = { ImageId: 'uimage-1', CreateTime: 1, State: 'Copying' };
+    scenario.cloud.addCopy('hk', pending, { settles: 100, finalState: 'Unavailable' });
+    const other = { ImageId: 'uimage-2', CreateTime: 2, State: 'Copying' };
+    scenario.cloud.addCopy('hk', other, { settles: 200, finalState: 'Available' });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-2', outcome: 'adopted', problem: null });
+    expect([copies(scenario), deleted(scenario)]).toEqual([[], []]);
+    expect(scenario.warnings.at(-1)).toMatch(/hk.*uimage-1 ended Unavailable.*reuses uimage-2/);
   });
 
   it('is no such image without a wait either', async () => {

@@ -343,7 +343,7 @@ describe('the heading of a summary', () => {
       { copies: three({}, unavailable('sg', { optional: true })) },
     ],
     [
-      '❌ web-1.4.2 was not copied to any of 2 regions',
+      '❌ web-1.4.2 is not ready in any of 2 regions',
       'do what is said below, then re-run the failed job.',
       {
         status: 'failed',
