@@ -45,21 +45,22 @@ export function answered(run: Run, place: Place, answer: Answer): void {
     if (answer.kind === 'put off') {
       place.refusals += 1;
       place.sendAt = now + answer.pause;
-      if (answer.mayHaveRun) doubt(place, answer.inPart ? 'in part' : 'refused', now, answer.pause / 2);
+      const kind = answer.inPart ? 'in part' : 'refused';
+      if (answer.mayHaveRun) doubt(place, { kind, since: now }, answer.pause / 2);
     } else if (answer.kind === 'unclear') {
       place.unclears += 1;
       place.sendAt = now + WINDOW;
-      doubt(place, 'unclear', now, WINDOW, answer.ofList);
-    } else if (place.doubt || answer.inPart) doubt(place, 'final', now, WINDOW);
+      doubt(place, { kind: 'unclear', since: now, ofList: answer.ofList }, WINDOW);
+    } else if (place.doubt || answer.inPart) doubt(place, { kind: 'final', since: now }, WINDOW);
     else place.problem = words.refused(place, answer.problem);
   }
 }
 
 /** An image may be there: it may be sent again when a listing `pause` milliseconds from now does not show it. */
-function doubt(place: Place, kind: Doubt['kind'], now: number, pause: number, ofList = false) {
+function doubt(place: Place, some: Pick<Doubt, 'kind' | 'since' | 'ofList'>, pause: number): void {
   place.unclear = true;
-  const until = Math.max(now + (kind === 'final' ? pause : WINDOW), place.doubt?.until ?? 0);
-  place.doubt = { kind, since: now, clearAt: now + pause, until, ofList };
+  const until = Math.max(some.since + WINDOW, place.doubt?.until ?? 0);
+  place.doubt = { ...some, clearAt: some.since + pause, until };
 }
 
 /** What an answer says of each place that it was asked for. */
@@ -171,10 +172,15 @@ export async function fromError(run: Run, places: Place[], error: CloudError): P
     run.report({ type: 'notice', message: words.sentAgainIn(error, pause) });
   if (ofList && !passes && (error.blames === 'target' || error.verdict === 'nothing-to-copy'))
     run.report({ type: 'notice', message: words.oneByOne(error) });
-  return places.map((place) => fromRefusal(run, place, error, pause, ofList));
+  return places.map((place) => fromRefusal(run, place, error, { pause, ofList }));
 }
 
-function fromRefusal(run: Run, place: Place, error: CloudError, pause: number, ofList: boolean): Answer {
+function fromRefusal(
+  run: Run,
+  place: Place,
+  error: CloudError,
+  { pause, ofList }: { pause: number; ofList: boolean },
+): Answer {
   const problem = words.refusal(run, place, error);
   const { verdict } = error;
   if (verdict === 'ambiguous') return { kind: 'unclear', problem, ofList };

@@ -16,6 +16,9 @@ const LAST_PATIENCE = 30_000;
 
 const HEARTBEAT = 60_000;
 
+/** Ends a pause that another call has ended. */
+const OVER = new Error('The pause is over.');
+
 interface Due {
   place: Place;
   deed: Deed;
@@ -25,54 +28,70 @@ interface Due {
 /** Does what is due, for all places side by side, until nothing is left. Throws the signal's reason after a cancel. */
 export async function drive(run: Run): Promise<void> {
   const { clock, signal } = run;
-  const underWay = new Map<Place, { deed: Deed; call: Promise<void> }>();
-  const ended = new AbortController();
-  const failures: unknown[] = [];
+  const work = new Work();
   let beatAt = clock.now();
-  const begin = (places: Place[], deed: Deed, work: () => Promise<void>) => {
-    const call = work()
-      .catch((error: unknown) => failures.push(error))
-      .then(() => {
-        for (const place of places) underWay.delete(place);
-      });
-    for (const place of places) underWay.set(place, { deed, call });
-  };
   try {
     for (;;) {
       signal.throwIfAborted();
-      if (failures.length > 0) throw failures[0];
+      work.throwIfFailed();
       const now = clock.now();
       const dues = run.places
-        .filter((place) => !underWay.has(place))
+        .filter((place) => !work.underWay.has(place))
         .flatMap((place) => dueOf(place, run, now));
-      const ready = dues.filter(({ at }) => at <= now);
-      if (dues.length === 0 && underWay.size === 0) {
+      if (dues.length === 0 && work.underWay.size === 0) {
         if (run.closing !== null) return;
         run.closing = now;
         continue;
       }
-      const reads = ready.filter(({ deed }) => deed !== 'send');
-      for (const { place, deed } of reads)
-        begin([place], deed, () =>
-          deed === 'delete' ? remove(run, place) : read(run, place, deed, ended.signal),
-        );
-      const groups = groupsToSend(run, ready, underWay);
-      for (const places of groups) begin(places, 'send', () => ask(run, places));
-      if (reads.length + groups.length > 0) continue;
+      const ready = dues.filter(({ at }) => at <= now);
+      if (begin(run, ready, work) > 0) continue;
       beatAt = beat(run, beatAt, now);
-      if (underWay.size === 0) tellLastLook(run, dues, now);
+      if (work.underWay.size === 0) tellLastLook(run, dues, now);
       const upcoming = dues.filter(({ at }) => at > now).map(({ at }) => at);
-      await pause(
-        run,
-        [...underWay.values()].map(({ call }) => call),
-        [...upcoming, nextBeat(run, beatAt)],
-      );
+      await pause(run, work.calls(), [...upcoming, nextBeat(run, beatAt)]);
     }
   } finally {
-    ended.abort(signal.aborted ? signal.reason : new Error('The promotion has ended.'));
-    await Promise.all([...underWay.values()].map(({ call }) => call));
+    work.ended.abort(signal.aborted ? signal.reason : new Error('The promotion has ended.'));
+    await Promise.all(work.calls());
     for (const place of run.places) tellLeft(run, place);
   }
+}
+
+/** The calls under way: one at a time for a place. */
+class Work {
+  readonly underWay = new Map<Place, { deed: Deed; call: Promise<void> }>();
+  /** Ends the reads. */
+  readonly ended = new AbortController();
+  private readonly failures: unknown[] = [];
+
+  begin(places: Place[], deed: Deed, work: Promise<void>): void {
+    const call = work
+      .catch((error: unknown) => this.failures.push(error))
+      .then(() => {
+        for (const place of places) this.underWay.delete(place);
+      });
+    for (const place of places) this.underWay.set(place, { deed, call });
+  }
+
+  calls(): Promise<void>[] {
+    return [...this.underWay.values()].map(({ call }) => call);
+  }
+
+  throwIfFailed(): void {
+    if (this.failures.length > 0) throw this.failures[0];
+  }
+}
+
+/** Starts what is ready. Returns how many calls that were. */
+function begin(run: Run, ready: Due[], work: Work): number {
+  const reads = ready.filter(({ deed }) => deed !== 'send');
+  for (const { place, deed } of reads) {
+    const call = deed === 'delete' ? remove(run, place) : read(run, place, deed, work.ended.signal);
+    work.begin([place], deed, call);
+  }
+  const groups = groupsToSend(run, ready, work.underWay);
+  for (const places of groups) work.begin(places, 'send', ask(run, places));
+  return reads.length + groups.length;
 }
 
 function dueOf(place: Place, run: Run, now: number): Due[] {
@@ -88,7 +107,7 @@ async function pause({ clock, signal }: Run, calls: Promise<void>[], times: numb
   try {
     await Promise.race([sleep, ...calls]);
   } finally {
-    over.abort();
+    over.abort(OVER);
     await sleep.catch(() => undefined);
   }
 }
@@ -111,6 +130,7 @@ function groupsToSend(run: Run, ready: Due[], underWay: Map<Place, { deed: Deed 
 async function read(run: Run, place: Place, deed: Deed, signal: AbortSignal): Promise<void> {
   const { cloud, clock } = run;
   const at = clock.now();
+  const reading = { deed, at };
   const options = { signal, patience: patienceFor(run, place, deed, at), persist: true };
   const { region, projectId, held } = place;
   try {
@@ -122,9 +142,9 @@ async function read(run: Run, place: Place, deed: Deed, signal: AbortSignal): Pr
         place,
         images.find(({ ImageId }) => ImageId === held.imageId),
       );
-    } else listed(run, place, deed, await customImages(cloud, region, projectId, options), at);
+    } else listed(run, place, await customImages(cloud, region, projectId, options), reading);
   } catch (error) {
-    if (error instanceof CloudError) unread(run, place, deed, error, at);
+    if (error instanceof CloudError) unread(run, place, error, reading);
     else if (!signal.aborted) throw error;
   } finally {
     place.triedAt = clock.now();

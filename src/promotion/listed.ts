@@ -4,13 +4,13 @@ import { bestOf, byAge } from './images.ts';
 import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
 import {
-  type Deed,
   type Held,
   isNew,
   isOpen,
   isWanting,
   newHeld,
   type Place,
+  type Reading,
   type Run,
   WINDOW,
 } from './place.ts';
@@ -18,8 +18,9 @@ import { differences, isAvailable, isPending, isSameName, soundOf } from './veri
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
 
-/** What a listing holds that was not there before this run, the oldest first. */
+/** What a listing holds that was not there before this run, the oldest first; and all that it holds. */
 interface Newcomers {
+  all: Image[];
   /** Marked by this run. */
   ours: Image[];
   /** Marked by another run as a copy of the same source, under the same name. */
@@ -28,8 +29,8 @@ interface Newcomers {
   strangers: Image[];
 }
 
-/** Takes in a whole listing of the place that began at `at`. */
-export function listed(run: Run, place: Place, deed: Deed, images: Image[], at: number): void {
+/** Takes in a whole listing of the place. */
+export function listed(run: Run, place: Place, images: Image[], { deed, at }: Reading): void {
   place.readAt = at;
   place.trouble = null;
   const newcomers = sort(run, place, images);
@@ -40,7 +41,7 @@ export function listed(run: Run, place: Place, deed: Deed, images: Image[], at: 
     else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
   } else if (isWanting(place)) find(run, place, newcomers, at);
   else if (deed === 'last look') {
-    choose(run, place, newcomers, images);
+    choose(run, place, newcomers);
     // It has seen what it chose.
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
@@ -55,6 +56,7 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
   if (ours.length > 0) run.keepsMarks = true;
   const isHeld = ({ ImageId }: Image) => place.own.includes(ImageId);
   return {
+    all: images,
     ours,
     twins:
       order.ifExists === 'copy'
@@ -174,10 +176,10 @@ function hold(run: Run, place: Place, image: Image, created: boolean): void {
  * The last look: of all sound copies of this source under this name the oldest is handed out, by every run that looks;
  * each deletes only what it made itself. At the deadline an Available one goes before one that is still under way.
  */
-function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): void {
+function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const { order, deadline, clock, findings } = run;
   const { held } = place;
-  const current = images.find(({ ImageId }) => ImageId === held?.imageId);
+  const current = newcomers.all.find(({ ImageId }) => ImageId === held?.imageId);
   const isEnd = clock.now() >= deadline;
   const late = isEnd || !order.wait;
   // Missing from one answer: that decides nothing, unless it is the last one.
@@ -198,8 +200,8 @@ function choose(run: Run, place: Place, newcomers: Newcomers, images: Image[]): 
   const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
-  if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers, images);
-  else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers, images);
+  if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);
+  else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers);
   else tellOthers(run, place, newcomers);
 }
 
@@ -213,12 +215,12 @@ function lookAgain(run: Run, place: Place, held: Held, image: Image): void {
 }
 
 /** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */
-function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcomers, images: Image[]): void {
+function unite(run: Run, place: Place, kept: Image, { all, ours, strangers }: Newcomers): void {
   const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
   const others = ours.filter((image) => image !== kept);
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
   // One that has lost its mark meanwhile is looked at once more, and told.
-  const unmarked = images.filter((image) => image !== kept && place.own.includes(image.ImageId));
+  const unmarked = all.filter((image) => image !== kept && place.own.includes(image.ImageId));
   for (const { ImageId: imageId } of new Set([...surplus, ...unmarked]))
     place.excess.push({ imageId, why: words.SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));

@@ -3,7 +3,7 @@ import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
-import { type Deed, type Held, isWanting, newHeld, type Place, type Run, WINDOW } from './place.ts';
+import { type Held, isWanting, newHeld, type Place, type Reading, type Run, WINDOW } from './place.ts';
 import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
 import { copyOf } from './view.ts';
 import * as words from './words.ts';
@@ -28,7 +28,10 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
   const unseenFor = now - (held.seenAt ?? held.startedAt);
   if (unseenFor < WINDOW) return;
   if (held.seenAt === null) tellOnce(run, words.notListedYet(place, held));
-  else if (held.misses >= MISSES) settle(run, place, held, words.gone(held));
+  else if (held.misses >= MISSES) {
+    settle(run, place, held, words.gone(held));
+    tellState(run, place, held, held.state);
+  }
 }
 
 /** One that had settled and has vanished is watched until that is certain. */
@@ -37,8 +40,8 @@ export function miss(held: Held): void {
   held.misses += 1;
 }
 
-/** A read of the place that began at `at` has failed, after all that the client could repeat. */
-export function unread(run: Run, place: Place, deed: Deed, error: CloudError, at: number): void {
+/** A read of the place has failed, after all that the client could repeat. */
+export function unread(run: Run, place: Place, error: CloudError, { deed, at }: Reading): void {
   const { held, doubt } = place;
   const now = run.clock.now();
   place.trouble = asProblem(error);
@@ -47,7 +50,7 @@ export function unread(run: Run, place: Place, deed: Deed, error: CloudError, at
       if (held) held.confirmed = true;
     } else if (error.decisive && held.finishedAt === null) {
       place.problem = words.unwatchable(run, place, held, error);
-      run.report({ type: 'state', copy: copyOf(place), from: held.state, seconds: secondsOf(run, held) });
+      tellState(run, place, held, held.state);
     } else if (error.decisive) held.confirmed = true;
     else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);
   } else if (isWanting(place) && doubt) {
@@ -76,13 +79,16 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   if (isAvailable(image)) {
     const lost = lostFeatures(run.findings.source, image);
     if (lost) tell(run, { ...lost, message: `${place.region}: ${lost.message}` });
-    settle(run, place, held, differences(run.findings.source, image), from);
-  } else if (!isPending(image)) settle(run, place, held, words.broken(run, place, held), from);
-  else {
+    settle(run, place, held, differences(run.findings.source, image));
+    tellState(run, place, held, from);
+  } else if (!isPending(image)) {
+    settle(run, place, held, words.broken(held));
+    tellState(run, place, held, from);
+  } else {
     if (held.state !== 'Copying' && held.state !== 'Making') tell(run, words.unknownState(held.state));
     if (held.state === from) return;
     run.changedAt = held.seenAt;
-    run.report({ type: 'state', copy: copyOf(place), from, seconds: secondsOf(run, held) });
+    tellState(run, place, held, from);
   }
 }
 
@@ -102,17 +108,18 @@ export function settleAsSource(place: Place, source: Image, now: number): void {
   });
 }
 
-function settle(run: Run, place: Place, held: Held, problem: Problem | null, from = held.state): void {
+function settle(run: Run, place: Place, held: Held, problem: Problem | null): void {
   const now = run.clock.now();
   held.finishedAt = now;
   place.problem = problem && { ...problem, message: `${place.region}: ${problem.message}` };
   if (!problem && held.created) run.finished.push(now - held.startedAt);
   run.changedAt = now;
-  run.report({ type: 'state', copy: copyOf(place), from, seconds: secondsOf(run, held) });
 }
 
-function secondsOf({ clock }: Run, held: Held): number {
-  return ((held.finishedAt ?? clock.now()) - held.startedAt) / 1000;
+/** `from`: the state before. */
+function tellState({ clock, report }: Run, place: Place, held: Held, from: string | null): void {
+  const seconds = ((held.finishedAt ?? clock.now()) - held.startedAt) / 1000;
+  report({ type: 'state', copy: copyOf(place), from, seconds });
 }
 
 /** The same fact once a run. */

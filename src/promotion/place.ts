@@ -105,6 +105,12 @@ export interface Run extends Context {
 
 export type Deed = 'send' | 'look' | 'poll' | 'last look' | 'delete';
 
+/** A read: what it was for, and when it began. */
+export interface Reading {
+  deed: Deed;
+  at: number;
+}
+
 export function newRun(some: Context & Pick<Run, 'startedAt' | 'findings' | 'places'>): Run {
   return {
     ...some,

@@ -46,12 +46,16 @@ export function plan(order: Order, findings: Findings, now: number): Plan {
       settleAsSource(place, source, now);
       if (order.target.name !== undefined && order.target.name !== source.ImageName)
         result.warnings.push(keepsItsName(region, source));
-    } else decide(order, findings, place, now, result);
+    } else decide({ order, findings, now }, place, result);
   }
   return result;
 }
 
-function decide(order: Order, findings: Findings, place: Place, now: number, result: Plan): void {
+function decide(
+  { order, findings, now }: { order: Order; findings: Findings; now: number },
+  place: Place,
+  result: Plan,
+): void {
   const { region } = place;
   const held = findings.held.get(region);
   if (!held) {
@@ -76,7 +80,7 @@ function decide(order: Order, findings: Findings, place: Place, now: number, res
     place.held = newHeld({ imageId: oldest.ImageId, created: false, startedAt: now });
     const others = usable.filter((image) => image !== oldest);
     if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
-  } else place.why = whyCopy(place, held, copies.known, named, usable);
+  } else place.why = whyCopy(place, held, copies.known, usable);
 }
 
 /** Copies of this source: `known` by a mark that counts, `foreign` by one whose signature is another's. */
@@ -89,7 +93,8 @@ function copiesOf(order: Order, source: Image, held: Image[]): { known: Image[];
   return { known, foreign: marked.filter((image) => !known.includes(image)) };
 }
 
-function whyCopy(place: Place, held: Image[], known: Image[], named: Image[], usable: Image[]): string {
+function whyCopy(place: Place, held: Image[], known: Image[], usable: Image[]): string {
+  const named = known.filter(({ ImageName }) => isSameName(ImageName, place.name)).sort(byAge);
   if (usable.length > 0) return `if-exists is copy; already there: ${ids(usable)}`;
   if (named.length > 0)
     return `the copy there cannot be used: ${named.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}`;

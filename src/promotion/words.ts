@@ -172,7 +172,7 @@ export function unwatchable(
   };
 }
 
-export function broken(_run: Run, _place: Place, { imageId, taskId }: Held): Problem {
+export function broken({ imageId, taskId }: Held): Problem {
   const task = taskId ? ` and task id ${taskId}` : '';
   return {
     message: `the copy ${imageId} ended Unavailable.`,

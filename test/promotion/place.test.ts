@@ -60,7 +60,7 @@ class Life {
     return this;
   }
   list(deed: Deed, ...images: Image[]): this {
-    listed(this.run, this.place, deed, images, this.#now);
+    listed(this.run, this.place, images, { deed, at: this.#now });
     this.place.triedAt = this.#now;
     return this;
   }
@@ -76,7 +76,7 @@ class Life {
     return this;
   }
   fail(deed: Deed, code: number): this {
-    unread(this.run, this.place, deed, refused('DescribeImage', code), this.#now);
+    unread(this.run, this.place, refused('DescribeImage', code), { deed, at: this.#now });
     this.place.triedAt = this.#now;
     return this;
   }
