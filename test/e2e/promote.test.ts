@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { COPY, DELETE, OUTPUTS, test } from './support.ts';
 
@@ -99,6 +102,30 @@ describe('the main job', () => {
     expect(run.outcome).toBe('success');
     expect(run.ids).toEqual(it.onePerRegion);
     expect(it.changes).toEqual([COPY, COPY]);
+  });
+
+  test.concurrent("copies the image of Packer's last run", async ({ stage }) => {
+    const it = await stage();
+    const build = (packer_run_uuid: string, artifact_id: string) => {
+      return {
+        name: 'web',
+        builder_type: 'ucloud-uhost',
+        build_time: 1,
+        files: null,
+        artifact_id,
+        packer_run_uuid,
+      };
+    };
+    const last = `org-build1:cn-bj2:${it.cloud.sourceImageId},org-build1:hk:uimage-ofpacker`;
+    const builds = [build('a5fa', 'org-build1:cn-bj2:uimage-before'), build('b6fb', last)];
+    const folder = mkdtempSync(join(tmpdir(), 'packer-'));
+    it.closers.push(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'packer-manifest.json');
+    writeFileSync(path, JSON.stringify({ builds, last_run_uuid: 'b6fb' }));
+    const run = await it.run({ inputs: { 'source-image-id': '', 'packer-manifest': path } });
+    expect(run.outcome, run.log).toBe('success');
+    expect(run.ids).toEqual(it.onePerRegion);
+    expect(run.outputs['source-image-id']).toBe(it.cloud.sourceImageId);
   });
 
   test.concurrent('wait: false hands out the ids at once; a second step adopts and waits', async ({
