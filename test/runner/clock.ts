@@ -22,8 +22,11 @@ export class Clock {
   readonly now = (): number => performance.timeOrigin + performance.now() + this.ahead;
 
   /** What a process that lives by this clock is started with, beside an IPC channel. */
-  get nodeOptions(): string[] {
-    return ['--import', `${warpModule.href}?ahead=${this.ahead}`];
+  readonly nodeOptions = ['--import', warpModule.href];
+
+  /** The module's address stays the same from start to start: Node keeps what it made of it. */
+  get env(): Record<string, string> {
+    return { WARP_AHEAD: String(this.ahead) };
   }
 
   join(child: ChildProcess): void {

@@ -305,7 +305,7 @@ class StepProcess {
     const startedAt = now();
     this.child = spawn(process.execPath, [...(clock?.nodeOptions ?? []), script], {
       cwd: env.GITHUB_WORKSPACE as string,
-      env,
+      env: { ...env, ...clock?.env },
       stdio: ['ignore', 'pipe', 'pipe', ...(clock ? (['ipc'] as const) : [])],
     });
     clock?.join(this.child);

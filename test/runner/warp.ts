@@ -1,5 +1,5 @@
 /**
- * Loaded into a process with `--import …/warp.ts?ahead=MS`: its clocks are so much ahead of the real ones, and its timers
+ * Loaded into a process with `--import …/warp.ts`: its clocks are WARP_AHEAD ms ahead of the real ones, and its timers
  * agree with them. They run at real speed. When the process only sleeps, it says so over its IPC channel (see clock.ts),
  * and a message that comes over it is how much ahead the clocks are from then on.
  */
@@ -11,7 +11,8 @@ import promises from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Asleep } from './clock.ts';
 
-let ahead = Number(new URL(import.meta.url).searchParams.get('ahead'));
+let ahead = Number(process.env.WARP_AHEAD);
+delete process.env.WARP_AHEAD;
 
 const realNow = performance.now.bind(performance);
 const realDate = Date;
