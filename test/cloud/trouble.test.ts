@@ -2,8 +2,6 @@
 import { getEventListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { TransportError } from '../../src/cloud/explain.ts';
-import { createTransport } from '../../src/cloud/transport.ts';
 import { failure } from './fake.ts';
 
 type Handler = Required<Dispatcher.DispatchHandler>;
@@ -48,6 +46,11 @@ vi.mock('undici', () => ({
     async destroy() {}
   },
 }));
+
+// Another file of the same process may have loaded it with the real library.
+vi.resetModules();
+const { TransportError } = await import('../../src/cloud/explain.ts');
+const { createTransport } = await import('../../src/cloud/transport.ts');
 
 afterEach(() => {
   played.pools = [];
