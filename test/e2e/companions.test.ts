@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { parse } from 'yaml';
 import { type Run, runAction } from '../runner/runner.ts';
-import { DELETE, leaks, type Stage, test } from './support.ts';
+import { DELETE, leaks, NODE_COMPILE_CACHE, type Stage, test } from './support.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -18,11 +18,16 @@ interface Result extends Run {
 /** A step of verify or prune. What holds for every one of them is checked here. */
 async function run(
   name: 'verify' | 'prune',
-  { cloud }: Stage,
+  { cloud, clock }: Stage,
   inputs: Record<string, string>,
   env: Record<string, string> = {},
 ): Promise<Result> {
-  const result = await runAction({ path: join(root, name), inputs, env: { ...cloud.env, ...env } });
+  const result = await runAction({
+    path: join(root, name),
+    clock,
+    inputs,
+    env: { NODE_COMPILE_CACHE, ...cloud.env, ...env },
+  });
   expect(leaks(result, cloud)).toEqual([]);
   const { outputs } = parse(readFileSync(join(root, name, 'action.yml'), 'utf8'));
   expect(Object.keys(result.outputs).sort()).toEqual(Object.keys(outputs).sort());

@@ -17,7 +17,7 @@ import { type Options, type Run, type Running, startAction } from '../runner/run
 vi.setConfig({ maxConcurrency: 4 });
 
 /** Takes a fifth off a start; it is kept by content, so a new dist/ is never taken for an old one. */
-const NODE_COMPILE_CACHE = join(tmpdir(), 'e2e-compile-cache');
+export const NODE_COMPILE_CACHE = join(tmpdir(), 'e2e-compile-cache');
 
 export const COPY = 'CopyCustomImage';
 export const DELETE = 'TerminateCustomImage';
