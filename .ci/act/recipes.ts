@@ -1,6 +1,7 @@
 /**
  * node .ci/act/recipes.ts PATH-OF-ACT [NAME...]
- * Runs every recipe of README.md and docs/recipes.md as it stands there, with act in host mode, on an emulated API of its own.
+ * Runs every recipe of README.md and docs/recipes.md whose marker names no test, as it stands there, with act in host mode,
+ * on an emulated API of its own.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
