@@ -52,7 +52,9 @@ export function errorsPage(): string {
   const say = ({ meaning, advice }: Pick<ReturnCode, 'meaning' | 'advice'>) =>
     `${sentence(meaning)}\n**What to do:** ${advice.replaceAll('this call', 'the call that the error names')}`;
   const codes = Object.entries(RETURN_CODES).map(([code, entry]) => {
-    const others = (entry.instead ?? []).map((words) => {
+    const others = (entry.instead ?? []).flatMap((words) => {
+      // The advice of the entry says the same of the input that an error names.
+      if ('named' in words) return [];
       const when = 'call' in words ? `Of \`${words.call}\`` : `Without \`${PARAMETERS[words.without]}\``;
       return `${when}: ${say(words)}`;
     });

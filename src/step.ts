@@ -81,9 +81,10 @@ export async function connect(
       // One outage is one line, however many calls it fails.
       if (told.has(error.meaning)) return;
       told.add(error.meaning);
+      const pause = `${Math.ceil(delay / 1000)} s`;
       report({
         type: 'notice',
-        message: `${error.message}. Trying again in ${Math.ceil(delay / 1000)} s, and for up to ${formatDuration(left / 1000)}.`,
+        message: `${error.message}. Trying ${error.login ? `once more in ${pause}` : `again in ${pause}, and for up to ${formatDuration(left / 1000)}`}.`,
       });
     },
   });

@@ -114,7 +114,7 @@ export function createClient(options: ClientOptions): Client {
       answer = await transport.send({ url, headers, body, ...how, signal });
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      const { reached, final } = error;
+      const { reached, final, login } = error;
       throw new CloudError({
         ...about,
         kind: reached ? 'lost' : 'connection',
@@ -122,6 +122,7 @@ export function createClient(options: ClientOptions): Client {
         meaning: quote(error.message, secrets),
         advice: error.advice,
         decisive: final && !reached,
+        login,
       });
     }
 

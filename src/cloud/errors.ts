@@ -23,6 +23,7 @@ export interface CloudErrorFields {
   /** Absent where no code of the API decides it: the account's, as the network is. */
   blames?: Blames;
   decisive?: boolean;
+  login?: boolean;
   slow?: boolean;
   waitSeconds?: number | undefined;
 }
@@ -42,6 +43,8 @@ export class CloudError extends Error {
   readonly blames: Blames;
   /** It cannot pass by itself: the keys, the caller's address, the policy, api-url, a proxy or a certificate. */
   readonly decisive: boolean;
+  /** A proxy refused its user or password: it is asked once more, as a directory locks an account after a few. */
+  readonly login: boolean;
   readonly slow: boolean;
   readonly waitSeconds: number | undefined;
 
@@ -73,12 +76,13 @@ export class CloudError extends Error {
     this.kind = fields.kind;
     this.verdict = fields.verdict;
     this.meaning = meaning;
-    this.advice = fields.advice.replaceAll('this call', call);
+    this.advice = fields.advice.replaceAll('this call', call).replace('this code', `RetCode ${code}`);
     this.code = code;
     this.apiMessage = apiMessage;
     this.requestId = requestId;
     this.blames = fields.blames ?? 'account';
     this.decisive = fields.decisive ?? false;
+    this.login = fields.login ?? false;
     this.slow = fields.slow ?? false;
     this.waitSeconds = fields.waitSeconds;
   }
@@ -95,37 +99,73 @@ export interface Refused {
 /** The part of an error that the code and the call decide. */
 export function judge(call: string, entry: ReturnCode, refused?: Refused) {
   const { meaning, advice } = (refused && insteadOf(call, entry, refused)) ?? entry;
-  const translated = Object.entries(INTERNAL_NAMES)
-    .filter(([name]) => refused?.message?.includes(name))
-    .map(([name, parameter]) => `"${name}" is the parameter ${parameter}.`);
+  const translated = refused ? inputsNamed(call, refused) : [];
   const limit = entry === RETURN_CODES[230] && /\bLimit\b/.test(refused?.message ?? '');
   return {
     verdict: call === COPY ? entry.copy : entry.reads,
     blames: entry.blames,
     decisive: limit || entry.decisive === true || (entry.decisive === 'delete' && call === DELETE),
     meaning,
-    advice: [...translated, advice].join(' '),
+    advice: [...translated, advice.replace(' for its project', forProject(refused?.params))].join(' '),
     slow: entry.slow ?? false,
     waitSeconds: entry.waitSeconds,
   };
 }
 
-/** What the API's messages call a parameter. */
-const INTERNAL_NAMES: Readonly<Record<string, string>> = {
-  az_group: 'Region (inputs region and target-regions)',
-  zone_id: 'Zone (input zone)',
-  organization_id: 'ProjectId (input project-id)',
-};
+const REGION = 'region or target-regions (a new region may have to be opened for the account first)';
+const PROJECT = 'project-id or target-project-id';
+
+/** The inputs behind a parameter, by its names in the API and inside it. */
+const INPUTS = new Map(
+  Object.entries({
+    az_group: REGION,
+    Region: REGION,
+    TargetRegion: 'target-regions',
+    TargetRegionList: 'target-regions',
+    zone_id: 'zone',
+    Zone: 'zone',
+    organization_id: PROJECT,
+    ProjectId: PROJECT,
+    TargetProjectId: 'target-project-id',
+    SourceImageId: 'source-image-id',
+    TargetImageName: 'target-image-name',
+    TargetImageDescription: 'target-image-description',
+    TargetImageTag: 'target-image-tag',
+    RoleUrn: 'role-urn',
+    DurationSeconds: 'role-duration',
+  }),
+);
+
+/** As in `Params [Zone] not available`. What else a copy was sent with is from extra-parameters. */
+function inputsNamed(call: string, { params, message }: Refused): string[] {
+  const names = (message ?? '').matchAll(/\[(\w+)[\w.]*\]|\b(az_group|zone_id|organization_id)\b/g);
+  return [...new Set([...names].map(([, name, inner]) => name ?? inner ?? ''))].flatMap((name) => {
+    const isExtra =
+      call === COPY &&
+      Object.hasOwn(params, name) &&
+      !/^(Action|PublicKey|Signature|SecurityToken)$/.test(name);
+    const input = INPUTS.get(name) ?? (isExtra ? 'extra-parameters' : null);
+    return input ? [`"${name}" is the input ${input}.`] : [];
+  });
+}
+
+/** Whose policy it is that refuses: of the source's project and of the target's. */
+function forProject({ ProjectId, TargetProjectId }: Refused['params'] = {}): string {
+  const projects = new Set([ProjectId, TargetProjectId].filter((id) => id !== undefined));
+  return projects.size === 0 ? '' : ` for project ${[...projects].join(' and project ')}`;
+}
 
 /** The words for this call, else those for what the request lacked. Calls without a Region take no ProjectId. */
 function insteadOf(call: string, { instead = [] }: ReturnCode, { params, message }: Refused) {
+  const isNamed = inputsNamed(call, { params, message }).length > 0;
   return (
     instead.find((words) => 'call' in words && words.call === call) ??
     instead.find((words) => {
       if (!('without' in words) || params[words.without] !== undefined) return false;
       if (words.without === 'ProjectId' && params.Region === undefined) return false;
       return !words.unless?.test(message ?? '');
-    })
+    }) ??
+    instead.find((words) => 'named' in words && isNamed)
   );
 }
 

@@ -28,14 +28,14 @@ export class TransportError extends Error {
   }
 }
 
-export const LOST = 'The network or the API broke off; run the workflow again if it does not recover.';
+export const LOST = 'The network or the API broke off: re-run the job in a few minutes.';
 
 const UNTRUSTED =
   'If a proxy or a private authority signs it, save the certificate of that authority to a file and name the file in the environment variable NODE_EXTRA_CA_CERTS of this step; verification is never turned off.';
 
 export function unreachable(proxy: ProxySetting | null): string {
   return proxy
-    ? `Check api-url, and that the proxy in ${proxy.variable} runs and lets this host through; a host in NO_PROXY is reached without it.`
+    ? `Check api-url, and that the proxy in ${proxy.variable} runs and lets this host through; list the host in NO_PROXY to reach it without the proxy.`
     : 'Check api-url and that the runner may reach it. If it must go through a proxy, set HTTPS_PROXY for this step (HTTP_PROXY for an address of http).';
 }
 
@@ -61,7 +61,7 @@ export function explain(
   if (refusal === '407' || error.message.includes('Proxy Authentication Required')) {
     return unsent(
       `the proxy in ${variable} refused the user or the password (HTTP 407)`,
-      `Correct the user and the password in ${variable}, with special characters percent-encoded; the proxy must accept Basic authentication. A host in NO_PROXY is reached without it.`,
+      `Correct the user and the password in ${variable}, with special characters percent-encoded; the proxy must accept Basic authentication. To reach the API without the proxy, list its host in NO_PROXY.`,
       { login: true },
     );
   }

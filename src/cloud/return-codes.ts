@@ -14,7 +14,7 @@ export type Blames = 'target' | 'order' | 'account';
 interface Words {
   /** Goes after "failed: ", so it has no full stop. */
   meaning: string;
-  /** What to do: whole sentences. The words "this call" stand for the call's name in an error. */
+  /** What to do: whole sentences. In an error "this call" is the call's name, "its project" the project, "this code" the RetCode. */
   advice: string;
 }
 
@@ -35,8 +35,11 @@ export interface ReturnCode extends Words, Class {
   instead?: readonly (Words & Case)[];
 }
 
-/** `unless`: not when the API's message says so. */
-type Case = { call: 'AssumeRole' } | { without: 'ProjectId' | 'SecurityToken'; unless?: RegExp };
+/** `unless`: not when the API's message says so. `named`: the message names a parameter whose input is known. */
+type Case =
+  | { call: 'AssumeRole' }
+  | { without: 'ProjectId' | 'SecurityToken'; unless?: RegExp }
+  | { named: true };
 
 export const LATER =
   "Re-run the job in a few minutes; if it lasts, give the request id to the vendor's support.";
@@ -111,7 +114,7 @@ const CLASSES: readonly [Class, Rows][] = [
     {
       '295': [
         "the account's security lock asks for a second check before this operation",
-        'Reads and copies usually pass under the lock, deletions do not: delete in the console, where the check can be answered, or ask the owner of the account to lift the lock.',
+        'Do it in the console, where the check can be answered, or ask the owner of the account to lift the lock. Reads and copies usually pass under it, deletions do not.',
       ],
     },
   ],
@@ -120,7 +123,7 @@ const CLASSES: readonly [Class, Rows][] = [
     {
       '299': [
         "the IAM policy of the key's user does not allow it",
-        "Allow this call, for the project and region in question, in the policy of the key's user.",
+        "Allow this call for its project in the policy of the key's user.",
         {
           without: 'ProjectId',
           meaning: "the IAM policy of the key's user does not allow it without a project, or not at all",
@@ -163,6 +166,7 @@ const CLASSES: readonly [Class, Rows][] = [
       '100, 210, 220': [
         'a parameter is missing',
         "Set the input behind the parameter that the API's message names; sub-accounts must set project-id.",
+        { named: true, meaning: 'a parameter is missing', advice: 'Set it, then run the job again.' },
       ],
       '292': [
         'the project does not exist, or these keys may not see it',
@@ -197,6 +201,7 @@ const CLASSES: readonly [Class, Rows][] = [
           advice:
             'Set project-id to the project of the source image: sub-accounts must name it. If that does not help, check the region ids, target-project-id and the image name, and that the account has opened the region.',
         },
+        { named: true, meaning: 'a parameter is not valid', advice: 'Correct it, then run the job again.' },
         {
           call: 'AssumeRole',
           meaning: 'the API does not accept the role, or not for so long',
@@ -210,7 +215,7 @@ const CLASSES: readonly [Class, Rows][] = [
       ],
       '8095': [
         'the quota of custom images in the target region is used up',
-        'Delete custom images there that nobody needs, or ask the vendor to raise the quota, then re-run the job.',
+        'Delete custom images there that nobody needs (the action prune deletes old copies), or ask the vendor to raise the quota, then re-run the job.',
       ],
       // The law asks for it in some regions only.
       '8226': [
@@ -272,10 +277,7 @@ const CLASSES: readonly [Class, Rows][] = [
   [
     { reads: 'final', copy: 'ambiguous', blames: 'target' },
     {
-      '8960': [
-        'the API reports an error while it moves the image',
-        'Look for a copy in the target region before you re-run the job: it may still become Available.',
-      ],
+      '8960': ['the API reports an error while it moves the image', LATER],
     },
   ],
 ];
@@ -294,5 +296,5 @@ export const UNKNOWN_CODE: ReturnCode = {
   copy: 'ambiguous',
   blames: 'target',
   meaning: 'the API answered with a return code that this action does not know',
-  advice: "See the API's own message; the vendor's support can explain the code by the request id.",
+  advice: "Ask the vendor's support what this code means, with the request id; then re-run the job.",
 };

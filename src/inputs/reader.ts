@@ -219,7 +219,12 @@ export class Reader {
     if (given === '') return otherwise;
     const url = URL.parse(given);
     if (!url || !/^https?:$/.test(url.protocol)) {
-      this.mistake(from, `is not a URL. Write it like ${otherwise}`);
+      // The scheme alone: what follows may hold a password.
+      const what =
+        url && /^[a-z][a-z0-9+.-]*:\/\//i.test(given)
+          ? `must begin with https://, not ${url.protocol}//`
+          : 'is not a URL';
+      this.mistake(from, `${what}. Write it like ${otherwise}`);
       return otherwise;
     }
     const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);

@@ -117,13 +117,37 @@ describe('return codes', () => {
   it('230 says that a project is lacking only where the API names no other parameter', async () => {
     const advice = async (Message: string) =>
       (await fail('DescribeImage', { RetCode: 230, Message }, { Region: 'hk' })).advice;
-    expect(await advice('Params [az_group] not available')).toMatch(
-      /^"az_group" is the parameter Region \(inputs region and target-regions\)\. Check the input/,
-    );
-    expect(await advice('Params [zone_id] not available')).toContain('Zone (input zone)');
+    expect(await advice('Params [zone_id] not available')).not.toContain('project-id');
     expect(await advice('Missing params [organization_id]')).toMatch(
-      /^"organization_id" is the parameter ProjectId \(input project-id\)\. Set project-id/,
+      /^"organization_id" is the input project-id or target-project-id\. Set project-id/,
     );
+  });
+
+  it.each([
+    [
+      '230',
+      'Params [TargetImageName] not available',
+      '"TargetImageName" is the input target-image-name. Correct it,',
+    ],
+    [
+      '230',
+      'Params [TargetRegionList.1] not available',
+      '"TargetRegionList" is the input target-regions. Correct it,',
+    ],
+    [
+      '230',
+      'Params [az_group] not available',
+      '"az_group" is the input region or target-regions (a new region',
+    ],
+    ['230', 'bad zone_id', '"zone_id" is the input zone. Correct it,'],
+    ['230', 'Params [ChargeType] not available', '"ChargeType" is the input extra-parameters. Correct it,'],
+    ['220', 'Missing params [TargetProjectId]', '"TargetProjectId" is the input target-project-id. Set it,'],
+    ['230', 'Params [constructor] not available', 'Check the input behind the parameter'],
+    ['8095', 'no room in [hk]', 'Delete custom images there'],
+  ])('%s of "%s" names the input', async (code, Message, words) => {
+    const reply = { RetCode: Number(code), Message };
+    const { advice } = await fail('CopyCustomImage', reply, { ...copyParams, ChargeType: 'Month' });
+    expect(advice.startsWith(words), advice).toBe(true);
   });
 
   it('174 names the brand and its channel key, unless there is a security token', async () => {
@@ -134,12 +158,26 @@ describe('return codes', () => {
     expect(error.advice).toMatch(/brand.*channel-key/);
   });
 
-  it('299 names the call that was denied', async () => {
-    expect((await fail('GetProjectList', { RetCode: 299 })).advice).toContain('GetProjectList');
+  it.each([
+    ['GetProjectList', {}, 'Allow GetProjectList in the policy'],
+    ['DescribeImage', copyParams, 'Allow DescribeImage for project org-1 in the policy'],
+    [
+      'CopyCustomImage',
+      { ...copyParams, TargetProjectId: 'org-1' },
+      'Allow CopyCustomImage for project org-1 in',
+    ],
+    [
+      'CopyCustomImage',
+      { ...copyParams, TargetProjectId: 'org-2' },
+      'Allow CopyCustomImage for project org-1 and project org-2 in the policy',
+    ],
+  ])('299 of %s names the call and its projects %#', async (action, params, words) => {
+    expect((await fail(action, { RetCode: 299 }, params)).advice).toContain(words);
   });
 
   it('shows the API’s words for an unknown code', async () => {
     const error = await fail('CopyCustomImage', { RetCode: 99999, Message: 'the moon is full' });
+    expect(error.advice).toContain('what RetCode 99999 means');
     expect(error.message).toContain(
       'failed: the API answered with a return code that this action does not know ' +
         '(RetCode 99999: "the moon is full", request id request-0)',

@@ -48,6 +48,7 @@ describe('a proxy', () => {
     const run = await it.run({ env: { HTTP_PROXY } });
     expect(run.outcome).toBe('failure');
     expect(run.errors[0]).toContain('the proxy in HTTP_PROXY refused the user or the password (HTTP 407)');
+    expect(run.log).toMatch(/\(HTTP 407\)\. Trying once more in \d+ s\./);
     expect(refused()).toBe(2);
     expect(it.cloud.requests).toEqual([]);
   });

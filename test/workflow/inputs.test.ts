@@ -196,7 +196,12 @@ describe('the words of a mistake', () => {
     ['timeout', '90', '"90" has no unit. Add a unit: 90s, 90m or 90h.'],
     ['timeout', '0h0s', 'must be at least 1s.'],
     ['timeout', '120h1s', 'must be at most 120h.'],
-    ['api-url', 'xhttps://api.test/', 'is not a URL. Write it like https://api.scloudsg.com/'],
+    ['api-url', 'api.test:8443', 'is not a URL. Write it like https://api.scloudsg.com/'],
+    [
+      'api-url',
+      'ftp://me:secret@api.test/',
+      'must begin with https://, not ftp://. Write it like https://api.scloudsg.com/',
+    ],
     [
       'api-url',
       'https://a@api.test/',
