@@ -12,6 +12,8 @@ export interface Judgement {
   condition: Condition;
   image: Image | null;
   problem: Problem | null;
+  /** A copy that is no use: to be deleted before the next promotion, which may find it again. */
+  isUseless?: true;
 }
 
 /** The source that the copies are of, as far as it is known: one that was deleted since is compared with nothing. */
@@ -50,7 +52,7 @@ export function judgeById(
 ): Judgement {
   const image = images.find(({ ImageId }) => ImageId === imageId);
   if (image) {
-    const judged = judgeImage(image, source);
+    const judged = imageId === source?.ImageId ? judgeSource(image) : judgeImage(image, source);
     if (judged.condition !== 'available' || !signed || signed(image)) return judged;
     const message = `${imageId} has no marker that mark-secret has signed for its source and project. Do not use it.`;
     const advice = 'Check that mark-secret is that of the promotion. If it is, find out who made the image.';
@@ -76,17 +78,24 @@ function judgeImage(image: Image, source: Image | null, what = 'copy'): Judgemen
     return { condition: 'copying', image, problem };
   }
   if (!isAvailable(image)) {
-    const problem = {
-      message: `The ${what} ${ImageId} is ${State}.`,
-      advice: 'Delete it and run the promotion: it creates another one.',
-    };
-    return { condition: 'broken', image, problem };
+    const message = `The ${what} ${ImageId} is ${State}.`;
+    if (what === 'source') {
+      const advice = 'It failed to build or was damaged: build it again.';
+      return { condition: 'broken', image, problem: { message, advice } };
+    }
+    const advice = 'Delete it and run the promotion: it creates another one.';
+    return { condition: 'broken', image, problem: { message, advice }, isUseless: true };
   }
   const difference = source && differences(source, image);
   if (difference) {
     const advice =
-      'Delete it and run the promotion. If the next copy differs too, report both image ids to the vendor.';
-    return { condition: 'different', image, problem: { message: difference.message, advice } };
+      'Delete it, then run the promotion. If the next copy differs too, give the vendor the ids of the source and of both copies.';
+    return {
+      condition: 'different',
+      image,
+      problem: { message: difference.message, advice },
+      isUseless: true,
+    };
   }
   return { condition: 'available', image, problem: null };
 }

@@ -59,8 +59,24 @@ export function verifyHeadline(verification: Verification, show: (text: string) 
   return {
     icon: status === 'available' ? '⚠️' : '❌',
     text: `${name} is Available in ${targets.length - failed.length} of ${plural(targets.length, 'region')}: ${parts.join(', ')}${optional}`,
-    next: 'run the promotion of this source: it keeps the copies that exist and copies only the others.',
+    next: nextStep(failed, show),
   };
+}
+
+function nextStep(failed: readonly Target[], show: (text: string) => string): string {
+  const useless = failed.filter(({ isUseless }) => isUseless);
+  const ids = enumerate(
+    useless.map(({ region, imageId }) => `${show(imageId ?? '')} (${show(region)})`),
+    4,
+  );
+  if (useless.length > 0)
+    return `delete ${ids}, then run the promotion of this source: it keeps what is sound and copies the rest.`;
+  const are = (...some: Condition[]) => failed.every(({ condition }) => some.includes(condition));
+  if (are('unread')) return 'run it again in a few minutes.';
+  if (are('different', 'broken')) return 'do what is said below.';
+  if (are('copying', 'unread'))
+    return 'wait for the copies under way, then run it again; or run the promotion, which waits for them.';
+  return 'run the promotion of this source: it keeps what is sound and copies the rest.';
 }
 
 /** What stopped the whole, then the required targets. */
@@ -122,6 +138,8 @@ function render(
   const failed = targets.filter(({ condition }) => condition !== 'available');
   const sound = targets.filter(({ condition }) => condition === 'available');
   const origin = file?.source ?? { region: promotion.source.region, imageId: source?.ImageId ?? '' };
+  const ids = [...new Set(targets.map(({ projectId }) => code(projectId)))];
+  const projects = ids.length > 0 ? ` in ${ids.length > 1 ? 'projects' : 'project'} ${ids.join(', ')}` : '';
   const facts = warnings.map((problem) => ({ regions: [], problem }));
   return `${[
     `## ${icon} ${text}`,
@@ -129,7 +147,7 @@ function render(
     ...(problems.length > 0 ? [bullets('❌', verifyFailures({ ...verification, targets: [] }), 1000)] : []),
     ...(failed.length > 0 ? [failedTable(failed, rows)] : []),
     ...(facts.length > 0 ? [bullets('⚠️', facts, 1000)] : []),
-    ...(origin.imageId ? [`Copies of ${code(origin.imageId)} in ${code(origin.region)}`] : []),
+    ...(origin.imageId ? [`Copies of ${code(origin.imageId)} from ${code(origin.region)}${projects}`] : []),
     ...(sound.length > 0 ? [soundTable(sound, rows)] : []),
   ].join('\n\n')}\n`;
 }

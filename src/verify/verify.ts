@@ -38,6 +38,7 @@ export interface Target {
   readonly state: string | null;
   readonly condition: Condition;
   readonly problem: Problem | null;
+  readonly isUseless: boolean;
 }
 
 export interface Verification {
@@ -192,7 +193,12 @@ function targetOf(
   answer: Asked<Image[]>,
   judge: (images: Image[]) => Judgement,
 ): Target {
-  const { condition, image, problem } = answer.ok ? judge(answer.value) : unread(answer.error);
+  const {
+    condition,
+    image,
+    problem,
+    isUseless = false,
+  } = answer.ok ? judge(answer.value) : unread(answer.error);
   return {
     region,
     projectId,
@@ -202,6 +208,7 @@ function targetOf(
     state: image?.State ?? null,
     condition,
     problem,
+    isUseless,
   };
 }
 

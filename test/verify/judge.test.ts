@@ -76,6 +76,15 @@ it('judges the source where it is its own target, and an image by its id', () =>
   expect(judgeSource({ ...SOURCE, State: 'Making' }).problem?.message).toBe(
     'The source uimage-s is still Making.',
   );
+  // It is never to be deleted.
+  expect(judgeById([{ ...SOURCE, State: 'Unavailable' }], 'uimage-s', SOURCE)).toEqual({
+    condition: 'broken',
+    image: { ...SOURCE, State: 'Unavailable' },
+    problem: {
+      message: 'The source uimage-s is Unavailable.',
+      advice: expect.stringMatching(/build it again/),
+    },
+  });
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', null).condition).toBe('available');
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', SOURCE).condition).toBe('different');
   expect(judgeById([copy('a')], 'a', SOURCE, () => true).condition).toBe('available');

@@ -58,7 +58,9 @@ describe('verify', () => {
     expect(json(result, 'missing-regions')).toEqual(['hk', 'sg', 'us-ca']);
     for (const word of ['hk', 'uimage-hk', 'sg', 'uimage-sg', 'us-ca', 'Unavailable'])
       expect(result.errors[0]).toContain(word);
+    expect(result.errors[0]).toContain('Next: delete uimage-sg (sg), then run the promotion');
     expect(result.summary).toContain('us-ca');
+    expect(result.summary).toContain(`from \`${ORDER.region}\` in project \`${PROD}\``);
   });
 
   it('heeds an optional region with a warning alone', async () => {
