@@ -94,16 +94,6 @@ describe('the main job', () => {
     expect(it.sent(COPY)).toHaveLength(1 + 8);
   });
 
-  test.concurrent('on a site without batches the source region may be a target: no image is too many', async ({
-    stage,
-  }) => {
-    const it = await stage({ batch: false });
-    const run = await it.run({ regions: ['cn-bj2', 'hk'] });
-    expect(run.outcome).toBe('success');
-    expect(run.ids).toEqual(it.onePerRegion);
-    expect(it.changes).toEqual([COPY, COPY]);
-  });
-
   test.concurrent("copies the image of Packer's last run", async ({ stage }) => {
     const it = await stage();
     const build = (packer_run_uuid: string, artifact_id: string) => {
@@ -149,18 +139,6 @@ describe('the main job', () => {
     expect(it.sent(COPY)).toHaveLength(1);
   });
 
-  test.concurrent('a timeout is red, is one error, and keeps the ids', async ({ stage }) => {
-    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY, byRegion: { sg: { copySeconds: 0 } } });
-    const run = await it.run({ regions: ['hk', 'sg'], inputs: { timeout: '2m' } });
-    expect(run).toMatchObject({ outcome: 'failure', exitCode: 1 });
-    expect(run.ids).toEqual(it.onePerRegion);
-    expect(run.failed).toEqual(['hk']);
-    expect(run.outputs.status).toBe('partial');
-    expect(run.errors[0]).toContain(`hk: ${run.ids.hk} is still Copying after the timeout of 2m`);
-    expect(run.errors[0]).toContain('it reuses a copy that exists');
-    expect(it.changes).toEqual([COPY]);
-  });
-
   test.concurrent('a region that fails is a warning where it is optional, and red where it is not', async ({
     stage,
   }) => {
@@ -172,26 +150,6 @@ describe('the main job', () => {
     expect(green.warnings).toEqual([expect.stringMatching(/sg.*Unavailable/)]);
     const red = await it.run({ regions: ['sg'], inputs: { 'optional-regions': 'hk' } });
     expect(red, red.log).toMatchObject({ outcome: 'failure', failed: ['sg'] });
-  });
-
-  test.concurrent('a copy that ends Unavailable fails its target and not the others', async ({ stage }) => {
-    const it = await stage({ byRegion: { sg: { finalState: 'Unavailable' } } });
-    const run = await it.run({ regions: ['hk', 'sg', 'us-ca'] });
-    expect(run.outcome).toBe('failure');
-    expect(run.outputs.status).toBe('partial');
-    expect(run.failed).toEqual(['sg']);
-    const { sg: broken, ...sound } = it.onePerRegion;
-    expect(run.ids).toEqual(sound);
-    expect(run.images[1]?.imageId).toBe(broken);
-    expect(run.images.map(({ state, outcome }) => [state, outcome])).toEqual([
-      ['Available', 'copied'],
-      ['Unavailable', 'failed'],
-      ['Available', 'copied'],
-    ]);
-    expect(run.errors[0]).toContain(`sg: the copy ${run.images[1]?.imageId} ended Unavailable`);
-    // Nobody adopts a broken one.
-    const again = await it.run({ regions: ['sg'], inputs: { wait: 'false' } });
-    expect(again.images[0]?.outcome).toBe('copied');
   });
 
   test.concurrent('the copies get name, description and tag; a description of any letters comes back unchanged', async ({
@@ -213,85 +171,4 @@ describe('the main job', () => {
       expect(copy.description.replace(MARK, '')).toBe(` ${description}`);
     }
   });
-
-  test.concurrent('extra-parameters are on the wire as they are', async ({ stage }) => {
-    const it = await stage();
-    const extra = 'TargetEmail=a+b@example.com\n\nTgtChannelId = 1 = one & two\nEmpty=';
-    const run = await it.run({ regions: ['hk', 'sg'], inputs: { 'extra-parameters': extra } });
-    expect(run.outcome).toBe('success');
-    expect(it.sent(COPY)[0]?.params).toMatchObject({
-      TargetEmail: 'a+b@example.com',
-      TgtChannelId: '1 = one & two',
-      Empty: '',
-    });
-  });
-});
-
-describe('keys', () => {
-  test.concurrent('temporary keys are sent with their token, and signed', async ({ stage }) => {
-    const it = await stage();
-    const { publicKey, privateKey, securityToken } = it.cloud.temporaryKeys;
-    const run = await it.run({
-      regions: ['hk', 'sg'],
-      inputs: { 'public-key': publicKey, 'private-key': privateKey, 'security-token': securityToken },
-    });
-    expect(run.outcome).toBe('success');
-    expect(it.cloud.requests.every(({ params }) => params.SecurityToken === securityToken)).toBe(true);
-    expect(it.cloud.requests.every(({ retCode }) => retCode === 0)).toBe(true);
-    expect(run.masks).toEqual(expect.arrayContaining([privateKey, securityToken]));
-  });
-
-  test.concurrent('temporary keys that expire in mid-wait: the error says so, and every id is kept', async ({
-    stage,
-  }) => {
-    const it = await stage({ copySeconds: Number.POSITIVE_INFINITY });
-    const { temporaryKeys } = it.cloud;
-    const { running, done } = it.start({
-      regions: ['hk', 'sg'],
-      env: {
-        UCLOUD_PUBLIC_KEY: temporaryKeys.publicKey,
-        UCLOUD_PRIVATE_KEY: temporaryKeys.privateKey,
-        UCLOUD_SECURITY_TOKEN: temporaryKeys.securityToken,
-      },
-    });
-    await running.waitFor(/Started \d+ cop/);
-    temporaryKeys.expires = 0;
-    const run = await done;
-    expect(run.outcome).toBe('failure');
-    expect(run.ids).toEqual(it.onePerRegion);
-    expect(run.failed).toEqual(['hk', 'sg']);
-    expect(run.errors[0]).toContain('RetCode 174');
-    expect(run.errors[0]).toContain('the security token is unknown or has expired');
-    expect(run.errors[0]).toContain('valid for longer than its timeout');
-    expect(run.errors[0]).toContain('it reuses a copy that exists');
-  });
-});
-
-test.concurrent('six wrong inputs are one report that names all six, and no request', async ({ stage }) => {
-  const it = await stage();
-  const run = await it.run({
-    env: { UCLOUD_PRIVATE_KEY: '' },
-    inputs: {
-      'target-project-id': '',
-      'target-regions': 'hk, s;g',
-      'target-image-name': 'two words',
-      timeout: 'soon',
-      rollback: 'maybe',
-    },
-  });
-  expect(run).toMatchObject({ outcome: 'failure', exitCode: 1 });
-  expect(run.errors).toHaveLength(1);
-  for (const input of [
-    'private-key',
-    'target-project-id',
-    'target-regions',
-    'target-image-name',
-    'timeout',
-    'rollback',
-  ]) {
-    expect(run.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
-  }
-  expect(run.errors[0]?.match(/^- /gm)).toHaveLength(6);
-  expect(run.outputs).toMatchObject({ status: 'failed', 'image-ids': '{}', images: '[]' });
-  expect(it.cloud.requests).toEqual([]);
 });

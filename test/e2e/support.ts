@@ -38,8 +38,6 @@ export const OUTPUTS = [
 /** A sentence that is too long for one line goes on behind an indent. */
 export const unfolded = (text: string) => text.replace(/\n {2,}(?=\S)/g, ' ');
 
-export const REQUEST_ID = /request id [0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
-
 export interface Step extends Options {
   /** The target regions; default hk. */
   regions?: string[];

@@ -43,51 +43,6 @@ const order = ({ env }: Emulator, given: Record<string, string> = {}) => ({
 });
 
 describe('over real HTTP', () => {
-  it('copies to three regions with one call and hands out their ids', async () => {
-    await onEmulator(async (emulator, step) => {
-      const result = await step.capture(() => main(step.workflow(order(emulator))));
-      const { status, ids, failed, images } = outcome(result);
-      expect([status, failed, result.failed, result.errors]).toEqual(['available', [], false, []]);
-      const made = emulator.images(undefined, emulator.projects.target);
-      expect(ids).toEqual(Object.fromEntries(made.map(({ region, imageId }) => [region, imageId])));
-      expect(Object.keys(ids)).toEqual(['hk', 'sg', 'us-ca']);
-      expect(images.map(({ state }) => state)).toEqual(['Available', 'Available', 'Available']);
-      expect(result.outputs['source-image-id']).toBe(emulator.sourceImageId);
-      expect(emulator.requests.filter(({ action }) => action === COPY)).toHaveLength(1);
-      for (const { imageId } of made) {
-        expect(result.log).toContain(imageId);
-        expect(result.summary).toContain(imageId);
-      }
-    });
-  });
-
-  it('masks the keys before anything else is printed, and shows them nowhere', async () => {
-    await onEmulator(async (emulator, step) => {
-      const { publicKey, privateKey, securityToken } = emulator.temporaryKeys;
-      const given = {
-        'public-key': publicKey,
-        'private-key': `${privateKey}\n`,
-        'security-token': securityToken,
-      };
-      const result = await step.capture(() => main(step.workflow(order(emulator, given))));
-      expect(outcome(result).status).toBe('available');
-      expect(result.masked).toEqual([publicKey, privateKey, `${privateKey}\n`, securityToken]);
-      const lines = result.raw.trimEnd().split('\n');
-      expect(lines.slice(0, 4).every((line) => line.startsWith('::add-mask::'))).toBe(true);
-      expect(lines.slice(4).some((line) => line.startsWith('::add-mask::'))).toBe(false);
-      expect(result.notices.join()).toContain('private-key');
-      const { raw: _, masked: __, log: ___, ...files } = result;
-      const seen = [lines.slice(4).join('\n'), JSON.stringify(files)].join('\n');
-      for (const secret of [publicKey, privateKey, securityToken]) expect(seen).not.toContain(secret);
-      for (const { params } of emulator.requests) expect(seen).not.toContain(params.Signature);
-      for (const { url, headers } of emulator.requests) {
-        for (const secret of [publicKey, privateKey, securityToken]) {
-          expect(`${url} ${JSON.stringify(headers)}`).not.toContain(secret);
-        }
-      }
-    });
-  });
-
   it('six wrong inputs at once are one error that names all six, and no request', async () => {
     await onEmulator(async (emulator, step) => {
       const wrong = {

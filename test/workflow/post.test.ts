@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { post } from '../../src/post.ts';
-import { startEmulator } from '../emulator/emulator.ts';
 import { doneBut, FakeCloud, fails, PROD } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { inputs, KEYS, ORDER, read, Step } from './step.ts';
+import { KEYS, ORDER, read, Step } from './step.ts';
 
 const COPY = 'CopyCustomImage';
 
@@ -225,34 +223,4 @@ it.each([
   expect(isVoid).toContain('uimage-1');
   expect(others).toHaveLength(warnings);
   for (const warning of others) expect(warning).toMatch(/release v1\.2\.3 .*deleted/);
-});
-
-it('deletes over real HTTP', async () => {
-  const emulator = await startEmulator();
-  try {
-    const { region, imageId, projectId } = emulator.addImage({
-      region: 'hk',
-      projectId: emulator.projects.target,
-    });
-    const traces = {
-      run: 'r',
-      created: [{ region, projectId, imageId }],
-      places: [],
-      unclear: false,
-    };
-    const saved = { submitted: true, succeeded: false, rollback: 'step', traces };
-    const state = { promotion: JSON.stringify(saved) };
-    const step = new Step();
-    const given = inputs({
-      'source-image-id': emulator.sourceImageId,
-      'target-project-id': emulator.projects.target,
-      rollback: 'step',
-    });
-    const result = await step.capture(() => post(step.workflow({ ...emulator.env, ...given })), state);
-    expect(emulator.images('hk')).toEqual([]);
-    expect(result.log).toContain(imageId);
-    expect(result.warnings).toEqual([expect.stringContaining(imageId)]);
-  } finally {
-    await emulator.close();
-  }
 });
