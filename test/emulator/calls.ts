@@ -1,8 +1,7 @@
-import { entryOf, type Fault } from './faults.ts';
 import { newTemporaryKeys } from './keys.ts';
 import { DEFAULT_REGION, REGIONS } from './regions.ts';
 import { ApiError, invalidParameter, missingParameter } from './wire.ts';
-import { type Image, partOf, type World } from './world.ts';
+import { type Image, ROLE_URN, type World } from './world.ts';
 
 export type Answer = Record<string, unknown>;
 
@@ -10,6 +9,9 @@ const IMAGE_TYPES = ['Base', 'Business', 'Custom'];
 const OS_TYPES = ['Linux', 'Windows'];
 const IMAGE_NAME = /^[\p{L}\p{N}\-_,.:[\]]{1,63}$/u;
 const DEFAULT_LIMIT = 20;
+/** Images that DescribeImage answers at most, whatever Limit says. */
+const PAGE = 100;
+const ROLE_SECONDS = 12 * 3600;
 const ROLE = /^ucs:iam::[^:/]+:role\/.+$/;
 const SESSION_NAME = /^[\w.-]{1,64}$/;
 
@@ -72,12 +74,7 @@ function knownProject(world: World, projectId: string): string {
 }
 
 function readProject(world: World, params: Params): string {
-  const { subAccount } = world.settings;
   const given = params.optional('ProjectId');
-  if (given === undefined && subAccount) {
-    if (subAccount === true) throw missingParameter('ProjectId');
-    throw new ApiError(subAccount, 'Params [organization_id] not available');
-  }
   return knownProject(world, given ?? world.projects.find((project) => project.isDefault)?.projectId ?? '');
 }
 
@@ -119,8 +116,8 @@ function getRegion(): Answer {
   };
 }
 
-function imageRow(image: Image, omitFields: string[]): Answer {
-  const row: Answer = {
+function imageRow(image: Image): Answer {
+  return {
     ImageId: image.imageId,
     ImageName: image.name,
     ImageType: image.type,
@@ -136,15 +133,12 @@ function imageRow(image: Image, omitFields: string[]): Answer {
     Tag: image.tag,
     Vendor: '',
     Links: '',
-    Zone: image.zone,
+    ...(image.zone && { Zone: image.zone }),
   };
-  for (const field of [...omitFields, ...(image.zone ? [] : ['Zone'])]) delete row[field];
-  return row;
 }
 
 /** In the order of the ids, which are random: nobody may count on the newest being first, or last. */
 function describeImage(world: World, params: Params): Answer {
-  const { settings } = world;
   const region = readRegion(params);
   const projectId = readProject(world, params);
   const zone = params.optional('Zone');
@@ -154,9 +148,10 @@ function describeImage(world: World, params: Params): Answer {
   const imageId = params.optional('ImageId');
   const ids = [...params.list('ImageIds'), ...(imageId ? [imageId] : [])];
   const offset = params.count('Offset', 0);
-  const limit = Math.min(params.count('Limit', DEFAULT_LIMIT, settings.maxLimit), settings.pageCap);
+  const limit = Math.min(params.count('Limit', DEFAULT_LIMIT), PAGE);
   const images = world
-    .listed(region, projectId)
+    .visible(region, projectId)
+    .filter(({ listed }) => listed)
     .filter((image) => ids.length === 0 || ids.includes(image.imageId))
     .filter((image) => image.type === (type ?? image.type))
     .filter((image) => image.osType === (osType ?? image.osType))
@@ -164,8 +159,8 @@ function describeImage(world: World, params: Params): Answer {
     .filter((image) => !zone || !image.zone || image.zone === zone)
     .sort((a, b) => (a.imageId < b.imageId ? -1 : 1));
   return {
-    ...(settings.totalCount && { TotalCount: images.length }),
-    ImageSet: images.slice(offset, offset + limit).map((image) => imageRow(image, settings.omitFields)),
+    TotalCount: images.length,
+    ImageSet: images.slice(offset, offset + limit).map(imageRow),
   };
 }
 
@@ -176,7 +171,7 @@ export function copyTargets(world: World, params: Params): { regions: string[]; 
   return { regions: [params.optional('TargetRegion') ?? params.required('Region')], batch: false };
 }
 
-function copyCustomImage(world: World, params: Params, entryFaults: ReadonlyMap<string, Fault>): Answer {
+function copyCustomImage(world: World, params: Params): Answer {
   const { settings } = world;
   const region = readRegion(params);
   const projectId = readProject(world, params);
@@ -207,34 +202,19 @@ function copyCustomImage(world: World, params: Params, entryFaults: ReadonlyMap<
     else if (!batch || settings.batchRefusal === 'whole') throw error;
     else refused ??= { target, error };
   }
-  if (settings.batchRefusal === 'drop' || settings.batchRefusal === 'whole') refused = undefined;
-  else if (refused) {
-    const part = partOf(settings.batchRefusal, regions, refused.target);
-    accepted = accepted.filter((target) => part.includes(target));
-  }
+  if (refused && settings.batchRefusal === 'before') {
+    accepted = accepted.slice(0, regions.indexOf(refused.target));
+  } else refused = undefined;
 
-  const infos = accepted.flatMap((target) => {
-    const fault = entryFaults.get(target);
-    const entry = fault && entryOf(fault);
-    const made =
-      fault && !fault.executed
-        ? undefined
-        : world.copy(image, {
-            region: target,
-            projectId: targetProjectId,
-            ...(name !== undefined && { name }),
-            ...(description !== undefined && { description }),
-            ...(tag !== undefined && { tag }),
-          });
-    if (entry === 'missing') return [];
-    const shown = entry === 'empty' ? undefined : made;
-    return [
-      {
-        ...(settings.taskIds && { TaskId: shown?.taskId ?? '' }),
-        TargetImageId: shown?.imageId ?? '',
-        TargetRegion: target,
-      },
-    ];
+  const infos = accepted.map((target) => {
+    const { taskId, imageId } = world.copy(image, {
+      region: target,
+      projectId: targetProjectId,
+      ...(name !== undefined && { name }),
+      ...(description !== undefined && { description }),
+      ...(tag !== undefined && { tag }),
+    });
+    return { ...(settings.taskIds && { TaskId: taskId }), TargetImageId: imageId, TargetRegion: target };
   });
   if (refused) throw refused.error;
   const { TargetRegion: _, ...first } = infos[0] ?? { TargetRegion: '' };
@@ -246,9 +226,6 @@ function terminateCustomImage(world: World, params: Params): Answer {
   const region = readRegion(params);
   const projectId = readProject(world, params);
   const { imageId } = findCustomImage(world, region, projectId, params.required('ImageId'));
-  if (world.settings.securityLock) {
-    throw new ApiError(295, 'The operation needs a second verification: the security lock is on');
-  }
   world.delete(imageId);
   return { ImageId: imageId };
 }
@@ -258,10 +235,9 @@ function assumeRole(world: World, params: Params): Answer {
   if (!ROLE.test(urn)) throw invalidParameter('RoleUrn');
   if (!SESSION_NAME.test(params.required('RoleSessionName'))) throw invalidParameter('RoleSessionName');
   if ((params.optional('Policy') ?? '').length > 2048) throw invalidParameter('Policy');
-  const role = world.settings.roles.find((known) => known.urn === urn);
-  if (!role) throw new ApiError(299, `IAM permission denied: the role [${urn}] may not be assumed`);
-  const { maxSeconds } = role;
-  const seconds = params.count('DurationSeconds', Math.min(3600, maxSeconds), maxSeconds, 900);
+  if (urn !== ROLE_URN)
+    throw new ApiError(299, `IAM permission denied: the role [${urn}] may not be assumed`);
+  const seconds = params.count('DurationSeconds', 3600, ROLE_SECONDS, 900);
   const keys = newTemporaryKeys(world.settings.now() + seconds * 1000);
   world.sessions.push(keys);
   const { publicKey, privateKey, securityToken, expires } = keys;
@@ -275,10 +251,7 @@ function assumeRole(world: World, params: Params): Answer {
   };
 }
 
-const CALLS: Record<
-  string,
-  (world: World, params: Params, entryFaults: ReadonlyMap<string, Fault>) => Answer
-> = {
+const CALLS: Record<string, (world: World, params: Params) => Answer> = {
   AssumeRole: assumeRole,
   GetProjectList: getProjectList,
   GetRegion: getRegion,
@@ -287,17 +260,11 @@ const CALLS: Record<
   TerminateCustomImage: terminateCustomImage,
 };
 
-export const isKnown = (world: World, action: string): boolean =>
-  Object.hasOwn(CALLS, action) && !world.settings.unknownActions.includes(action);
+export const isKnown = (action: string): boolean => Object.hasOwn(CALLS, action);
 
 /** The answer's own fields; an ApiError when refused. */
-export function perform(
-  world: World,
-  action: string,
-  params: Params,
-  entryFaults: ReadonlyMap<string, Fault>,
-): Answer {
+export function perform(world: World, action: string, params: Params): Answer {
   const call = CALLS[action];
   if (!call) throw new ApiError(161, `Action [${action}] does not exist`);
-  return call(world, params, entryFaults);
+  return call(world, params);
 }

@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, get } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Emulator, type EmulatorOptions, type FaultKind, startEmulator } from './emulator.ts';
-import { sign } from './wire.ts';
 
 type Form = 'get' | 'form' | 'json';
 type Value = string | number | boolean | string[];
@@ -90,52 +88,6 @@ const copy = (emulator: Emulator, params: Record<string, Value> = {}) =>
 const show = async (emulator: Emulator, params: Record<string, Value>): Promise<Body[]> =>
   (await call(emulator, 'DescribeImage', { ProjectId: emulator.projects.target, ...params })).ImageSet;
 
-describe('signature', () => {
-  const privateKey = '46f09bb9fab4f12dfc160dae12273d5332b5debe';
-  const describe3 = { Action: 'DescribeUHostInstance', Region: 'cn-bj2', Limit: 10 };
-  const create = {
-    Action: 'CreateUHostInstance',
-    CPU: 2,
-    ChargeType: 'Month',
-    DiskSpace: 10,
-    ImageId: 'f43736e1-65a5-4bea-ad2e-8a46e18883c2',
-    LoginMode: 'Password',
-    Memory: 2048,
-    Name: 'Host01',
-    Password: 'VUNsb3VkLmNu',
-    Quantity: 1,
-    Region: 'cn-bj2',
-    Zone: 'cn-bj2-04',
-  };
-  it.each([
-    ['ucloudsomeone@example.com1296235120854146120', describe3, 'cba5cf5ec4d4233d206b1b54951e3787350a642f'],
-    ['someone@example.com1296235120854146120', describe3, '4201919d267504385deb93af19e0197870fed36b'],
-    [
-      'john.doe@example.com1296235120854146120',
-      { ...describe3, Region: 'vn-sng' },
-      '52fc1191f026532c9100946c6a863a90d5f766ed',
-    ],
-    ['ucloudsomeone@example.com1296235120854146120', create, '4f9ef5df2abab2c6fccd1e9515cb7e2df8c6bb65'],
-  ])('the published vector of %s is %#', (PublicKey, params, expected) => {
-    expect(sign({ PublicKey, ...params }, privateKey)).toBe(expected);
-    expect(sign({ ...params, PublicKey, Signature: 'never signed' }, privateKey)).toBe(expected);
-  });
-
-  it.each([
-    [{ A: 42.0 }, 'A42'],
-    [{ A: -0.5, B: true, C: false }, 'A-0.5BtrueCfalse'],
-    [{ A: 1e21, B: 1.5e-7 }, 'A1000000000000000000000B0.00000015'],
-    [
-      { X: Array.from({ length: 11 }, (_, index) => `v${index}`) },
-      'X.0v0X.1v1X.10v10X.2v2X.3v3X.4v4X.5v5X.6v6X.7v7X.8v8X.9v9',
-    ],
-    [{ Disk: [{ Size: 20, Boot: true }], Gone: null }, 'Disk.0.BoottrueDisk.0.Size20'],
-    [{ '\u{1F600}': 'beyond', '\uFF5E': 'within' }, '\uFF5Ewithin\u{1F600}beyond'],
-  ])('%j is signed as %s', (params, text) => {
-    expect(sign(params, 'key')).toBe(sha1(`${text}key`));
-  });
-});
-
 describe('wire', () => {
   it.each(['get', 'form', 'json'] as const)(
     '%s: any text, numbers and lists arrive as sent',
@@ -163,39 +115,11 @@ describe('wire', () => {
     },
   );
 
-  it('takes a JSON list signed as the Go SDK does, without indices', async () => {
-    const emulator = await start();
-    const { publicKey, privateKey } = emulator.keys;
-    const text = `ActionDescribeImageImageIds${emulator.sourceImageId}uimage-bPublicKey${publicKey}Regioncn-bj2`;
-    const body = {
-      Action: 'DescribeImage',
-      Region: 'cn-bj2',
-      ImageIds: [emulator.sourceImageId, 'uimage-b'],
-      PublicKey: publicKey,
-      Signature: sha1(text + privateKey),
-    };
-    const answer = (await (await send(emulator, body, 'json')).json()) as Body;
-    expect(answer).toMatchObject({ RetCode: 0, TotalCount: 1 });
-  });
-
   it('lets the body win where the URL repeats a parameter', async () => {
     const emulator = await start();
     const body = new URLSearchParams(dotted(signed(emulator, { Action: 'GetRegion' })));
     const response = await fetch(`${emulator.url}?Action=GetProjectList`, { method: 'POST', body });
     expect(await response.json()).toMatchObject({ RetCode: 0, Action: 'GetRegionResponse' });
-  });
-
-  it('answers with a request id of its own each time, and as JSON', async () => {
-    const emulator = await start();
-    const ids = await Promise.all(
-      [1, 2].map(async () =>
-        (await send(emulator, signed(emulator, { Action: 'GetRegion' }))).headers.get(
-          'x-ucloud-request-uuid',
-        ),
-      ),
-    );
-    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
-    expect(ids[0]).not.toBe(ids[1]);
   });
 
   it.each<[string, number, (emulator: Emulator) => Record<string, Value>]>([
@@ -366,25 +290,15 @@ describe('DescribeImage', () => {
   });
 
   it('pages by 20 unless asked, never by more than its cap, and each image comes once', async () => {
-    const emulator = await start({ pageCap: 30 });
-    for (let count = 0; count < 50; count += 1)
+    const emulator = await start();
+    for (let count = 0; count < 130; count += 1)
       emulator.addImage({ region: 'hk', projectId: emulator.projects.target });
     const page = (params: Record<string, Value>) =>
       show(emulator, { Region: 'hk', ImageType: 'Custom', ...params });
     expect(await page({})).toHaveLength(20);
-    const pages = [await page({ Limit: 100 }), await page({ Limit: 100, Offset: 30 })];
-    expect(pages.map(({ length }) => length)).toEqual([30, 20]);
-    expect(new Set(pages.flat().map(({ ImageId }) => ImageId)).size).toBe(50);
-  });
-
-  it('leaves out what it is told to', async () => {
-    const emulator = await start({ totalCount: false, omitFields: ['OsName', 'Tag'] });
-    const answer = await call(emulator, 'DescribeImage', { Region: 'cn-bj2', ImageType: 'Custom' });
-    expect(answer).not.toHaveProperty('TotalCount');
-    expect(answer.ImageSet).toHaveLength(1);
-    expect(answer.ImageSet[0]).not.toHaveProperty('OsName');
-    expect(answer.ImageSet[0]).not.toHaveProperty('Tag');
-    expect(answer.ImageSet[0]).toHaveProperty('OsType');
+    const pages = [await page({ Limit: 200 }), await page({ Limit: 200, Offset: 100 })];
+    expect(pages.map(({ length }) => length)).toEqual([100, 30]);
+    expect(new Set(pages.flat().map(({ ImageId }) => ImageId)).size).toBe(130);
   });
 
   it.each([
@@ -463,22 +377,19 @@ describe('CopyCustomImage', () => {
       copySeconds: 10,
       byRegion: {
         hk: { copySeconds: 1, finalState: 'Unavailable' },
-        sg: { listingDelaySeconds: 5, descriptions: 'drop' },
-        'us-ca': { copiesDiffer: { osName: 'CentOS 6' }, descriptions: 4 },
+        sg: { listingDelaySeconds: 5 },
+        'us-ca': { copiesDiffer: { osName: 'CentOS 6' } },
       },
     });
     emulator.settings.byRegion['jpn-tky'] = { copySeconds: Number.POSITIVE_INFINITY };
-    await copy(emulator, {
-      TargetRegionList: ['hk', 'sg', 'us-ca', 'jpn-tky'],
-      TargetImageDescription: '描述 12',
-    });
+    await copy(emulator, { TargetRegionList: ['hk', 'sg', 'us-ca', 'jpn-tky'] });
     const state = (region: string) => emulator.images(region)[0];
     pass(1);
     expect(state('hk')?.state).toBe('Unavailable');
-    expect(state('sg')).toMatchObject({ state: 'Copying', listed: false, description: '' });
+    expect(state('sg')).toMatchObject({ state: 'Copying', listed: false });
     pass(9);
     expect(state('sg')).toMatchObject({ state: 'Available', listed: true });
-    expect(state('us-ca')).toMatchObject({ osName: 'CentOS 6', description: '描述 1' });
+    expect(state('us-ca')).toMatchObject({ osName: 'CentOS 6' });
     pass(1e6);
     expect(state('jpn-tky')?.state).toBe('Copying');
   });
@@ -511,25 +422,6 @@ describe('CopyCustomImage', () => {
     expect(answer.Message).toContain(named);
     expect(emulator.images()).toHaveLength(1);
   });
-
-  it('refuses a base image, a source that is not Available, and more than the quota', async () => {
-    const { emulator, pass } = await startAtNoon({ byRegion: { hk: { quota: 1 } } });
-    const [base] = (await call(emulator, 'DescribeImage', { Region: 'cn-bj2', ImageType: 'Base' })).ImageSet;
-    expect((await copy(emulator, { SourceImageId: base.ImageId })).RetCode).toBe(8956);
-    const { imageId } = emulator.addImage({ region: 'cn-bj2', state: 'Making', settlesInSeconds: 3 });
-    expect((await copy(emulator, { SourceImageId: imageId })).RetCode).toBe(8961);
-    pass(3);
-    expect((await copy(emulator, { SourceImageId: imageId, TargetRegionList: ['hk', 'hk'] })).RetCode).toBe(
-      8095,
-    );
-    expect((await copy(emulator, { SourceImageId: imageId, TargetRegion: 'hk' })).RetCode).toBe(0);
-    expect((await copy(emulator, { SourceImageId: imageId, TargetRegion: 'hk' })).RetCode).toBe(8095);
-    emulator.settings.batchRefusal = 'drop';
-    const { Infos } = await copy(emulator, { TargetRegionList: ['sg', 'hk', 'nowhere'] });
-    expect(Infos).toMatchObject([{ TargetRegion: 'sg' }]);
-    emulator.setState(imageId, 'Unavailable');
-    expect((await copy(emulator, { SourceImageId: imageId })).RetCode).toBe(8961);
-  });
 });
 
 describe('AssumeRole', () => {
@@ -557,12 +449,11 @@ describe('AssumeRole', () => {
     [{ RoleUrn: 'ucs:iam::1:role/other' }, 299, 'ucs:iam::1:role/other'],
     [{ RoleSessionName: 'a b' }, 230, 'RoleSessionName'],
     [{ DurationSeconds: 899 }, 230, 'DurationSeconds'],
-    [{ DurationSeconds: 1801 }, 230, 'DurationSeconds'],
+    [{ DurationSeconds: 43_201 }, 230, 'DurationSeconds'],
     [{ Policy: 'x'.repeat(2049) }, 230, 'Policy'],
   ])('%j: %i naming %s', async (params, retCode, named) => {
     const emulator = await start();
     const { roleUrn: urn } = emulator;
-    emulator.settings.roles = [{ urn, maxSeconds: 1800 }];
     const answer = await call(emulator, 'AssumeRole', { RoleUrn: urn, ...session, ...params });
     expect(answer).toMatchObject({ RetCode: retCode, Message: expect.stringContaining(named) });
     expect(answer).not.toHaveProperty('Credentials');
@@ -581,152 +472,6 @@ describe('TerminateCustomImage', () => {
     expect(emulator.images('hk')).toEqual([]);
     expect((await remove({ ProjectId })).RetCode).toBe(8956);
     expect((await remove({ ProjectId, ImageId: '' })).Message).toContain('ImageId');
-  });
-});
-
-describe('site variants', () => {
-  it('without batch: the list is ignored, and the copy goes to the source region', async () => {
-    const emulator = await start({ batch: false, taskIds: false });
-    const answer = await copy(emulator, { TargetRegionList: ['hk', 'sg'], TargetImageTag: 'shop' });
-    expect(answer).toEqual({
-      RetCode: 0,
-      Action: 'CopyCustomImageResponse',
-      TargetImageId: expect.any(String),
-    });
-    expect(emulator.images(undefined, emulator.projects.target)).toMatchObject([
-      { imageId: answer.TargetImageId, region: 'cn-bj2', tag: 'Default' },
-    ]);
-    const same = await copy(emulator, {
-      TargetRegionList: ['hk'],
-      TargetProjectId: emulator.projects.source,
-    });
-    expect(same.RetCode).toBe(8962);
-  });
-
-  it('unknown and denied calls, codes as strings, sub-accounts', async () => {
-    const emulator = await start({ unknownActions: ['GetRegion'], deniedActions: ['GetProjectList'] });
-    expect((await call(emulator, 'GetRegion')).RetCode).toBe(161);
-    expect(await call(emulator, 'GetProjectList')).toMatchObject({
-      RetCode: 299,
-      Message: expect.stringContaining('GetProjectList'),
-    });
-    Object.assign(emulator.settings, { retCodeAsString: true, subAccount: true });
-    expect(await copy(emulator)).toMatchObject({
-      RetCode: '220',
-      Message: 'Missing params [organization_id]',
-    });
-    expect((await copy(emulator, { ProjectId: emulator.projects.source })).RetCode).toBe('0');
-    Object.assign(emulator.settings, { subAccount: 230 });
-    expect(await copy(emulator)).toMatchObject({ Message: 'Params [organization_id] not available' });
-  });
-
-  it('brands that need a channel key, and brands that must not get one', async () => {
-    const emulator = await start();
-    const codeWith = async (headers: Record<string, string>) => {
-      const body = new URLSearchParams(dotted(signed(emulator, { Action: 'GetRegion' })));
-      const response = await fetch(emulator.url, { method: 'POST', headers, body });
-      return ((await response.json()) as Body).RetCode;
-    };
-    const right = { 'channel-key': 'ch_right' };
-    expect([await codeWith({}), await codeWith(right)]).toEqual([0, 174]);
-    emulator.settings.channelKey = 'ch_right';
-    expect([await codeWith({}), await codeWith({ 'channel-key': 'ch_wrong' })]).toEqual([174, 174]);
-    expect(await codeWith(right)).toBe(0);
-  });
-
-  it('a largest Limit, beyond which 230 names it', async () => {
-    const emulator = await start({ maxLimit: 100 });
-    const page = (Limit: number) => call(emulator, 'DescribeImage', { Region: 'hk', Limit });
-    expect((await page(100)).RetCode).toBe(0);
-    expect(await page(101)).toMatchObject({ RetCode: 230, Message: expect.stringContaining('[Limit]') });
-  });
-
-  it('a security lock refuses deletes alone', async () => {
-    const emulator = await start({ securityLock: true });
-    const { TargetImageId: ImageId } = await copy(emulator, { TargetRegion: 'hk' });
-    const where = { Region: 'hk', ProjectId: emulator.projects.target };
-    expect((await call(emulator, 'TerminateCustomImage', { ...where, ImageId })).RetCode).toBe(295);
-    expect(await show(emulator, { Region: 'hk', ImageId })).toHaveLength(1);
-  });
-
-  it('small letters, a size that comes late, deleted images that stay in the list', async () => {
-    const { emulator, pass } = await startAtNoon({
-      names: 'lower',
-      sizeDelaySeconds: 5,
-      deletedListedSeconds: 30,
-      finalState: 'UnAvailable',
-    });
-    const { TargetImageId: ImageId } = await copy(emulator, { TargetRegion: 'hk', TargetImageName: 'Web-Ü' });
-    const find = () => show(emulator, { Region: 'hk', ImageId });
-    expect(await find()).toMatchObject([{ ImageName: 'web-ü', ImageSize: 0 }]);
-    pass(5);
-    expect(await find()).toMatchObject([{ ImageSize: 40, State: 'UnAvailable' }]);
-    emulator.editImage(ImageId, { name: 'mine', description: 'by hand' });
-    expect(await find()).toMatchObject([{ ImageName: 'mine', ImageDescription: 'by hand' }]);
-    emulator.deleteImage(ImageId);
-    expect([emulator.images('hk'), emulator.deletedImages()]).toMatchObject([[], [{ imageId: ImageId }]]);
-    const where = { Region: 'hk', ProjectId: emulator.projects.target };
-    expect((await call(emulator, 'TerminateCustomImage', { ...where, ImageId })).RetCode).toBe(8956);
-    expect(await find()).toHaveLength(1);
-    pass(30);
-    expect(await find()).toEqual([]);
-  });
-
-  it.each([
-    ['before', ['sg']],
-    ['others', ['sg', 'us-ca']],
-  ] as const)('a batch refused for one region, though the %s are copied to', async (part, made) => {
-    const emulator = await start({ batchRefusal: part, byRegion: { hk: { quota: 0 } } });
-    const batch = { TargetRegionList: ['sg', 'hk', 'us-ca'] };
-    const copied = () => emulator.images(undefined, emulator.projects.target).map(({ region }) => region);
-    expect(await copy(emulator, batch)).toMatchObject({ RetCode: 8095 });
-    expect(copied()).toEqual(made);
-    emulator.settings.byRegion = {};
-    for (const { imageId, copyOf } of emulator.images()) if (copyOf) emulator.deleteImage(imageId);
-    emulator.faults.push({ action: 'CopyCustomImage', region: 'hk', executed: part, kind: { retCode: 293 } });
-    expect(await copy(emulator, batch)).toMatchObject({ RetCode: 293 });
-    expect(copied()).toEqual(made);
-  });
-
-  it('compresses bodies, and closes connections', async () => {
-    const emulator = await start({ gzip: true, reuse: 'close' });
-    const response = await send(emulator, signed(emulator, { Action: 'GetRegion' }));
-    expect(response.headers.get('content-encoding')).toBe('gzip');
-    expect(response.headers.get('connection')).toBe('close');
-    expect(await response.json()).toMatchObject({ RetCode: 0 });
-  });
-
-  it('resets a connection that is used again', async () => {
-    const emulator = await start({ reuse: 'reset' });
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const ask = async () => {
-      const request = get(`${emulator.url}?Action=GetRegion`, { agent });
-      const [response] = await once(request, 'response');
-      response.resume();
-      await once(response, 'end');
-    };
-    await ask();
-    await expect(ask()).rejects.toMatchObject({ code: 'ECONNRESET' });
-    await ask();
-    expect(emulator.requests).toHaveLength(2);
-    agent.destroy();
-  });
-
-  it('throttles', async () => {
-    const { emulator, pass } = await startAtNoon({ throttle: { calls: 2, seconds: 1 } });
-    const codes = await Promise.all(
-      [1, 2, 3, 4].map(async () => (await call(emulator, 'GetRegion')).RetCode),
-    );
-    expect(codes.sort()).toEqual([0, 0, 153, 153]);
-    pass(1);
-    expect((await call(emulator, 'GetRegion')).RetCode).toBe(0);
-  });
-
-  it('holds answers back', async () => {
-    const emulator = await start({ latencyMs: 300 });
-    const started = performance.now();
-    await call(emulator, 'GetRegion');
-    expect(performance.now() - started).toBeGreaterThanOrEqual(299);
   });
 });
 
@@ -773,100 +518,6 @@ describe('faults', () => {
       expect(emulator.requests[0]).toMatchObject({ fault: kind, ...(executed && { retCode: 0 }) });
       expect(await outcome(emulator)).toMatchObject([200, expect.stringContaining('TargetImageId')]);
     }
-  });
-
-  it('an answer with other fields, for calls with these parameters', async () => {
-    const emulator = await start();
-    for (let count = 0; count < 3; count += 1) emulator.addImage({ region: 'hk' });
-    const list = (Offset: number) =>
-      call(emulator, 'DescribeImage', { Region: 'hk', ImageType: 'Custom', Limit: 2, Offset });
-    const about = { action: 'DescribeImage', params: { Offset: '2' }, executed: true };
-    emulator.faults.push(
-      { ...about, kind: { fields: { ImageSet: [] } } },
-      { ...about, kind: { fields: { ImageSet: undefined, TotalCount: 9 } } },
-    );
-    expect((await list(0)).ImageSet).toHaveLength(2);
-    expect(await list(2)).toMatchObject({ TotalCount: 3, ImageSet: [] });
-    const bare = await list(2);
-    expect(bare.TotalCount).toBe(9);
-    expect(bare).not.toHaveProperty('ImageSet');
-    expect((await list(2)).ImageSet).toHaveLength(1);
-  });
-
-  it("an image of a stranger's, there from a given call on, and headers", async () => {
-    const emulator = await start();
-    const stranger = { region: 'hk', projectId: emulator.projects.target, description: 'not yours' };
-    emulator.faults.push({ action: 'CopyCustomImage', executed: true, kind: { adds: stranger } });
-    expect(emulator.images('hk')).toEqual([]);
-    const { TargetImageId } = await copy(emulator, { TargetRegion: 'hk' });
-    expect(emulator.images('hk').map(({ description }) => description)).toEqual(['not yours', '']);
-    expect(emulator.images('hk')[1]?.imageId).toBe(TargetImageId);
-    const headers = { 'Retry-After': '2' };
-    emulator.faults.push({ executed: false, kind: { http: 429, headers } });
-    const response = await send(emulator, signed(emulator, { Action: 'GetRegion' }));
-    expect([response.status, response.headers.get('retry-after')]).toEqual([429, '2']);
-  });
-
-  it('huge: a valid answer of 64 MiB', async () => {
-    const emulator = await start();
-    emulator.faults.push({ executed: false, kind: 'huge' });
-    const answer = await call(emulator, 'GetRegion');
-    expect(answer.RetCode).toBe(0);
-    expect(answer.Padding).toHaveLength(64 * 2 ** 20);
-  });
-
-  it.each([
-    ['missing', true],
-    ['missing', false],
-    ['empty', true],
-    ['empty', false],
-  ] as const)('a batch whose entry is %s, made: %s', async (entry, executed) => {
-    const emulator = await start();
-    emulator.faults.push(
-      { action: 'CopyCustomImage', region: 'hk', executed, kind: { entry } },
-      { action: 'CopyCustomImage', region: 'sg', executed, kind: { entry } },
-    );
-    const singly = await copy(emulator, { TargetRegion: 'hk' });
-    emulator.deleteImage(singly.TargetImageId);
-    const { RetCode, Infos } = await copy(emulator, { TargetRegionList: ['hk', 'us-ca', 'sg'] });
-    expect(RetCode).toBe(0);
-    expect(singly.TargetImageId).toMatch(/^uimage-/);
-    const ids = Infos.map(({ TargetRegion, TargetImageId }: Body) => [TargetRegion, TargetImageId !== '']);
-    const good = ['us-ca', true];
-    expect(ids).toEqual(entry === 'missing' ? [good] : [['hk', false], good, ['sg', false]]);
-    expect(emulator.images('hk')).toHaveLength(executed ? 1 : 0);
-    expect(emulator.images('us-ca')).toHaveLength(1);
-    expect(emulator.faults.pending).toEqual([]);
-  });
-
-  it('choose by action, region, count and times', async () => {
-    const emulator = await start();
-    emulator.faults.push({
-      action: 'DescribeImage',
-      region: 'hk',
-      nth: 2,
-      times: 2,
-      executed: false,
-      kind: { retCode: 150 },
-    });
-    const codes = async (region: string) =>
-      (await call(emulator, 'DescribeImage', { Region: region })).RetCode;
-    expect([await codes('hk'), await codes('sg'), (await call(emulator, 'GetRegion')).RetCode]).toEqual([
-      0, 0, 0,
-    ]);
-    expect([await codes('hk'), await codes('hk'), await codes('hk')]).toEqual([150, 150, 0]);
-    emulator.faults.push({ times: Number.POSITIVE_INFINITY, executed: true, kind: { retCode: 130 } });
-    expect([await codes('hk'), await codes('sg')]).toEqual([130, 130]);
-    emulator.faults.clear();
-    expect(await codes('hk')).toBe(0);
-    emulator.faults.push({
-      action: 'CopyCustomImage',
-      region: 'hk',
-      executed: false,
-      kind: { retCode: 153 },
-    });
-    expect((await copy(emulator, { TargetRegion: 'sg' })).RetCode).toBe(0);
-    expect((await copy(emulator, { TargetRegionList: ['sg', 'hk'] })).RetCode).toBe(153);
   });
 
   it('close ends calls that hang or wait', async () => {

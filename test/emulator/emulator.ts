@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { gzipSync } from 'node:zlib';
 import { type Answer, copyTargets, isKnown, Params, perform } from './calls.ts';
-import { type Fault, type FaultKind, Faults } from './faults.ts';
+import { type FaultKind, Faults } from './faults.ts';
 import { type Keys, newKeys, newTemporaryKeys, type TemporaryKeys } from './keys.ts';
 import { DEFAULT_REGION } from './regions.ts';
 import { ApiError, type Call, isSignedWith, missingParameter, parseCall } from './wire.ts';
@@ -67,8 +66,6 @@ export interface Emulator {
   deletedImages(): Image[];
   addImage(image: NewImage): Image;
   deleteImage(imageId: string): void;
-  /** As somebody does in the console. */
-  editImage(imageId: string, change: { name?: string; description?: string }): void;
   /** From now on and for good. */
   setState(imageId: string, state: string): void;
   close(): Promise<void>;
@@ -81,7 +78,7 @@ export interface EmulatorOptions extends Partial<Settings> {
 }
 
 const BODY_LIMIT = 1024 * 1024;
-const HUGE_BODY = 64 * 1024 * 1024;
+const HUGE_BODY = 16 * 1024 * 1024;
 const REDIRECTED_PATH = '/redirected';
 const HTML = 'text/html; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -144,17 +141,17 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   /** Carries the call out, if it may be. */
-  function handle(record: RecordedRequest, call: Call, entries: ReadonlyMap<string, Fault>): Answer {
+  function handle(record: RecordedRequest, call: Call): Answer {
     const { action } = record;
     try {
       if (!action) throw new ApiError(160, 'Missing Action');
-      if (!isKnown(world, action)) throw new ApiError(161, `Action [${action}] does not exist`);
+      if (!isKnown(action)) throw new ApiError(161, `Action [${action}] does not exist`);
       authenticate(call, record.headers['channel-key']);
       throttle();
       if (settings.deniedActions.includes(action)) {
         throw new ApiError(299, `IAM permission denied: the policy does not allow [${action}]`);
       }
-      const result = perform(world, action, new Params(call.params), entries);
+      const result = perform(world, action, new Params(call.params));
       record.retCode = 0;
       return answer(action, result);
     } catch (error) {
@@ -165,21 +162,17 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   /** The regions that a fault may name for this call. A call that cannot be read has none. */
-  function regionsOf(action: string, params: Params): { regions: string[]; batch: boolean } {
+  function regionsOf(action: string, params: Params): string[] {
     try {
-      if (action === 'CopyCustomImage') return copyTargets(world, params);
-      return { regions: [params.required('Region')], batch: false };
+      return action === 'CopyCustomImage' ? copyTargets(world, params).regions : [params.required('Region')];
     } catch {
-      return { regions: [], batch: false };
+      return [];
     }
   }
 
   function send(response: ServerResponse, status: number, type: string, body: string): void {
-    const bytes = settings.gzip ? gzipSync(body) : Buffer.from(body);
-    if (settings.gzip) response.setHeader('Content-Encoding', 'gzip');
-    if (settings.reuse === 'close') response.setHeader('Connection', 'close');
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': bytes.length });
-    response.end(bytes);
+    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+    response.end(body);
   }
 
   function sendHuge(response: ServerResponse, action: string): void {
@@ -200,15 +193,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
       if ('retCode' in kind) {
         const { retCode, message = `Fault ${retCode}` } = kind;
         send(response, 200, JSON_TYPE, JSON.stringify(answer(action, { Message: message }, retCode)));
-      } else if ('http' in kind) {
-        for (const [name, value] of Object.entries(kind.headers ?? {})) response.setHeader(name, value);
-        send(response, kind.http, HTML, kind.body ?? page(kind.http));
-      } else if ('entry' in kind) {
-        throw new Error('An entry fault is part of a batch answer');
-      } else {
-        const body = 'fields' in kind ? { ...normal, ...kind.fields } : normal;
-        send(response, 200, JSON_TYPE, JSON.stringify(body));
-      }
+      } else send(response, kind.http, HTML, kind.body ?? page(kind.http));
       return;
     }
     const body = JSON.stringify(normal);
@@ -242,8 +227,6 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     }
   }
 
-  /** Connections that have carried a request. */
-  const used = new WeakSet<Socket>();
   const timers = new Set<NodeJS.Timeout>();
   function later(act: () => void): void {
     if (settings.latencyMs <= 0) {
@@ -258,12 +241,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = '', url = '', headers, socket } = request;
-    if (settings.reuse === 'reset' && used.has(socket)) {
-      socket.resetAndDestroy();
-      return;
-    }
-    used.add(socket);
+    const { method = '', url = '', headers } = request;
     response.setHeader('X-UCLOUD-REQUEST-UUID', randomUUID());
     const body = await readBody(request);
     if (body === undefined) return send(response, 413, HTML, page(413));
@@ -295,14 +273,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     record.params = Object.fromEntries(call.params);
     record.action = call.params.get('Action') ?? '';
     const { action } = record;
-    const { answer: fault, entries } = faults.take({
-      action,
-      params: call.params,
-      ...regionsOf(action, new Params(call.params)),
-    });
+    const fault = faults.take({ action, regions: regionsOf(action, new Params(call.params)) });
     if (fault) record.fault = fault.kind;
-    if (fault && typeof fault.kind === 'object' && 'adds' in fault.kind) world.add(fault.kind.adds);
-    const normal = fault && !fault.executed ? answer(action, {}) : handle(record, call, entries);
+    const normal = fault && !fault.executed ? answer(action, {}) : handle(record, call);
     later(() => {
       if (fault) sendFault(response, fault.kind, action, normal);
       else send(response, 200, JSON_TYPE, JSON.stringify(normal));
@@ -350,7 +323,6 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     deletedImages: () => world.deletedImages(),
     addImage: (image) => world.add(image),
     deleteImage: (imageId) => world.delete(imageId),
-    editImage: (imageId, change) => world.edit(imageId, change),
     setState: (imageId, state) => world.setState(imageId, state),
     close: async () => {
       for (const timer of timers) clearTimeout(timer);

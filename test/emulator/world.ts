@@ -13,20 +13,6 @@ export interface CopySettings {
   quota: number;
   /** What copies have other than their source. */
   copiesDiffer: Partial<ImageFields>;
-  /** `drop`, or the number of characters that a copy's description is cut to. */
-  descriptions: 'keep' | 'drop' | number;
-  /** `lower`: a copy's name is kept in small letters. */
-  names: 'keep' | 'lower';
-  /** From the copy's start until it has a size; before, ImageSize is 0. */
-  sizeDelaySeconds: number;
-  /** How long DescribeImage lists an image that was deleted. */
-  deletedListedSeconds: number;
-}
-
-export interface Role {
-  /** `ucs:iam::<company>:role/<name>`. */
-  urn: string;
-  maxSeconds: number;
 }
 
 /** Everything that may be changed while the emulator runs. */
@@ -38,26 +24,10 @@ export interface Settings extends CopySettings {
   latencyMs: number;
   /** More calls than this within the window get 153. */
   throttle: { calls: number; seconds: number } | undefined;
-  /** Images that DescribeImage answers at most, whatever Limit says. */
-  pageCap: number;
-  /** A larger Limit is refused with 230. */
-  maxLimit: number;
-  /** false: DescribeImage leaves TotalCount out. */
-  totalCount: boolean;
-  /** Fields that DescribeImage leaves out of every image. */
-  omitFields: string[];
-  /** Calls that this site does not know: 161. */
-  unknownActions: string[];
   /** Calls that IAM denies: 299. */
   deniedActions: string[];
-  /** Under the account's security lock deletes are refused with 295; reads and copies go through. */
-  securityLock: boolean;
-  /** ProjectId must be sent: without it 220, or the code given. */
-  subAccount: boolean | 230 | 292 | 299;
   /** A brand whose header `channel-key` must be this. Undefined: a brand that must not get one. */
   channelKey: string | undefined;
-  /** What AssumeRole may take. */
-  roles: Role[];
   /** false: an older site, which ignores TargetRegionList and TargetImageTag, and answers without Infos. */
   batch: boolean;
   /** false: CopyCustomImage answers without TaskId. */
@@ -66,23 +36,11 @@ export interface Settings extends CopySettings {
   batchAnswersBoth: boolean;
   /**
    * What a batch does about a region it cannot copy to: refuse the `whole` batch; `drop` that region's entry; or refuse,
-   * though the regions `before` it in the list, or all `others`, are copied to.
+   * though the regions `before` it in the list are copied to.
    */
-  batchRefusal: 'whole' | 'drop' | Partly;
+  batchRefusal: 'whole' | 'drop' | 'before';
   retCodeAsString: boolean;
-  /** Bodies are compressed, though nobody asked for it. */
-  gzip: boolean;
-  /** `reset`: a connection is reset when it is used a second time. `close`: each answer announces its end. */
-  reuse: 'keep' | 'reset' | 'close';
 }
-
-/** The regions of a batch that are copied to although its answer is an error that one region brought about. */
-export type Partly = 'before' | 'others';
-
-export const partOf = (part: Partly, regions: string[], region: string): string[] =>
-  part === 'before'
-    ? regions.slice(0, Math.max(0, regions.indexOf(region)))
-    : regions.filter((other) => other !== region);
 
 export function defaultSettings(): Settings {
   return {
@@ -91,31 +49,17 @@ export function defaultSettings(): Settings {
     finalState: 'Available',
     quota: Number.POSITIVE_INFINITY,
     copiesDiffer: {},
-    descriptions: 'keep',
-    names: 'keep',
-    sizeDelaySeconds: 0,
-    deletedListedSeconds: 0,
     byRegion: {},
     now: Date.now,
     latencyMs: 0,
     throttle: undefined,
-    pageCap: 100,
-    maxLimit: Number.POSITIVE_INFINITY,
-    totalCount: true,
-    omitFields: [],
-    unknownActions: [],
     deniedActions: [],
-    securityLock: false,
-    subAccount: false,
     channelKey: undefined,
-    roles: [{ urn: ROLE_URN, maxSeconds: 12 * 3600 }],
     batch: true,
     taskIds: true,
     batchAnswersBoth: false,
     batchRefusal: 'whole',
     retCodeAsString: false,
-    gzip: false,
-    reuse: 'keep',
   };
 }
 
@@ -168,7 +112,6 @@ interface StoredImage extends ImageFields {
   finalState: string;
   settlesAt: number;
   listedAt: number;
-  sizedAt: number;
   copyOf?: { region: string; imageId: string };
   taskId?: string;
 }
@@ -204,7 +147,7 @@ export class World {
   ];
   readonly #images = new Map<string, StoredImage>();
   readonly #publicImages: StoredImage[] = [];
-  readonly #deleted: { image: StoredImage; listedUntil: number }[] = [];
+  readonly #deleted: StoredImage[] = [];
 
   constructor(settings: Settings) {
     this.settings = settings;
@@ -248,16 +191,14 @@ export class World {
       finalState: image.finalState ?? (image.settlesInSeconds === undefined ? pendingState : 'Available'),
       settlesAt: now + (image.settlesInSeconds ?? 0) * 1000,
       listedAt: now + (image.listedInSeconds ?? 0) * 1000,
-      sizedAt: now,
     };
   }
 
   #show(record: StoredImage): Image {
-    const { pendingState, finalState, settlesAt, listedAt, sizedAt, ...image } = record;
+    const { pendingState, finalState, settlesAt, listedAt, ...image } = record;
     const now = this.settings.now();
     return {
       ...image,
-      size: now < sizedAt ? 0 : image.size,
       state: now < settlesAt ? pendingState : finalState,
       listed: now >= listedAt,
     };
@@ -274,7 +215,6 @@ export class World {
   /** The system disk only: data-disk snapshots stay behind. */
   copy(source: Image, target: { region: string; projectId: string } & Partial<ImageFields>): Image {
     const settings = this.copySettings(target.region);
-    const description = target.description ?? '';
     const { region, osType, osName, size, features, maintainEol } = source;
     const record = this.#fill({
       osType,
@@ -284,10 +224,6 @@ export class World {
       maintainEol,
       name: source.name,
       ...target,
-      description:
-        settings.descriptions === 'keep'
-          ? description
-          : [...description].slice(0, settings.descriptions === 'drop' ? 0 : settings.descriptions).join(''),
       ...settings.copiesDiffer,
       state: 'Copying',
       settlesInSeconds: settings.copySeconds,
@@ -296,8 +232,6 @@ export class World {
     });
     record.copyOf = { region, imageId: source.imageId };
     record.taskId = newTaskId();
-    record.sizedAt += settings.sizeDelaySeconds * 1000;
-    if (settings.names === 'lower') record.name = record.name.toLowerCase();
     this.#images.set(record.imageId, record);
     return this.#show(record);
   }
@@ -309,18 +243,8 @@ export class World {
       .map((image) => this.#show(image));
   }
 
-  /** What DescribeImage shows, deleted images that are listed still among it. */
-  listed(region: string, projectId: string): Image[] {
-    const now = this.settings.now();
-    const deleted = this.#deleted
-      .filter(({ image, listedUntil }) => now < listedUntil && image.region === region)
-      .filter(({ image }) => image.projectId === projectId)
-      .map(({ image }) => this.#show(image));
-    return [...this.visible(region, projectId).filter(({ listed }) => listed), ...deleted];
-  }
-
   deletedImages(): Image[] {
-    return this.#deleted.map(({ image }) => this.#show(image));
+    return this.#deleted.map((image) => this.#show(image));
   }
 
   /** Every custom image that exists, listed or not. */
@@ -339,14 +263,8 @@ export class World {
 
   delete(imageId: string): void {
     const image = this.#find(imageId);
-    const { deletedListedSeconds } = this.copySettings(image.region);
     this.#images.delete(imageId);
-    this.#deleted.push({ image, listedUntil: this.settings.now() + deletedListedSeconds * 1000 });
-  }
-
-  /** As somebody does in the console. */
-  edit(imageId: string, change: Partial<Pick<ImageFields, 'name' | 'description'>>): void {
-    Object.assign(this.#find(imageId), change);
+    this.#deleted.push(image);
   }
 
   /** From now on and for good. */
