@@ -4,6 +4,7 @@ import { asProblem, Stopped } from './context.ts';
 import type { Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { type Doubt, isNew, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
+import { refusal } from './refusal.ts';
 import { waitForSource } from './source.ts';
 import * as words from './words.ts';
 
@@ -181,7 +182,7 @@ function fromRefusal(
   error: CloudError,
   { pause, ofList }: { pause: number; ofList: boolean },
 ): Answer {
-  const problem = words.refusal(run, place, error);
+  const problem = refusal(run, place, error);
   const { verdict } = error;
   if (verdict === 'ambiguous') return { kind: 'unclear', problem, ofList };
   if (verdict === 'retry' || verdict === 'source-pending')

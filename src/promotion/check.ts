@@ -1,6 +1,7 @@
 import type { Image, ProjectList, Region } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem, type Context, reading, Stopped } from './context.ts';
+import { formatDuration } from './duration.ts';
 import { customImages } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
@@ -57,7 +58,7 @@ export async function survey(context: Context): Promise<Survey> {
     } else failures.push(candidates.error);
   }
   if (!wrongProjects.has(target.projectId)) failures.push(...commonFailures(listings));
-  problems.push(...distinct(failures), ...others);
+  problems.push(...distinct(context, failures), ...others);
   if (problems.length > 0 || image === null) throw new Stopped(...problems);
   const defaultProject = projects.ok
     ? projects.value.projects.find((project) => project.IsDefault)?.ProjectId
@@ -107,9 +108,10 @@ function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
 
 function unlisted(region: string, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
+  const again = /re-run the job/i.test(advice) ? 'The' : 'Then re-run the job: the';
   return {
-    message: `${region}: not copied, because the action could not list what it holds. ${message}`,
-    advice: `${advice} Then re-run the job: the other regions are kept.`,
+    message: `${region}: not copied, because the images there could not be listed. ${message}`,
+    advice: `${advice} ${again} other regions are kept.`,
   };
 }
 
@@ -130,12 +132,15 @@ export async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
   }
 }
 
-/** A bad key, or a line that is down, fails every call: told once. */
-function distinct(errors: CloudError[]): Problem[] {
+/** A bad key, or a line that is down, fails every call: told once. A throttle was waited for to the end. */
+function distinct({ order }: Context, errors: CloudError[]): Problem[] {
+  const patience = ` It was repeated for the whole timeout of ${formatDuration(order.timeout / 1000)}.`;
   const facts = new Map<string, Problem>();
   for (const error of errors) {
     const fact = error.blames === 'account' ? error.meaning : error.message;
-    if (!facts.has(fact)) facts.set(fact, asProblem(error));
+    if (facts.has(fact)) continue;
+    const { message, advice } = asProblem(error);
+    facts.set(fact, { message: `${message}${error.slow ? patience : ''}`, advice });
   }
   return [...facts.values()];
 }

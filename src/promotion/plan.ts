@@ -22,10 +22,9 @@ const NEAR_QUOTA = 9;
 /** Decides, for each target, whether to copy, to adopt or to leave alone. Changes nothing. `now` in Unix milliseconds. */
 export function plan(order: Order, findings: Findings, now: number): Plan {
   const { source } = findings;
-  const full = [...findings.held].filter(([, images]) => images.length >= NEAR_QUOTA);
   const result: Plan = {
     places: [],
-    warnings: [...warningsOf(source, now), ...(full.length > 0 ? [nearQuota(full)] : [])],
+    warnings: warningsOf(source, now),
     problems: [],
     census: censusOf(findings),
   };
@@ -121,9 +120,13 @@ function countsOf(held: [string, Image[]][]): string {
   return held.map(([region, images]) => `${region} ${images.length}`).join(', ');
 }
 
-function nearQuota(full: [string, Image[]][]): Problem {
+/** Null when there is room. Told at the end: where no copy was created, that failure says more. */
+export function nearQuota({ held }: Findings, places: readonly Place[]): Problem | null {
+  const failed = places.filter((place) => place.problem && !place.held).map(({ region }) => region);
+  const near = [...held].filter(([region, { length }]) => length >= NEAR_QUOTA && !failed.includes(region));
+  if (near.length === 0) return null;
   return {
-    message: `Near the quota of custom images: ${countsOf(full)}. The vendor's quota of a region is 10 (Guangdong, Hong Kong, California) or 30 (Beijing 2, Ulanqab, Shanghai 2); when it is used up, every copy there fails (RetCode 8095).`,
+    message: `Near the quota of custom images, counted before this run: ${countsOf(near)}. The vendor documents a quota of 10 (Guangdong, Hong Kong, California) or 30 (Beijing 2, Ulanqab, Shanghai 2) and none for other regions; when it is used up, every copy there fails (RetCode 8095).`,
     advice: 'Delete old copies with the action prune, or ask the vendor to raise the quota.',
   };
 }

@@ -5,7 +5,7 @@ import { endOf, isSettled, problemsOf, statusOf, tooLate, unsettled } from './en
 import type { Promotion } from './model.ts';
 import { observe } from './observe.ts';
 import { newRun, type Place, type Run } from './place.ts';
-import { plan } from './plan.ts';
+import { nearQuota, plan } from './plan.ts';
 import { copiesOf } from './view.ts';
 import { mayAppear } from './words.ts';
 
@@ -64,12 +64,17 @@ async function run(
   report({ type: 'plan', source: findings.source, copies: copiesOf(run), dryRun: order.dryRun });
   if (planned.census) report({ type: 'notice', message: planned.census });
   for (const place of places) takeIn(run, place);
-  if (order.dryRun) return;
+  const tellNear = () => {
+    const problem = nearQuota(findings, places);
+    if (problem) report({ type: 'warning', problem });
+  };
+  if (order.dryRun) return tellNear();
   report({ type: 'ids', copies: copiesOf(run) });
   if (clock.now() >= deadline) throw new Stopped(tooLate(order.timeout));
   await drive(run);
   const doubled = places.filter(({ held, sends, unclears }) => held?.created && sends > 1 && unclears > 0);
   if (!order.wait && doubled.length > 0) report({ type: 'warning', problem: mayAppear(doubled) });
+  tellNear();
 }
 
 /** What the check's own listing says of an adopted image: an Available one needs no poll. */

@@ -62,14 +62,19 @@ function chooseByName(context: Context, images: Image[], wanted: string, where: 
 }
 
 function tellPassedOver({ report }: Context, image: Image, matches: Image[], wanted: string): void {
-  const of = `source-image-name ${wanted}: ${image.ImageId}${image.ImageName ? ` (${image.ImageName})` : ''} is the newest of ${matches.length} that match`;
+  const chosen = `${image.ImageId}${image.ImageName ? ` (${image.ImageName})` : ''}`;
   const newer = matches.slice(0, matches.indexOf(image));
-  report({ type: 'notice', message: `${of}${newer.length > 0 ? ' and are Available' : ''}.` });
-  if (newer.length > 0) {
+  if (newer.length === 0) {
+    const message = `source-image-name ${wanted}: ${chosen} is the newest of ${matches.length} that match.`;
+    report({ type: 'notice', message });
+  } else {
+    const state = image.State ?? 'Available';
+    const count = matches.filter(({ State = 'Available' }) => State === state).length;
+    const others = newer.map(({ ImageId, State }) => `${ImageId} (${State})`).join(', ');
     report({
       type: 'warning',
       problem: {
-        message: `${of} and are Available. Newer matches are not ready: ${newer.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}.`,
+        message: `source-image-name ${wanted}: ${matches.length} match, ${count} of them ${state}; the action copies ${chosen}, the newest ${state} one. Newer: ${others}.`,
         advice: 'To copy one of them, wait until it is Available and re-run the job, or set source-image-id.',
       },
     });

@@ -25,18 +25,6 @@ export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}
 
 // --- What CopyCustomImage answered
 
-/** The RetCode of a region that holds as many images as it may. */
-const QUOTA = 8095;
-
-/** A refusal, with what the reader of a full region needs to know. */
-export function refusal({ order, findings }: Run, { region }: Place, error: CloudError): Problem {
-  const { message, advice } = asProblem(error);
-  const count = findings.held.get(region)?.length;
-  if (error.code !== QUOTA || count === undefined) return { message, advice };
-  const images = `${count} custom image${count === 1 ? '' : 's'}`;
-  return { message, advice: `Project ${order.target.projectId} has ${images} there. ${advice}` };
-}
-
 export function refused({ region }: Place, { message, advice }: Problem): Problem {
   return { message: `${region}: not copied. ${message}`, advice };
 }
@@ -80,8 +68,13 @@ export function absent({ region }: Place): string {
   return `No copy appeared in ${region} within ${WINDOW_SECONDS} s: the action sends CopyCustomImage again.`;
 }
 
-export function unclearTooOften({ region, unclears }: Place, { message, advice }: Problem): Problem {
-  return { message: `${region}: no copy appeared after ${unclears} attempts. ${message}`, advice };
+export function unclearTooOften({ order }: Run, place: Place, { message, advice }: Problem): Problem {
+  const { region, projectId, name, unclears } = place;
+  const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
+  return {
+    message: `${region}: no copy was seen after ${unclears} requests. ${message}`,
+    advice: `Look in ${region}, project ${projectId}, for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
+  };
 }
 
 export function stranger({ region, name }: Place, images: Image[], { message }: Problem): Problem {

@@ -201,14 +201,50 @@ describe('a refusal for good', () => {
     },
   );
 
-  it('for want of quota tells how many images that region holds', async () => {
-    const held = new Map([
-      ['hk', Array.from({ length: 20 }, (_, index) => ours(`uimage-${index}`, { ImageName: 'db' }))],
-    ]);
-    const { of } = await asked(['hk'], [ofCopy(8095)], { findings: { held } });
-    expect(of('hk').problem?.advice).toContain('20 custom images there');
-    const other = await asked(['hk'], [ofCopy(520)], { findings: { held } });
-    expect(other.of('hk').problem?.advice).not.toContain('20 custom images');
+  const BOTH = { source: { projectId: BUILD } };
+  it.each<[string, number, number, object, RegExp]>([
+    [
+      'no quota: how many images to choose from',
+      8095,
+      20,
+      {},
+      /^Project org-prod has 20 custom images there\. Delete/,
+    ],
+    ['no quota: one', 8095, 1, {}, / has 1 custom image there\. Delete .*the action prune/],
+    [
+      'no quota: where else to look',
+      8095,
+      0,
+      {},
+      /^Project org-prod has none there: look in the other projects/,
+    ],
+    [
+      'no right: where it must hold',
+      299,
+      0,
+      BOTH,
+      /^Allow CopyCustomImage .* It must hold in cn-bj2 and in hk\.$/,
+    ],
+    [
+      'no right, and no project: the project comes first',
+      299,
+      0,
+      {},
+      /^Allow CopyCustomImage .* of the key's user\.$/,
+    ],
+    [
+      'no such image, though the check has seen it',
+      8956,
+      0,
+      BOTH,
+      /^The action listed it .* in cn-bj2, org-build:/,
+    ],
+    ['what says nothing of the region', 520, 20, {}, /^Top up/],
+  ])('advises %s', async (_, code, count, order, advice) => {
+    const images = Array.from({ length: count }, (_, index) => ours(`uimage-${index}`, { ImageName: 'db' }));
+    const held = new Map([['hk', images]]);
+    const { of } = await asked(['hk'], [ofCopy(code)], { order, findings: { held } });
+    expect(of('hk').problem?.advice).toMatch(advice);
   });
 
   it.each([

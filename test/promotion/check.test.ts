@@ -104,6 +104,17 @@ describe('mistakes', () => {
     expect(problems.find((text) => text.includes('uimage-absent'))).toMatch(/source-image-id/);
   });
 
+  it('throttled to the end says for how long', async () => {
+    const scenario = new Scenario({ timeout: 600_000 });
+    scenario.cloud.fault('DescribeImage', fails(153), { times: 9999 });
+    expect((await scenario.promote()).problems).toEqual([
+      {
+        message: expect.stringMatching(/RetCode 153.*\. It was repeated for the whole timeout of 10m\.$/),
+        advice: expect.any(String),
+      },
+    ]);
+  });
+
   it('of one bad key are told once', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'] });
     for (const action of ['GetRegion', 'GetProjectList', 'DescribeImage'] as const)
@@ -198,6 +209,9 @@ describe('a target that cannot be listed', () => {
     const { held, unreadable } = await findings(unlisted(code, 'sg'));
     expect([...held.keys()]).toEqual(['hk', 'us-ca']);
     expect(unreadable.get('sg')?.message).toMatch(new RegExp(`^sg.*RetCode ${code}`));
+    const advice = unreadable.get('sg')?.advice;
+    expect(advice).toMatch(/the other regions are kept\.$/i);
+    expect(advice?.match(/re-run the job/gi)).toHaveLength(1);
   });
 
   it('since the keys or the address are refused stops everything, as it does when none can be listed', async () => {

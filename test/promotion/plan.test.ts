@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import type { Findings } from '../../src/promotion/check.ts';
-import { plan } from '../../src/promotion/plan.ts';
+import { nearQuota, plan } from '../../src/promotion/plan.ts';
 import { copyOf } from '../../src/promotion/view.ts';
 import { BUILD, HERE, markedBy, PROD, Scenario, SOURCE } from './scenario.ts';
 
@@ -25,7 +25,7 @@ function planFor(
     ...findings,
   };
   const { places, ...told } = plan(order, found, NOW);
-  return { copies: places.map(copyOf), ...told };
+  return { copies: places.map(copyOf), places, found, ...told };
 }
 
 function only<T>(items: T[]): T {
@@ -45,17 +45,20 @@ describe('a target that holds nothing of ours', () => {
     expect([warnings, problems]).toEqual([[], []]);
   });
 
-  it('is counted, and near the quota there is a warning', () => {
+  it('is counted; near the quota there is a warning, but not where no copy could be created', () => {
     const others = (count: number) =>
       Array.from({ length: count }, (_, at) => ({ ImageId: `uimage-x${at}`, ImageName: 'other' }));
     const few = planFor({ regions: ['hk', 'sg'] }, { hk: others(8), sg: [] });
     expect(few.census).toBe('Custom images in the target project before this run: hk 8, sg 0.');
-    expect(few.warnings).toEqual([]);
-    const { message, advice } = only(planFor({}, { hk: others(9) }).warnings);
-    expect(message).toMatch(
-      /^Near the quota of custom images: hk 9\. The vendor's quota of a region is 10 .* or 30 /,
-    );
-    expect(advice).toContain('the action prune');
+    expect(nearQuota(few.found, few.places)).toBeNull();
+    const { found, places } = planFor({ regions: ['hk', 'sg'] }, { hk: others(9), sg: others(10) });
+    for (const place of places)
+      if (place.region === 'sg') place.problem = { message: 'RetCode 8095', advice: '' };
+    const near = nearQuota(found, places);
+    expect(near?.message).toMatch(/^Near the quota of custom images, .*: hk 9\. .* 10 \(.* or 30 \(/);
+    expect(near?.advice).toContain('the action prune');
+    for (const place of places) place.problem = { message: 'RetCode 8095', advice: '' };
+    expect(nearQuota(found, places)).toBeNull();
   });
 
   it('is to be copied to under the name that was ordered', () => {

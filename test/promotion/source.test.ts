@@ -92,8 +92,11 @@ describe('a source by its name', () => {
       { CreateTime: 2e9, State: 'Unavailable' },
     );
     expect(newer.warnings).toEqual([
-      expect.stringMatching(/uimage-web-1 is Unavailable.*uimage-web-0 is Making/),
+      expect.stringContaining(
+        ': 3 match, 1 of them Available; the action copies uimage-source (web-1.4.2), the newest Available one. Newer: uimage-web-1 (Unavailable), uimage-web-0 (Making). To',
+      ),
     ]);
+    expect(newer.notices).toEqual([]);
     const system = await choose({ OsName: 'Debian 12' });
     expect(system.warnings).toEqual([expect.stringMatching(/Ubuntu 24.04.*Debian 12/)]);
     const arm = await choose({ Features: ['Aarch64_Type'] });

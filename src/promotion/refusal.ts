@@ -1,0 +1,43 @@
+import type { CloudError } from '../cloud/errors.ts';
+import { asProblem } from './context.ts';
+import type { Problem } from './model.ts';
+import type { Place, Run } from './place.ts';
+
+/** The RetCode of a region that holds as many images as it may; of a policy; of an image that does not exist. */
+const FULL = 8095;
+const DENIED = 299;
+const NO_IMAGE = 8956;
+
+/** At most so many regions are named. */
+const NAMED = 6;
+
+/** What CopyCustomImage refused, with what this run knows beside it. */
+export function refusal(run: Run, place: Place, error: CloudError): Problem {
+  const { message, advice } = asProblem(error);
+  if (error.code === FULL) return { message, advice: full(run, place, advice) };
+  if (error.code === DENIED) return { message, advice: denied(run, advice) };
+  return { message, advice: error.code === NO_IMAGE ? gone(run) : advice };
+}
+
+function full({ order, findings }: Run, { region }: Place, advice: string): string {
+  const { projectId } = order.target;
+  const count = findings.held.get(region)?.length;
+  if (count === undefined) return advice;
+  if (count > 0)
+    return `Project ${projectId} has ${count} custom image${count === 1 ? '' : 's'} there. ${advice}`;
+  return `Project ${projectId} has none there: look in the other projects of the account for images that nobody needs, or ask the vendor to raise the quota, then re-run the job.`;
+}
+
+/** The same for every region, so that their rows stay one fact. */
+function denied({ order: { source }, places }: Run, advice: string): string {
+  if (source.projectId === undefined) return advice;
+  const targets = places.filter(({ plan }) => plan === 'copy').map(({ region }) => region);
+  const where = targets.length > NAMED ? `the ${targets.length} target regions` : targets.join(', ');
+  return `${advice} It must hold in ${source.region} and in ${where}.`;
+}
+
+/** The check has seen it, so its id and its place are right. */
+function gone({ order: { source }, findings }: Run): string {
+  const project = source.projectId ?? findings.sourceProject ?? 'the default project';
+  return `The action listed it at the start of this run. Look in the console, in ${source.region}, ${project}: if somebody has deleted it, choose another source; if it is still there, give the request id to the vendor's support.`;
+}
