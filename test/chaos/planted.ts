@@ -49,8 +49,8 @@ const PLANTED: Planted[] = [
     name: 'reporting success before verification',
     edits: [
       [
-        'settle(run, place, held, differences(run.findings.source, image), from);',
-        'settle(run, place, held, null, from);',
+        'settle(run, place, held, differences(run.findings.source, image));',
+        'settle(run, place, held, null);',
       ],
     ],
   },
@@ -59,7 +59,7 @@ const PLANTED: Planted[] = [
     name: 'deletes though the kept one is broken',
     edits: [
       ['if (kept && !isOpen(place) && !place.problem) unite(', 'if (kept && !isOpen(place)) unite('],
-      ['withoutCopiedMarks(soundOf(run, pool), clock.now(), known)', 'pool'],
+      ['withoutCopiedMarks(soundOf(findings.source, pool), clock.now(), known)', 'pool'],
     ],
   },
   {
@@ -104,9 +104,7 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'the oldest is adopted, sound or not',
-    edits: [
-      ['return sound.find(isGood) ?? sound[0] ?? usable[0];', 'return usable[0] ?? sound.find(isGood);'],
-    ],
+    edits: [['return sound.find(isAvailable) ?? sound[0];', 'return copies[0] ?? sound.find(isAvailable);']],
   },
   {
     name: 'a copied mark counts as ours',
