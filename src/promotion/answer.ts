@@ -34,7 +34,7 @@ export function answered(run: Run, place: Place, answer: Answer): void {
   if (answer.kind === 'lost') return;
   place.unclear = false;
   if (answer.kind === 'unsent') return;
-  place.sends += 1;
+  if (answer.kind !== 'put off' || answer.mayHaveRun) place.sends += 1;
   if (answer.kind === 'made') {
     const { imageId, taskId } = answer;
     place.own.push(imageId);
@@ -59,7 +59,7 @@ export function answered(run: Run, place: Place, answer: Answer): void {
 
 /** An image may be there: it may be sent again when a listing `pause` milliseconds from now does not show it. */
 function doubt(place: Place, some: Pick<Doubt, 'kind' | 'since' | 'ofList'>, pause: number): void {
-  place.unclear = true;
+  place.unclear = place.held === null;
   const until = Math.max(some.since + WINDOW, place.doubt?.until ?? 0);
   place.doubt = { ...some, clearAt: some.since + pause, until };
 }
@@ -143,6 +143,7 @@ function oneForAll(run: Run, places: Place[], answer: CopyAnswer): Answer[] {
 function suspectSource(run: Run, kind: Doubt['kind'], imageId?: string): void {
   const home = placeIn(run, run.order.source.region);
   if (home.plan !== 'copy') doubtNothing(run, home, kind, imageId);
+  else if (home.held) doubt(home, { kind, since: run.clock.now() }, WINDOW);
 }
 
 /** An image of this run may be where none was wanted. */

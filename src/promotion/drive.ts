@@ -3,7 +3,7 @@ import { ask } from './ask.ts';
 import { customImages } from './images.ts';
 import { listed } from './listed.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
-import { polled, unread } from './observe.ts';
+import { polled, tell, unread } from './observe.ts';
 import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
@@ -168,20 +168,21 @@ async function remove(run: Run, place: Place): Promise<void> {
   if (!first) return;
   const { imageId, why } = first;
   const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
-  const tell = (problem: ReturnType<typeof words.foreign>) => report({ type: 'warning', problem });
   try {
     const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
     const [image] = await cloud.describeImages(query, options);
     if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
-      tell(words.foreign(place, imageId, why));
+      tell(run, words.foreign(place, imageId, why));
     else {
       const target = { Region: region, ProjectId: projectId, ImageId: imageId };
       const wasThere = await cloud.terminateCustomImage(target, options);
-      tell(words.removed(place, imageId, why, wasThere));
+      tell(run, words.removed(place, imageId, why, wasThere));
+      place.own = place.own.filter((id) => id !== imageId);
+      report({ type: 'ids', copies: copiesOf(run) });
     }
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
-    tell(words.notRemoved(place, imageId, why, error));
+    tell(run, words.notRemoved(place, imageId, why, error));
   }
   place.excess.shift();
 }

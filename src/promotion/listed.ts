@@ -21,7 +21,7 @@ import * as words from './words.ts';
 /** What a listing holds that was not there before this run, the oldest first; and all that it holds. */
 interface Newcomers {
   all: Image[];
-  /** Marked by this run. */
+  /** Marked by this run, or known by its id. */
   ours: Image[];
   /** Marked by another run as a copy of the same source, under the same name. */
   twins: Image[];
@@ -33,7 +33,7 @@ interface Newcomers {
 export function listed(run: Run, place: Place, images: Image[], { deed, at }: Reading): void {
   place.readAt = at;
   place.trouble = null;
-  const newcomers = sort(run, place, images);
+  const newcomers = sort(run, place, images.filter(isThere(place)));
   if (place.plan !== 'copy') {
     for (const { ImageId } of newcomers.ours) removeUnasked(run, place, ImageId);
     if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
@@ -47,14 +47,21 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
   }
 }
 
+/** What reads by its id have missed for long is gone, though a list may still show it. */
+function isThere({ held }: Place): (image: Image) => boolean {
+  const isGone = held !== null && held.finishedAt !== null && held.misses > 0;
+  return ({ ImageId }) => !isGone || ImageId !== held.imageId;
+}
+
 function sort(run: Run, place: Place, images: Image[]): Newcomers {
   const { order } = run;
   const signer = signerOf(order);
   const fresh = images.filter(({ ImageId }) => isNew(run, place.region, ImageId)).sort(byAge);
   const isNamed = ({ ImageName }: Image) => isSameName(ImageName, place.name);
-  const ours = fresh.filter(({ ImageDescription }) => isMarkedBy(order.run, ImageDescription, signer));
-  if (ours.length > 0) run.keepsMarks = true;
-  const isHeld = ({ ImageId }: Image) => place.own.includes(ImageId);
+  const isMarked = ({ ImageDescription }: Image) => isMarkedBy(order.run, ImageDescription, signer);
+  const isOwn = ({ ImageId }: Image) => place.own.includes(ImageId);
+  const ours = fresh.filter((image) => isMarked(image) || isOwn(image));
+  if (ours.some(isMarked)) run.keepsMarks = true;
   return {
     all: images,
     ours,
@@ -63,7 +70,7 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
         ? []
         : fresh.filter((image) => !ours.includes(image) && isCopy(run, place, image)),
     strangers: fresh.filter(
-      (image) => isNamed(image) && !isHeld(image) && readMark(image.ImageDescription) === null,
+      (image) => isNamed(image) && !isOwn(image) && readMark(image.ImageDescription) === null,
     ),
   };
 }
@@ -120,7 +127,8 @@ function tellNeverListed(run: Run, place: Place): void {
 }
 
 /** The best of ours is taken; where there is none at the end of the window, it may be sent again. */
-function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at: number): void {
+function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
+  const { ours, twins, strangers } = newcomers;
   const { doubt } = place;
   const isOver = doubt !== null && at >= doubt.clearAt;
   const { source } = run.findings;
@@ -132,6 +140,7 @@ function find(run: Run, place: Place, { ours, twins, strangers }: Newcomers, at:
       if (doubt.ofList && place.region !== run.order.source.region) listWasObeyed(run);
       doubt.until = at;
     }
+    if (run.clock.now() >= run.deadline) tellOthers(run, place, newcomers);
   } else if (isOver || at >= run.deadline)
     absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
 }
@@ -167,7 +176,7 @@ function hold(run: Run, place: Place, image: Image, created: boolean): void {
   });
   place.problem = null;
   place.unclear = false;
-  if (created) place.own.push(image.ImageId);
+  if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
   run.report({ type: 'ids', copies: copiesOf(run) });
   observe(run, place, place.held, image);
 }
@@ -215,22 +224,19 @@ function lookAgain(run: Run, place: Place, held: Held, image: Image): void {
 }
 
 /** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */
-function unite(run: Run, place: Place, kept: Image, { all, ours, strangers }: Newcomers): void {
+function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcomers): void {
   const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
   const others = ours.filter((image) => image !== kept);
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
-  // One that has lost its mark meanwhile is looked at once more, and told.
-  const unmarked = all.filter((image) => image !== kept && place.own.includes(image.ImageId));
-  for (const { ImageId: imageId } of new Set([...surplus, ...unmarked]))
-    place.excess.push({ imageId, why: words.SECOND });
+  for (const { ImageId: imageId } of surplus) place.excess.push({ imageId, why: words.SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));
   if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
   if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
 }
 
 /** Only then may an image with this run's mark be one that no answer has named. */
-function wasDoubted({ refusals, unclears }: Place): boolean {
-  return refusals + unclears > 0;
+function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
+  return doubt !== null || refusals + unclears > 0;
 }
 
 function tellOthers(run: Run, place: Place, { ours, strangers }: Newcomers): void {

@@ -58,6 +58,8 @@ export interface Copy {
   outcome: Outcome;
   /** This run made the image: only then may a rollback delete it. */
   created: boolean;
+  /** Ids of more images that this run made here, and that may still be there: for a rollback alone. */
+  others: readonly string[];
   /** False when reads have missed the image and none has ever shown it. */
   listed: boolean;
   /** The step has ended without it, and it may still become Available: the copy goes on in the cloud. */

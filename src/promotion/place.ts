@@ -34,6 +34,7 @@ export interface Place {
   own: string[];
   sentAt: number;
   sendAt: number;
+  /** Copies that were sent, those aside that never reached the API. */
   sends: number;
   refusals: number;
   unclears: number;

@@ -39,8 +39,12 @@ export function tracesOf(
     run,
     places: submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
-    created: copies.flatMap(({ created, imageId, region, projectId }) =>
-      created && imageId !== null ? [{ region, projectId, imageId }] : [],
+    created: copies.flatMap(({ created, imageId, others, region, projectId }) =>
+      [...(created && imageId !== null ? [imageId] : []), ...others].map((id) => ({
+        region,
+        projectId,
+        imageId: id,
+      })),
     ),
   };
 }

@@ -4,8 +4,9 @@ import type { Place, Run } from './place.ts';
 /** The place as log, outputs, summary and state show it. Nothing in it is live. */
 export function copyOf(place: Place): Copy {
   const { region, projectId, name, optional, why, held, problem, doubt } = place;
-  // Beside an image that it holds, another may turn up.
-  const unclear = place.unclear || (held !== null && doubt !== null && place.readAt < doubt.until);
+  // Beside an image that it holds, another may turn up; and one that a refused list made may be listed late.
+  const mayTurnUp = doubt !== null && place.readAt < doubt.until;
+  const unclear = place.unclear || (mayTurnUp && (held !== null || doubt.kind === 'in part'));
   return {
     region,
     projectId,
@@ -18,6 +19,7 @@ export function copyOf(place: Place): Copy {
     state: held?.state ?? null,
     outcome: outcomeOf(place),
     created: held?.created ?? false,
+    others: place.plan === 'copy' ? place.own.filter((imageId) => imageId !== held?.imageId) : [],
     listed: held !== null && (held.seenAt !== null || held.misses === 0),
     pending: problem !== null && (held ? held.finishedAt === null : unclear && !isLookedThrough(place)),
     unclear,

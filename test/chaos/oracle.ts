@@ -227,7 +227,10 @@ export class Oracle {
 
   /** The last try to list the region failed, and the reader was told of the region. */
   private wasUnreadable({ caller, step, unread }: Ended, region: string): boolean {
-    const isLeftOpen = /not known whether a copy exists|may still appear there/.test(step.warned);
+    const isLeftOpen =
+      /not known whether a copy exists|whether a copy exists is not known|may still appear there/.test(
+        step.warned,
+      );
     const isUnread = unread.has(region) || caller.lists.get(region)?.failed !== false;
     return (isLeftOpen || isUnread) && names(step.warned, region);
   }
@@ -311,8 +314,11 @@ export class Oracle {
         if (!world.isSource(region)) world.violate(`${words}: it is the source`);
       } else if (!image.ofSource) {
         // A mark can be copied, and age decides between two; but no younger one stands against ours.
+        const isOurs = ({ edited, maker }: ModelImage) =>
+          !edited && (caller.settings.ifExists !== 'copy' || maker === caller.number);
         const ours = this.copiesIn(region).find(
-          (other) => world.isSound(other) && world.isListed(other) && world.isOlder(other, image),
+          (other) =>
+            isOurs(other) && world.isSound(other) && world.isListed(other) && world.isOlder(other, image),
         );
         if (!world.isMarked(image) || (ours && how === 'itself'))
           world.violate(`${words}: it is no copy of the source`);
@@ -462,6 +468,7 @@ export class Oracle {
   /** What must become of a target: a sound image, a refusal by this code, or null for either. */
   private expectedIn(region: string, { caller, gone }: Ended): 'sound' | number | null {
     const { world } = this;
+    if ((caller.unclear.get(region) ?? 0) >= 4) return null;
     if (world.isSource(region)) return 'sound';
     if (caller.isHard(region)) return null;
     const copies = this.copiesIn(region).filter(({ id }) => !gone.has(id));
@@ -634,8 +641,8 @@ export class Oracle {
   private checkThrottleIsNamed({ caller, step, status, endedAt }: Ended): void {
     if (!['failed', 'partial'].includes(status) || endedAt < caller.deadline) return;
     if (caller.throttledSince === null || endedAt - caller.throttledSince < NOTICED) return;
-    // The rollback was held up, not what the error is about.
-    if (/rolled back/.test(step.errors.join('\n'))) return;
+    // The rollback was held up, or the check, not what the error is about.
+    if (/rolled back|if-exists is fail/.test(step.errors.join('\n'))) return;
     this.world.strike('throttled until the timeout');
     if (!/throttl|request rate|requests|RetCode 153|HTTP 429/i.test(step.errors.join('\n')))
       this.world.violate(`the throttle until the timeout is not named: ${step.errors.join(' / ')}`);

@@ -23,6 +23,7 @@ export function promotion(ids: Record<string, string>, change: Partial<Copy> = {
       optional: false,
       listed: true,
       pending: false,
+      others: [],
       ...change,
     })),
     problems: [],

@@ -336,6 +336,12 @@ describe('a look', () => {
     expect(one.due).toEqual(['last look', 130]);
   });
 
+  it('at the deadline tells the others of ours: no later look will delete them', () => {
+    const one = life().send(UNCLEAR).at(DEADLINE).look(copying('uimage-1', 100), copying('uimage-2', 105));
+    expect(one.copy.imageId).toBe('uimage-1');
+    expect(one.scenario.warnings).toEqual([expect.stringContaining('uimage-2')]);
+  });
+
   it('takes the oldest of ours that is sound, else the oldest', () => {
     const broken = ours('uimage-a', { CreateTime: 1, State: 'Unavailable' });
     const differs = ours('uimage-b', { CreateTime: 2, ImageSize: 20 });
@@ -519,6 +525,33 @@ describe('the last look', () => {
   it('decides nothing when the image is missing from this one answer', () => {
     const one = settled().lastLook(byOther('uimage-theirs', 1));
     expect([one.copy.imageId, one.excess, one.copy.problem]).toEqual(['uimage-1', [], null]);
+  });
+
+  it('reads the image by its id where it is missing at the end, and goes on to another of ours when it is gone', () => {
+    const one = twice().lastLook(mine);
+    one.run.closing = 300_000;
+    one.at(300).lastLook(available('uimage-2', 105));
+    expect([one.copy.imageId, one.due?.[0]]).toEqual(['uimage-1', 'poll']);
+    for (const at of [310, 400, 500]) one.at(at).poll();
+    // A list may show for a while what was deleted.
+    one.lastLook(mine, available('uimage-2', 105));
+    expect([one.copy.imageId, one.copy.problem, one.excess]).toEqual(['uimage-2', null, []]);
+  });
+
+  it('goes back to its own image, known by its id, though somebody has edited its mark away', () => {
+    const edited = { ...mine, ImageDescription: 'by hand' };
+    const theirs = byOther('uimage-theirs', 99);
+    const one = settled().lastLook(theirs, edited).lastLook(edited);
+    for (const at of [70, 150, 300]) one.at(at).poll();
+    expect(one.copy.problem?.message).toContain('uimage-theirs');
+    expect(one.lastLook(edited).copy).toMatchObject({ imageId: 'uimage-1', created: true, problem: null });
+  });
+
+  it('takes no copied mark for a second copy where the first call never reached the API', () => {
+    const one = life().send(putOff(10, false)).at(10).send(MADE).at(DEADLINE);
+    const now = Math.floor(one.scenario.clock.now() / 1000);
+    one.lastLook(copying('uimage-1', now - 99), available('uimage-forged', now - 5));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-1', state: 'Copying' });
   });
 
   it('sees what became of the image since', () => {
@@ -724,6 +757,19 @@ describe('the copy that a place shows', () => {
     expect(end(life().send(UNCLEAR)).pending).toBe(true);
     expect(end(life()).pending).toBe(false);
     expect(end(settled()).pending).toBe(false);
+  });
+
+  it('is unclear for as long as what a refused list made may be listed, and not after a single refusal', () => {
+    const inPart = { ...putOff(10), inPart: true };
+    expect(life().send(inPart).at(5).look().copy.unclear).toBe(true);
+    expect(life().send(inPart).at(120).look().copy.unclear).toBe(false);
+    expect(life().send(putOff(10)).at(5).look().copy.unclear).toBe(false);
+  });
+
+  it('has the ids of this run that it does not hand out, for the rollback', () => {
+    const one = settled().lastLook(byOther('uimage-theirs', 99), available('uimage-1', 100));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-theirs', others: ['uimage-1'] });
+    expect(settled().copy.others).toEqual([]);
   });
 
   it('is a snapshot', () => {

@@ -210,6 +210,7 @@ describe('a promotion whose images were rolled back', () => {
     optional: false,
     listed: true,
     pending: false,
+    others: [],
     startedAt: 0,
     finishedAt: 1,
     problem: null,
