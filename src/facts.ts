@@ -41,6 +41,30 @@ function withoutRegion(message: string, region: string | null): string {
   return words.map((word) => (word === region ? '…' : word)).join('');
 }
 
+interface Said {
+  region: string | null;
+  message: string;
+}
+
+const REQUEST_ID = /(?<=, request id )[\w-]+/g;
+
+/** The same fact of several regions, without their names. Of many request ids the first, and whose it is. */
+export function together(facts: readonly [Said, ...Said[]]): string {
+  const [{ region, message }] = facts;
+  if (facts.length === 1) return message;
+  const many = new Set(facts.map((fact) => fact.message.match(REQUEST_ID)?.[0])).size > 1;
+  const whose = `of ${region}: `;
+  return withoutRegion(message, region).replace(REQUEST_ID, (id) => `${many && region ? whose : ''}${id}`);
+}
+
+/** Region → request id: what the vendor's support asks for. */
+export function requestIdsOf(copies: readonly Copy[]): [string, string][] {
+  return copies.flatMap(({ region, problem }): [string, string][] => {
+    const id = problem?.message.match(REQUEST_ID)?.[0];
+    return id ? [[region, id]] : [];
+  });
+}
+
 /** The same fact in several regions is one. */
 function byFact(facts: readonly { region: string | null; problem: Problem }[]): Failure[] {
   const bare = facts.map(({ region, problem: { message, advice } }) => {
@@ -50,8 +74,7 @@ function byFact(facts: readonly { region: string | null; problem: Problem }[]): 
   return groupBy(bare, ({ message, region, advice }) => [factOf(message, region), advice]).map((group) => ({
     regions: [...new Set(group.flatMap(({ region }) => region ?? []))],
     problem: {
-      // With the request id of the first: the vendor's support needs one.
-      message: group.length > 1 ? withoutRegion(group[0].message, group[0].region) : group[0].message,
+      message: together(group),
       advice: group[0].advice,
     },
   }));

@@ -1,4 +1,4 @@
-import { factOf, failuresOf, warningsOf } from './facts.ts';
+import { factOf, failuresOf, requestIdsOf, together, warningsOf } from './facts.ts';
 import { bullets, PAGE_BYTES, table } from './markdown.ts';
 import {
   type Fate,
@@ -86,6 +86,7 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
     ...(next ? [`**Next:** ${prose(next)}`] : []),
     ...(whole.length > 0 ? [bullets('❌', whole, detail.text)] : []),
     ...(urgent.length > 0 ? [urgentTable(urgent, detail)] : []),
+    ...(detail.ids && copies.length > MANY ? idBlock('Request ids', requestIdsOf(urgent)) : []),
     ...(context.warnings.length > 0 ? [bullets('⚠️', warningsOf(context.warnings, copies), detail.text)] : []),
     ...origin(promotion, order, detail),
     ...(status === 'planned' ? [planTable(copies, detail)] : []),
@@ -134,6 +135,7 @@ const SIGN: Record<Fate, string> = {
 
 /** What went wrong or goes on without the step, each with what to do. */
 function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
+  const said = (copy: Copy) => ({ region: copy.region, message: phraseOf(copy) });
   const alike = alikeOf(copies, (copy) => [
     signOf(copy),
     factOf(phraseOf(copy), copy.region),
@@ -147,7 +149,7 @@ function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail
       signOf(some[0]),
       list(some.map(({ region }) => region)),
       list(some.map(({ imageId }) => imageId)),
-      prose(some.length > 1 ? factOf(phraseOf(some[0]), some[0].region) : phraseOf(some[0]), text),
+      prose(together([said(some[0]), ...some.slice(1).map(said)]), text),
       prose(some[0].problem?.advice ?? '', text),
     ]),
     rows,
@@ -240,20 +242,24 @@ function gantt(copies: readonly Copy[], now: number): string[] {
   return [fenced('mermaid', [...head, ...lines].join('\n'))];
 }
 
-function idBlocks(copies: readonly (Copy & { imageId: string })[]): string[] {
-  const block = (title: string, ids: [string, string][]) => [
+function idBlock(title: string, ids: [string, string][]): string[] {
+  if (ids.length === 0) return [];
+  return [
     `<details>\n<summary>${title} (JSON)</summary>`,
     fenced('json', json(Object.fromEntries(ids))),
     '</details>',
   ];
+}
+
+function idBlocks(copies: readonly (Copy & { imageId: string })[]): string[] {
   const tasks = copies.flatMap(({ region, taskId }): [string, string][] =>
     taskId ? [[region, taskId]] : [],
   );
   return [
-    ...block(
+    ...idBlock(
       'Image ids',
       copies.map(({ region, imageId }) => [region, imageId]),
     ),
-    ...(tasks.length > 0 ? block('Task ids', tasks) : []),
+    ...idBlock('Task ids', tasks),
   ];
 }

@@ -367,7 +367,7 @@ describe('failureMessage', () => {
       failed(region, `${region}: full (RetCode 8095: "no room in [${region}]", request id id-${index}).`),
     );
     expect(failureMessage(aPromotion({ status: 'failed', copies }), ORDER)).toContain(
-      '- hk, sg: full (RetCode 8095: "no room in […]", request id id-0). Delete it',
+      '- hk, sg: full (RetCode 8095: "no room in […]", request id of hk: id-0). Delete it',
     );
     const other = [...copies, failed('kr', 'kr: full (RetCode 8095: "another word", request id id-3).')];
     expect(failureMessage(aPromotion({ status: 'failed', copies: other }), ORDER)).toContain(

@@ -428,7 +428,7 @@ describe('a summary', () => {
             imageId: null,
             outcome: 'failed',
             state: null,
-            problem: { message: `region-${index}: quota.`, advice },
+            problem: { message: `region-${index}: quota (RetCode 8095, request id id-${index}).`, advice },
           }
         : {},
     );
@@ -436,6 +436,9 @@ describe('a summary', () => {
     const [head, row, ...rest] = rowsOf(parse(markdown));
     expect(head?.[1]).toBe('Region');
     expect(row?.[1]?.split(', ')).toHaveLength(12);
+    expect(row?.[3]).toBe('quota (RetCode 8095, request id of region-0: id-0)');
+    expect(markdown).toContain('<summary>Request ids (JSON)</summary>');
+    expect(markdown).toContain('"region-11": "id-11"');
     expect(rest).toHaveLength(1 + 21);
     expect(markdown).toContain('<summary>21 ready copies</summary>');
     expect(markdown).toContain('<summary>Timeline</summary>');
