@@ -1,15 +1,15 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
-import net, { type AddressInfo } from 'node:net';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { TransportError } from '../../src/cloud/explain.ts';
 import { createTransport, type Transport } from '../../src/cloud/transport.ts';
+import * as sockets from '../sockets.ts';
 import { failure } from './fake.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -25,17 +25,16 @@ function transport(env: Record<string, string> = {}): Transport {
 
 /** Listens on a free port of 127.0.0.1; dropped with all its connections after the test. */
 async function listen(server: net.Server): Promise<number> {
-  const sockets = new Set<net.Socket>();
-  server.on('connection', (socket: net.Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  cleanups.push(async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as AddressInfo).port;
+  const { port, close } = await sockets.listen(server);
+  cleanups.push(close);
+  return port;
+}
+
+/** Demands `user:proxy-canary+/`, and connects everything to `port`, whatever the host's name. */
+async function startProxy(port: number, tls?: sockets.Certificate) {
+  const proxy = await sockets.startProxy({ password: 'proxy-canary+/', to: port, ...(tls && { tls }) });
+  cleanups.push(proxy.close);
+  return proxy;
 }
 
 const body = (request: http.IncomingMessage) =>
@@ -83,23 +82,24 @@ describe('over HTTP', () => {
     ]);
   });
 
-  it('keeps its connection, and closes within 100 ms whatever goes on', async () => {
-    const sockets = new Set<unknown>();
+  it('keeps its connection, and closes at once whatever goes on', async () => {
+    const used = new Set<unknown>();
+    let hangs = false;
     const port = await listen(
       http.createServer((request, response) => {
-        sockets.add(request.socket);
+        used.add(request.socket);
         if (request.url !== '/hang') response.end('{}');
+        else hangs = true;
       }),
     );
     const over = transport();
     for (let index = 0; index < 3; index++) await send(over, `http://127.0.0.1:${port}/`);
-    expect(sockets.size).toBe(1);
-    const hanging = fail(send(over, `http://127.0.0.1:${port}/hang`));
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    const start = performance.now();
+    expect(used.size).toBe(1);
+    // It would wait longer than this test may take.
+    const hanging = fail(send(over, `http://127.0.0.1:${port}/hang`, 600_000));
+    await vi.waitUntil(() => hangs);
     await over.close();
     expect((await hanging).reached).toBe(true);
-    expect(performance.now() - start).toBeLessThan(100);
   });
 
   /** Answers the first request of a connection, and then does something else to each later one. */
@@ -210,14 +210,12 @@ describe('over HTTP', () => {
         socket.on('data', () => socket.write(part));
       }),
     );
-    const start = performance.now();
     const error = await fail(send(transport(), `http://127.0.0.1:${port}/`, 150));
     expect(error).toMatchObject({
       reached: true,
       message: `no answer from 127.0.0.1:${port} within 0.15 s`,
     });
     await closed;
-    expect(performance.now() - start).toBeLessThan(1_000);
   });
 
   it('stops at once when the caller gives up, with the reason, and sends nothing afterwards', async () => {
@@ -283,23 +281,8 @@ describe('over HTTP', () => {
 });
 
 describe('over TLS', () => {
-  let folder: string;
-  let certificate: { key: string; cert: string };
-  beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'transport-'));
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-        ...['-subj', '/CN=api.test', '-addext', 'subjectAltName=DNS:localhost,DNS:api.test'],
-        ...['-keyout', key, '-out', cert],
-      ],
-      { stdio: 'ignore' },
-    );
-    certificate = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-  });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const { authority, ...certificate } = sockets.certificate();
+  const ca = { NODE_EXTRA_CA_CERTS: authority };
 
   async function secure(): Promise<{ port: number; requests: () => number }> {
     let requests = 0;
@@ -311,30 +294,28 @@ describe('over TLS', () => {
   }
 
   /** `send` in a process of its own: certificates are read when Node starts. */
-  function child(
-    url: string,
-    env: Record<string, string>,
-    { prelude = '', timeout = 5_000 } = {},
-  ): Promise<string> {
+  function child(url: string, env: Record<string, string>): Promise<string> {
     const module = new URL('../../src/cloud/transport.ts', import.meta.url).href;
     const script = `
-      ${prelude}
       const { createTransport } = await import(${JSON.stringify(module)});
       const over = createTransport({ userAgent: 'test', env: process.env });
       const { port, host } = new URL(${JSON.stringify(url)});
-      const start = performance.now();
       try {
-        const answer = await over.send({ url: ${JSON.stringify(url)}, body: 'a=b', timeout: ${timeout} });
+        const answer = await over.send({ url: ${JSON.stringify(url)}, body: 'a=b', timeout: 60_000 });
         console.log(answer.status, answer.body);
       } catch (error) {
-        console.log(error.name, error.reached, error.message, Math.round(performance.now() - start));
+        console.log(error.name, error.reached, error.message);
       }
       await over.close();`;
     return new Promise((resolve, reject) => {
       const args = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', script];
       const options = {
         cwd: fileURLToPath(new URL('../..', import.meta.url)),
-        env: { PATH: process.env.PATH ?? '', ...env },
+        env: {
+          PATH: process.env.PATH ?? '',
+          NODE_COMPILE_CACHE: join(tmpdir(), 'transport-compile-cache'),
+          ...env,
+        },
       };
       execFile(process.execPath, args, options, (error, stdout) =>
         error ? reject(error) : resolve(stdout.trim()),
@@ -357,7 +338,7 @@ describe('over TLS', () => {
     const { port, requests } = await secure();
     const url = `https://localhost:${port}/`;
     const [trusted, unsafe] = await Promise.all([
-      child(url, { NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem') }),
+      child(url, ca),
       child(url, { NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     ]);
     expect(trusted).toBe('200 {"RetCode":0}');
@@ -367,7 +348,7 @@ describe('over TLS', () => {
 
   it('refuses a certificate of another host', async () => {
     const { port } = await secure();
-    const text = await child(`https://127.0.0.1:${port}/`, { NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem') });
+    const text = await child(`https://127.0.0.1:${port}/`, ca);
     expect(text).toMatch(
       /^TransportError false the certificate presented for 127\.0\.0\.1:\d+ belongs to another/,
     );
@@ -385,23 +366,9 @@ describe('over TLS', () => {
     });
   });
 
-  it('gives a connection 10 s to stand', async () => {
-    const silent = await listen(net.createServer());
-    // Ten times as fast: the connect timeout is the library's, and it has the timers of its process.
-    const prelude =
-      'const { setTimeout: real } = globalThis; globalThis.setTimeout = (f, ms) => real(f, ms / 10);';
-    const url = `https://localhost:${silent}/`;
-    const text = await child(url, {}, { prelude, timeout: 30_000 });
-    expect(text).toMatch(/^TransportError false no connection to localhost:\d+ \(UND_ERR_CONNECT_TIMEOUT\)/);
-    const took = Number(/\d+$/.exec(text)?.[0]);
-    expect(took).toBeGreaterThan(950);
-    expect(took).toBeLessThan(1_900);
-  });
-
   it('goes through the tunnel of a proxy, by HTTPS_PROXY in either case, and never by HTTP_PROXY', async () => {
     const { port } = await secure();
     const proxy = await startProxy(port);
-    const ca = { NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem') };
     const url = `https://api.test:${port}/`;
     for (const name of ['HTTPS_PROXY', 'https_proxy']) {
       expect(await child(url, { ...ca, [name]: proxy.url })).toBe('200 {"RetCode":0}');
@@ -424,7 +391,6 @@ describe('over TLS', () => {
     });
     const port = await listen(server);
     const proxy = await startProxy(port);
-    const ca = { NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem') };
     const [tunnelled, direct, unsafe] = await Promise.all([
       child(`https://api.test:${port}/`, { ...ca, HTTPS_PROXY: proxy.url }),
       child(`https://localhost:${port}/`, ca),
@@ -436,10 +402,10 @@ describe('over TLS', () => {
 
   it('goes through a proxy that speaks TLS itself, and checks its certificate too', async () => {
     const { port } = await secure();
-    const proxy = await startProxy(port, certificate);
+    const proxy = await startProxy(port, { ...certificate, authority });
     const url = `https://api.test:${port}/`;
     const [trusted, unsafe] = await Promise.all([
-      child(url, { NODE_EXTRA_CA_CERTS: join(folder, 'cert.pem'), HTTPS_PROXY: proxy.url }),
+      child(url, { ...ca, HTTPS_PROXY: proxy.url }),
       child(url, { NODE_TLS_REJECT_UNAUTHORIZED: '0', HTTPS_PROXY: proxy.url }),
     ]);
     expect(trusted).toBe('200 {"RetCode":0}');
@@ -485,49 +451,6 @@ describe('over TLS', () => {
     }
   });
 });
-
-/** Demands `user:proxy-canary`, and connects everything to `port` of 127.0.0.1, whatever the host's name. */
-async function startProxy(port: number, tls?: { key: string; cert: string }) {
-  const seen: string[] = [];
-  let refused = 0;
-  let accepts = true;
-  const allowed = `Basic ${Buffer.from('user:proxy-canary+/').toString('base64')}`;
-  const forward: http.RequestListener = (request, response) => {
-    if (!accepts || request.headers['proxy-authorization'] !== allowed) {
-      refused++;
-      response.writeHead(407).end('who?');
-      return;
-    }
-    seen.push(`${request.method} ${request.url}`);
-    const { 'proxy-authorization': _, ...headers } = request.headers;
-    const path = new URL(request.url ?? '').pathname;
-    const onward = http.request(
-      { port, host: '127.0.0.1', path, method: request.method, headers },
-      (answer) => {
-        response.writeHead(answer.statusCode ?? 500);
-        answer.pipe(response);
-      },
-    );
-    request.pipe(onward);
-  };
-  const server = tls ? https.createServer(tls, forward) : http.createServer(forward);
-  server.on('connect', (request, socket: net.Socket) => {
-    if (request.headers['proxy-authorization'] !== allowed) {
-      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
-      return;
-    }
-    seen.push(`CONNECT ${request.url}`);
-    const onward = net.connect(port, '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
-    socket.on('error', () => onward.destroy());
-    onward.on('error', () => socket.destroy());
-    socket.pipe(onward).pipe(socket);
-  });
-  const origin = `${tls ? 'https' : 'http'}://user:proxy-canary%2B%2F@${tls ? 'localhost' : '127.0.0.1'}`;
-  const accept = (value: boolean) => {
-    accepts = value;
-  };
-  return { seen, accept, refused: () => refused, url: `${origin}:${await listen(server)}` };
-}
 
 describe('through a proxy for http', () => {
   async function site() {

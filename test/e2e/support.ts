@@ -41,8 +41,6 @@ export const unfolded = (text: string) => text.replace(/\n {2,}(?=\S)/g, ' ');
 export interface Step extends Options {
   /** The target regions; default hk. */
   regions?: string[];
-  /** By the real clock. */
-  realTime?: boolean;
 }
 
 export interface Target {
@@ -93,11 +91,11 @@ export class Stage {
     return new Stage(cloud, clock);
   }
 
-  step({ regions = ['hk'], realTime = false, inputs = {}, env = {}, ...options }: Step): Options {
+  step({ regions = ['hk'], inputs = {}, env = {}, ...options }: Step): Options {
     return {
-      ...(realTime ? {} : { clock: this.clock }),
+      clock: this.clock,
       ...options,
-      env: { ...(realTime ? {} : { NODE_COMPILE_CACHE }), ...this.cloud.env, ...env },
+      env: { NODE_COMPILE_CACHE, ...this.cloud.env, ...env },
       inputs: {
         'source-image-id': this.cloud.sourceImageId,
         'target-project-id': this.cloud.projects.target,

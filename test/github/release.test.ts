@@ -1,12 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, request as forward } from 'node:http';
+import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/cloud/clock.ts';
 import { checkRelease, publishRelease, ReleaseError, type ReleaseOptions } from '../../src/github/release.ts';
+import { certificate, startProxy } from '../sockets.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { type Answer, listen, type Seen, startGitHub, TOKEN } from './github.ts';
 import { promotion } from './promotion.ts';
@@ -571,67 +568,24 @@ describe('a cancel', () => {
 });
 
 it('sends no token to a server whose certificate nobody signed, NODE_TLS_REJECT_UNAUTHORIZED or not', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'release-certificate-'));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
-      ...['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', cert],
-    ],
-    { stdio: 'ignore' },
-  );
   const seen: string[] = [];
-  const server = createSecureServer(
-    { key: readFileSync(key), cert: readFileSync(cert) },
-    (request, response) => {
-      seen.push(String(request.headers.authorization));
-      response.end('{}');
-    },
-  );
+  const { authority: _, ...pair } = certificate();
+  const server = createSecureServer(pair, (request, response) => {
+    seen.push(String(request.headers.authorization));
+    response.end('{}');
+  });
   vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
   try {
-    const url = (await listen(server)).replace('http:', 'https:');
+    const url = (await listen(server)).replace('http://127.0.0.1', 'https://localhost');
     const { message } = await failure({ apiUrl: url });
     expect(message).toContain('certificate');
     expect(seen).toEqual([]);
   } finally {
     server.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 });
 
 describe('a proxy', () => {
-  async function startProxy() {
-    const through: string[] = [];
-    const server = createServer();
-    server.on('connect', (request, socket) => {
-      through.push(request.url ?? '');
-      socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
-    });
-    server.on('request', (request, response) => {
-      through.push(request.url ?? '');
-      const onward = forward(
-        request.url ?? '',
-        { method: request.method ?? '', headers: request.headers },
-        (answer) => {
-          response.writeHead(answer.statusCode ?? 0, answer.headers);
-          answer.pipe(response);
-        },
-      );
-      request.pipe(onward);
-    });
-    const url = await listen(server);
-    return {
-      url,
-      through,
-      async close() {
-        server.closeAllConnections();
-        await new Promise((resolve) => server.close(resolve));
-      },
-    };
-  }
-
   // Proxies are read from the argument alone: with these nothing could be reached.
   beforeEach(() => {
     for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY'])
@@ -644,11 +598,13 @@ describe('a proxy', () => {
     try {
       await publish({ env: { HTTP_PROXY: proxy.url } });
       const { origin } = new URL(github.apiUrl);
-      expect(proxy.through.map((url) => new URL(url).origin)).toEqual(github.requests.map(() => origin));
-      expect(proxy.through.some((url) => url.startsWith(`${origin}/api/uploads/`))).toBe(true);
-      proxy.through.length = 0;
+      expect(proxy.seen.map((line) => new URL(line.split(' ')[1] ?? '').origin)).toEqual(
+        github.requests.map(() => origin),
+      );
+      expect(proxy.seen.some((line) => line.startsWith(`POST ${origin}/api/uploads/`))).toBe(true);
+      proxy.seen.length = 0;
       await publish({ env: { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' } });
-      expect(proxy.through).toEqual([]);
+      expect(proxy.seen).toEqual([]);
     } finally {
       await proxy.close();
     }
@@ -660,7 +616,7 @@ describe('a proxy', () => {
       const apiUrl = (await deserted()).replace('http:', 'https:');
       const { message } = await failure({ apiUrl, env: { HTTP_PROXY: proxy.url, http_proxy: proxy.url } });
       expect(message).toContain('connect ECONNREFUSED 127.0.0.1');
-      expect(proxy.through).toEqual([]);
+      expect([proxy.seen, proxy.refused()]).toEqual([[], 0]);
     } finally {
       await proxy.close();
     }
@@ -683,17 +639,18 @@ describe('a proxy', () => {
     ['without a scheme that refuses', 'user:pa55word@'],
     ['without a scheme or a user that refuses', ''],
   ])('%s is told, without its password', async (_, before) => {
-    const proxy = await startProxy();
+    const proxy = await startProxy({ password: 'another' });
     try {
       const { message, advice } = await failure({
         apiUrl: 'https://api.github.example',
-        env: { HTTPS_PROXY: proxy.url.replace('http://', before) },
+        env: { HTTPS_PROXY: proxy.url.replace('http://user:another@', before) },
       });
       expect(message).toContain(
-        'https://api.github.example gave no answer to work with (Proxy response (403)',
+        'https://api.github.example gave no answer to work with (Proxy response (407)',
       );
       expect(message + advice).not.toContain('pa55word');
-      expect(new Set(proxy.through)).toEqual(new Set(['api.github.example:443']));
+      expect(proxy.seen).toEqual([]);
+      expect(proxy.refused()).toBeGreaterThan(0);
     } finally {
       await proxy.close();
     }
