@@ -133,11 +133,12 @@ describe('logLines', () => {
 describe('every function', () => {
   it('is total, and quick on long texts', () => {
     for (const text of [...HOSTILE, 'x\n'.repeat(500_000), '"'.repeat(1_000_000), '('.repeat(1_000_000)]) {
-      const started = performance.now();
+      const before = process.cpuUsage();
       for (const make of [oneLine, logLine, prose, code, json, (one: string) => ganttTask('✓', one)]) {
         expect(make(text)).toBeTypeOf('string');
       }
-      expect(performance.now() - started).toBeLessThan(3000);
+      // Of the processor: others may keep it busy.
+      expect(process.cpuUsage(before).user).toBeLessThan(3_000_000);
     }
   });
 });

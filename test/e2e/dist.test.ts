@@ -1,0 +1,13 @@
+/** Beside the other tests, since a build takes a while and one core. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const script = fileURLToPath(new URL('../../scripts/check-dist.ts', import.meta.url));
+
+test('dist/ is what src/ builds, and runs by itself', async () => {
+  // What is wrong is on stderr, which the error tells.
+  const { stdout } = await promisify(execFile)(process.execPath, [script]);
+  expect(stdout).toContain('dist/ is what src/ builds');
+});
