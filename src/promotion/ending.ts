@@ -40,7 +40,7 @@ export function unsettled(place: Place, order: Order, ended: 'cancelled' | 'time
       advice: `${answer?.advice ?? LOOK} ${longer}${resume(order)}`,
     };
   return {
-    message: `${region}: no copy was created ${when === `after ${limit}` ? `within ${limit}` : `before the step ended`}.${last}`,
+    message: `${region}: no copy ${place.unclears > 0 ? 'appeared' : 'was created'} ${when === `after ${limit}` ? `within ${limit}` : `before the step ended`}.${last}`,
     advice: `${answer ? `${answer.advice} ` : ''}${ended === 'timeout' ? 'Re-run the job, or give a longer timeout.' : 'Re-run the job.'}`,
   };
 }

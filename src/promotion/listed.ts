@@ -205,7 +205,7 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
   // A second send may have made a second one.
   const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
-  const sound = withoutCopiedMarks(soundOf(findings.source, pool), clock.now(), known);
+  const sound = soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known));
   const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);

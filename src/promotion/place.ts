@@ -191,8 +191,8 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
     if (waits && lookedAt < deadline) return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
   }
-  if (closing !== null && held?.finishedAt && !place.problem) {
-    if (plan === 'adopt' && !held.confirmed) return { deed: 'poll', at: now };
+  if (closing !== null && held?.finishedAt) {
+    if (plan === 'adopt' && !held.confirmed && !place.problem) return { deed: 'poll', at: now };
     // Another image may have been listed minutes late.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
     const hasOthers = place.doubt !== null || place.own.some((imageId) => imageId !== held.imageId);

@@ -576,6 +576,8 @@ export class Oracle {
     for (const { imageId, outcome } of rows) {
       const image = world.images.find(({ id }) => id === imageId);
       if (outcome === 'source') continue;
+      // Its own was looked for until the window was over, then another run's was taken.
+      if (outcome === 'adopted' && caller.unclear.size > 0) return;
       if (!image || image.deleted || image.edited || image.fate.end !== 'Available') return;
       ready = Math.max(ready, readyAt(image));
     }
@@ -644,7 +646,7 @@ export class Oracle {
     // The rollback was held up, or the check, not what the error is about.
     if (/rolled back|if-exists is fail/.test(step.errors.join('\n'))) return;
     this.world.strike('throttled until the timeout');
-    if (!/throttl|request rate|requests|RetCode 153|HTTP 429/i.test(step.errors.join('\n')))
+    if (!/throttl|request rate|requests|RetCode 153|HTTP 429|kept this step waiting/i.test(step.warned))
       this.world.violate(`the throttle until the timeout is not named: ${step.errors.join(' / ')}`);
   }
 

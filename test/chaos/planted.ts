@@ -59,7 +59,7 @@ const PLANTED: Planted[] = [
     name: 'deletes though the kept one is broken',
     edits: [
       ['if (kept && !isOpen(place) && !place.problem) unite(', 'if (kept && !isOpen(place)) unite('],
-      ['withoutCopiedMarks(soundOf(findings.source, pool), clock.now(), known)', 'pool'],
+      ['soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known))', 'pool'],
     ],
   },
   {
@@ -99,7 +99,10 @@ const PLANTED: Planted[] = [
   {
     name: 'what was adopted is not read again',
     edits: [
-      ["if (plan === 'adopt' && !held.confirmed) return", "if (plan === 'source' && !held.confirmed) return"],
+      [
+        "if (plan === 'adopt' && !held.confirmed && !place",
+        "if (plan === 'source' && !held.confirmed && !place",
+      ],
     ],
   },
   {

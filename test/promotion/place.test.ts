@@ -554,6 +554,24 @@ describe('the last look', () => {
     expect(one.copy).toMatchObject({ imageId: 'uimage-1', state: 'Copying' });
   });
 
+  it('takes no copied mark for its own beside the one broken image of a single call', () => {
+    const one = life().send(UNCLEAR).at(20);
+    const now = Math.floor(one.scenario.clock.now() / 1000);
+    const broken = ours('uimage-1', { CreateTime: now, State: 'Unavailable' });
+    one.look(broken).lastLook(broken, available('uimage-forged', now + 60));
+    expect([one.copy.imageId, one.copy.outcome, one.excess]).toEqual(['uimage-1', 'failed', []]);
+    expect(one.scenario.warnings.join()).toContain('uimage-forged');
+  });
+
+  it('is made once more at the very end where the image has failed and another may be listed late', () => {
+    const broken = { ...mine, State: 'Unavailable' };
+    const one = twice().poll(broken).lastLook(broken).at(900);
+    one.run.closing = 900_000 + one.run.startedAt;
+    expect(one.due).toEqual(['last look', 900]);
+    expect(one.lastLook(broken, available('uimage-late', 1)).copy.imageId).toBe('uimage-late');
+    expect(settled().poll(broken).lastLook(broken).due).toBeNull();
+  });
+
   it('sees what became of the image since', () => {
     const one = settled().lastLook({ ...mine, State: 'Unavailable' });
     expect(one.copy).toMatchObject({ outcome: 'failed', state: 'Unavailable' });
