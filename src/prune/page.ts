@@ -54,6 +54,8 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
   const [deleted, due, kept] = [of('deleted'), of('due'), of('kept')];
   const family = `${plural(items.length, 'copy', 'copies')} of ${show(order.rules.name)}`;
   const failed = failedRegions(pruning);
+  const planned = items.filter(({ verdict }) => verdict === 'delete').length;
+  const stay = `${kept} ${kept === 1 ? 'stays' : 'stay'}`;
   const again = 'run it again: it deletes what is still there.';
   if (problems.length > 0)
     return { icon: '❌', text: 'Nothing was deleted', next: 'fix what is listed below, then run it again.' };
@@ -68,7 +70,8 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
     };
   }
   if (failed.length > 0) {
-    const done = dryRun ? `would delete ${due} of ${family}` : `deleted ${deleted} of ${family}`;
+    const wanted = `${plural(planned, 'due copy', 'due copies')} of ${show(order.rules.name)}`;
+    const done = dryRun ? `would delete ${due} of ${family}` : `deleted ${deleted} of ${wanted}`;
     const where = enumerate(
       failed.map((region) => show(region)),
       4,
@@ -76,7 +79,7 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
     return {
       icon: '❌',
       text: `${dryRun ? 'Dry run: ' : ''}${where} failed; ${done}`,
-      next: `fix ${where} as listed below, then run it again.`,
+      next: `do what is listed below for ${where}, then run it again: it ${dryRun ? 'plans for all regions' : 'deletes what is still there'}.`,
     };
   }
   if (items.length === 0)
@@ -87,12 +90,11 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
       text: `Dry run: would delete ${due} of ${family}; ${kept} would stay`,
       next: 'check the table, protect what is in use, then set dry-run: false.',
     };
-  const planned = items.filter(({ verdict }) => verdict === 'delete').length;
   if (!dryRun && deleted === 0 && planned > 0) {
     const gone = of('gone');
     const [others, changed] = [`somebody else deleted ${gone}`, `${planned - gone} changed since the plan`];
     const why = [...(gone > 0 ? [others] : []), ...(planned > gone ? [changed] : [])].join(', ');
-    return { icon: '✅', text: `Deleted none of ${family}: ${why}; ${kept} stay`, next: '' };
+    return { icon: '✅', text: `Deleted none of ${family}: ${why}; ${stay}`, next: '' };
   }
   const nothing = `${dryRun ? 'Dry run: nothing' : 'Nothing'} to delete: all ${family} stay`;
   if (deleted === 0)
@@ -101,7 +103,7 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
       text: items.length === 1 ? nothing.replace(/all 1 (.*) stay$/, 'the one $1 stays') : nothing,
       next: '',
     };
-  return { icon: '✅', text: `Deleted ${deleted} of ${family}; ${kept} stay`, next: '' };
+  return { icon: '✅', text: `Deleted ${deleted} of ${family}; ${stay}`, next: '' };
 }
 
 /** What went wrong: first what stopped the whole. */
@@ -173,16 +175,14 @@ function render(
 
 const SIGN: Record<Fate, string> = { kept: '✅', due: '⏳', deleted: '🗑️', gone: '🗑️', failed: '❌' };
 
-const WHAT: Record<Fate, string> = {
-  kept: '',
-  due: 'not deleted: ',
-  deleted: 'deleted: ',
-  gone: 'somebody else deleted it: ',
-  failed: 'failed: ',
-};
-
-function whatOf({ fate, why }: Item, dryRun: boolean): string {
-  return `${dryRun && fate === 'due' ? 'would be deleted: ' : WHAT[fate]}${why}`;
+/** The rule is why it was to go, and not why it could not. `isStopped`: a failure ended the region. */
+function whatOf({ fate, why }: Item, dryRun: boolean, isStopped = false): string {
+  if (fate === 'kept') return why;
+  if (fate === 'deleted') return `deleted: ${why}`;
+  if (fate === 'gone') return `somebody else deleted it: ${why}`;
+  if (dryRun) return `would be deleted: ${why}`;
+  if (fate === 'failed') return `due (${why}); see the failure above`;
+  return `due (${why}); not tried, ${isStopped ? 'as the region failed: see above' : 'as the step ended before'}`;
 }
 
 function ageOf({ image }: Item, now: number): string {
@@ -192,10 +192,11 @@ function ageOf({ image }: Item, now: number): string {
 
 function tableOf(
   rows: readonly { region: string; item: Item }[],
-  { dryRun }: Pruning,
+  { dryRun, regions }: Pruning,
   now: number,
   most: number,
 ): string {
+  const stopped = regions.filter(({ problems }) => problems.length > 0).map(({ region }) => region);
   return table(
     ['', 'Region', 'Image id', 'Name', 'Age', 'State', 'Why'],
     rows.map(({ region, item }) => [
@@ -205,7 +206,7 @@ function tableOf(
       code(item.image.ImageName ?? ''),
       ageOf(item, now),
       code(item.image.State ?? ''),
-      prose(whatOf(item, dryRun)),
+      prose(whatOf(item, dryRun, stopped.includes(region))),
     ]),
     most,
   );

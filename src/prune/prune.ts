@@ -124,13 +124,17 @@ async function list(run: Run, region: string): Promise<RegionReport> {
 /** One by one, the oldest first, so that what a cancel leaves behind is the newest. */
 async function clean(run: Run, { region, items, problems }: RegionReport): Promise<void> {
   const due = (items ?? []).filter(({ fate }) => fate === 'due').reverse();
-  for (const item of due) {
+  for (const [index, item] of due.entries()) {
     if (run.signal.aborted || run.clock.now() >= run.deadline) return;
     const trouble = await remove(run, region, item);
     if (!trouble && item.fate === 'due') return;
     if (trouble) problems.push(trouble.problem);
     run.report({ type: 'fate', region, item: { ...item }, problem: trouble?.problem ?? null });
-    if (trouble?.isLast) return;
+    if (!trouble?.isLast) continue;
+    const left = due.slice(index + 1).map(({ image }) => image.ImageId);
+    if (left.length > 0)
+      run.report({ type: 'notice', message: `${region}: not tried after that: ${left.join(', ')}.` });
+    return;
   }
 }
 

@@ -229,7 +229,7 @@ describe('prune', () => {
     it.cloud.faults.push({ action: DELETE, region: 'hk', executed: false, kind: { retCode: 295 } });
     const locked = await prune(it, { 'dry-run': 'false' });
     expect(locked.outcome).toBe('failure');
-    expect(locked.error).toMatch(/^hk failed; deleted 2 of 8 copies of web-\*/);
+    expect(locked.error).toMatch(/^hk failed; deleted 2 of 4 due copies of web-\*/);
     expect(locked.error).toContain(`${hk[3]} in hk was not deleted: TerminateCustomImage`);
     expect(locked.json('failed-regions')).toEqual(['hk']);
     expect(locked.json('deleted-image-ids')).toEqual({ hk: [], sg: sg.slice(2) });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasFailed, pruneHeadline } from '../../src/prune/page.ts';
+import { hasFailed, pruneHeadline, renderPrune } from '../../src/prune/page.ts';
 import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { PROJECT, type Seed, World } from './world.ts';
@@ -54,12 +54,21 @@ const fates = ({ regions }: Pruning) =>
   );
 const told = ({ regions }: Pruning) => regions.flatMap(({ problems }) => problems);
 
-it('the heading of one copy that stays is a sentence', () => {
-  const item = { fate: 'kept' } as Item;
-  const regions = [{ region: 'hk', items: [item], listed: ['uimage-1'], problems: [] }];
+it.each([
+  ['kept', 'Nothing to delete: the one copy of web-* stays'],
+  ['kept kept', 'Nothing to delete: all 2 copies of web-* stay'],
+  ['kept deleted', 'Deleted 1 of 2 copies of web-*; 1 stays'],
+  ['kept kept deleted', 'Deleted 1 of 3 copies of web-*; 2 stay'],
+  ['kept deleted failed due', 'hk failed; deleted 1 of 3 due copies of web-*'],
+])('the heading of %s is a sentence', (fates, heading) => {
+  const items = fates.split(' ').map((fate) => {
+    return { fate, verdict: fate === 'kept' ? 'keep' : 'delete' } as Item;
+  });
+  const problems = fates.includes('failed') ? [{ message: 'Refused.', advice: '' }] : [];
+  const regions = [{ region: 'hk', items, listed: ['uimage-1'], problems }];
   const pruning: Pruning = { regions, dryRun: false, ended: 'complete', problems: [] };
   const { text } = pruneHeadline(pruning, { rules: { name: 'web-*' } } as PruneOrder, (name) => name);
-  expect(text).toBe('Nothing to delete: the one copy of web-* stays');
+  expect(text).toBe(heading);
 });
 
 describe('prune', () => {
@@ -136,7 +145,7 @@ describe('prune', () => {
   });
 
   it('ends a region at an error that the next delete would meet as well; the others go on', async () => {
-    const { world, play } = stage();
+    const { world, events, order, clock, play } = stage();
     world.effects = [
       {
         on: 'TerminateCustomImage',
@@ -153,6 +162,12 @@ describe('prune', () => {
       'sg uimage-sg6 deleted',
     ]);
     expect(told(result)[0]?.message).toContain('uimage-hk1 in hk was not deleted');
+    expect(events).toContainEqual({ type: 'notice', message: 'hk: not tried after that: uimage-hk2.' });
+    const page = renderPrune(result, order, [], clock.now());
+    const line = (id: string) => page.split('\n').find((text) => text.includes(`| \`${id}\` |`));
+    expect(line('uimage-hk1')).toContain('due (older than the newest 2); see the failure above');
+    expect(line('uimage-hk2')).toContain('due (older than the newest 2); not tried, as the region failed');
+    expect(line('uimage-sg6')).toContain('deleted: older than the newest 2');
   });
 
   it('an image that is listed, but unknown to each delete, has not been deleted by somebody else', async () => {
