@@ -57,7 +57,8 @@ export async function survey(context: Context): Promise<Survey> {
       else problems.push(found);
     } else failures.push(candidates.error);
   }
-  if (!wrongProjects.has(target.projectId)) failures.push(...commonFailures(listings));
+  if (!wrongProjects.has(target.projectId))
+    failures.push(...commonFailures(listings.filter(([region]) => !wrongRegions.has(region))));
   problems.push(...distinct(context, failures), ...others);
   if (problems.length > 0 || image === null) throw new Stopped(...problems);
   const defaultProject = projects.ok

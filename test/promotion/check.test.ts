@@ -174,13 +174,16 @@ describe('mistakes', () => {
     expect(await stopped(scenario)).toHaveLength(1);
   });
 
-  it('of a wrong target do not hide behind the answer of its listing, nor double it', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'hkk'] });
-    scenario.cloud.fault('DescribeImage', fails(230), { region: 'hkk' });
-    const problems = await stopped(scenario);
-    expect(problems).toHaveLength(1);
-    expect(problems[0]).toContain('hkk');
-  });
+  it.each([[['hk', 'hkk']], [['hkk']]])(
+    'of a wrong target do not hide behind the answer of its listing, nor double it: %j',
+    async (regions) => {
+      const scenario = new Scenario({ regions });
+      scenario.cloud.fault('DescribeImage', fails(230), { region: 'hkk' });
+      const problems = await stopped(scenario);
+      expect(problems).toHaveLength(1);
+      expect(problems[0]).toContain('hkk');
+    },
+  );
 
   it('of a wrong target project are not told once more for every region', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'], target: { projectId: 'org-prot' } });
