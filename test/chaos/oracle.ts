@@ -468,9 +468,8 @@ export class Oracle {
   /** What must become of a target: a sound image, a refusal by this code, or null for either. */
   private expectedIn(region: string, { caller, gone }: Ended): 'sound' | number | null {
     const { world } = this;
-    if ((caller.unclear.get(region) ?? 0) >= 4) return null;
+    if (caller.isHard(region) || (caller.unclear.get(region) ?? 0) >= 4) return null;
     if (world.isSource(region)) return 'sound';
-    if (caller.isHard(region)) return null;
     const copies = this.copiesIn(region).filter(({ id }) => !gone.has(id));
     const isDoubtful = caller.unclear.has(region) || caller.refused.has(region) || copies.length > 1;
     // It may be taken for ours after an unclear answer, and then the target fails.
@@ -488,8 +487,18 @@ export class Oracle {
     const { startedAt, settings } = caller;
     const adopts = settings.ifExists === 'adopt';
     const held = copies.filter(({ madeAt, maker }) => madeAt < startedAt || maker === 'earlier');
+    // Of two with one mark only the older counts: a description can be copied.
+    const isHidden = (image: ModelImage) =>
+      held.some(
+        (other) =>
+          other.maker === image.maker &&
+          world.isOlder(other, image) &&
+          world.isLive(other, startedAt) &&
+          !world.isSound(other, startedAt),
+      );
     const isThere = held.some(
       (image) =>
+        !isHidden(image) &&
         world.isSound(image, startedAt) &&
         world.isListed(image, startedAt) &&
         world.isMarked(image) &&

@@ -100,8 +100,8 @@ const PLANTED: Planted[] = [
     name: 'what was adopted is not read again',
     edits: [
       [
-        "if (plan === 'adopt' && !held.confirmed && !place",
-        "if (plan === 'source' && !held.confirmed && !place",
+        "if (plan === 'adopt' && held?.confirmed === false",
+        "if (plan === 'source' && held?.confirmed === false",
       ],
     ],
   },

@@ -570,6 +570,11 @@ describe('the last look', () => {
     expect(one.due).toEqual(['last look', 900]);
     expect(one.lastLook(broken, available('uimage-late', 1)).copy.imageId).toBe('uimage-late');
     expect(settled().poll(broken).lastLook(broken).due).toBeNull();
+    const none = life().send(UNCLEAR).at(120).look(stranger('uimage-x')).at(900);
+    none.run.closing = 900_000 + none.run.startedAt;
+    expect(none.due).toEqual(['last look', 900]);
+    none.lastLook(stranger('uimage-x'), stranger('uimage-y'));
+    expect(none.scenario.warnings.join()).toContain('uimage-y');
   });
 
   it('sees what became of the image since', () => {
