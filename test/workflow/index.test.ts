@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { startEmulator } from '../emulator/emulator.ts';
-import { inputs, outcome, type Result, Step } from './step.ts';
+import { inputs, type Result, Step } from './step.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const before = SIGNALS.map((name) => process.listeners(name));
@@ -60,34 +60,4 @@ it('a defect of ours is one error without a stack, in the post step one warning'
   expect(first.errors[0]).toMatch(/defect[^\n]*$/);
   expect([second.failed, second.errors, second.warnings.length]).toEqual([false, [], 1]);
   expect(second.warnings[0]).toContain('defect');
-});
-
-it.each(SIGNALS)('%s ends the wait at once, with the ids in the outputs', async (signal) => {
-  const emulator = await startEmulator({ copySeconds: Number.POSITIVE_INFINITY });
-  try {
-    const given = {
-      'source-image-id': emulator.sourceImageId,
-      'target-project-id': emulator.projects.target,
-      'target-regions': 'hk, sg',
-    };
-    const known = new Set(process.listeners(signal));
-    let since = 0;
-    const watch = setInterval(() => {
-      if (since > 0 || emulator.images('sg', emulator.projects.target).length === 0) return;
-      since = Date.now();
-      // The ids are answered before the handler runs.
-      setTimeout(() => {
-        for (const listener of process.listeners(signal))
-          if (!known.has(listener)) (listener as () => void)();
-      }, 200);
-    }, 10);
-    const result = await start('index', { ...emulator.env, ...inputs(given) });
-    clearInterval(watch);
-    expect(Date.now() - since).toBeLessThan(5_000);
-    expect(result.failed).toBe(true);
-    expect(result.errors).toHaveLength(1);
-    expect(Object.keys(outcome(result).ids)).toEqual(['hk', 'sg']);
-  } finally {
-    await emulator.close();
-  }
 });
