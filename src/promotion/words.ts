@@ -73,7 +73,7 @@ export function unclearTooOften({ order }: Run, place: Place, { message, advice 
   const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
     message: `${region}: no copy was seen after ${unclears} requests. ${message}`,
-    advice: `Look in ${region}, project ${projectId}, for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
+    advice: `Look there, in project ${projectId}, for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
   };
 }
 
