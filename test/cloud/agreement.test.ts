@@ -5,6 +5,7 @@ import { systemClock } from '../../src/cloud/clock.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
 import { assumeRole } from '../../src/cloud/role.ts';
 import { createTransport, type Transport } from '../../src/cloud/transport.ts';
+import { anyCharacter } from '../any-character.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { failure } from './fake.ts';
 
@@ -24,7 +25,7 @@ const connect = (keys: Keys & Pick<ClientOptions, 'keys'>) =>
 
 const anyText = fc.oneof(
   fc.string(),
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.string({ unit: fc.constantFrom(...'+&=% ?#;/\r\n\t*~"镜😀é\u0000') }),
   // Halves of characters too.
   fc.string({ unit: fc.nat({ max: 0xffff }).map((code) => String.fromCharCode(code)) }),
@@ -37,7 +38,7 @@ const value = fc.oneof(
   fc.array(anyText, { maxLength: 12 }),
 );
 const params = fc.dictionary(
-  fc.oneof(fc.string({ unit: 'binary', minLength: 1 }), fc.constant('Signature')),
+  fc.oneof(fc.string({ unit: anyCharacter, minLength: 1 }), fc.constant('Signature')),
   value,
   { maxKeys: 8 },
 );

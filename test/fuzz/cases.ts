@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import { RETURN_CODES } from '../../src/cloud/return-codes.ts';
+import { anyCharacter } from '../any-character.ts';
 import { HOSTILE } from '../words/hostile.ts';
 import { type Change, type Mutation, placesOf, Site, WIRE_FAULTS } from './site.ts';
 
@@ -126,7 +127,7 @@ export function everyField(): Mutation[] {
 
 const text = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...TEXTS) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 200 }) },
+  { weight: 1, arbitrary: fc.string({ unit: anyCharacter, maxLength: 200 }) },
   { weight: 1, arbitrary: fc.nat({ max: 0xffff }).map((code) => String.fromCharCode(code).repeat(3)) },
 );
 const value = fc.oneof(

@@ -5,6 +5,7 @@ import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
 import { renderSection, withSection } from '../../src/github/notes.ts';
 import type { Copy } from '../../src/promotion/model.ts';
+import { anyCharacter } from '../any-character.ts';
 import { HOSTILE } from '../words/hostile.ts';
 import { promotion } from './promotion.ts';
 
@@ -14,7 +15,7 @@ const section = renderSection(promotion({ hk: 'uimage-1', sg: 'uimage-2' }));
 const other = renderSection(promotion({ hk: 'uimage-3' }));
 const hostile = fc.oneof(
   fc.constantFrom(...HOSTILE, END, `\n${BEGIN}\n`, `\n${END}\n`),
-  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.string({ unit: anyCharacter, maxLength: 20 }),
 );
 
 describe('withSection', () => {
@@ -77,7 +78,7 @@ describe('withSection', () => {
       .array(
         fc.oneof(
           fc.constantFrom('\n', '\r\n', '\r', ' ', '\t', '```', '$&', '\u2028', '<!--', '-->', ...markers),
-          fc.string({ unit: 'binary', maxLength: 12 }),
+          fc.string({ unit: anyCharacter, maxLength: 12 }),
         ),
         { maxLength: 12 },
       )

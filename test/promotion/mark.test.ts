@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Mark, readMark, withMark } from '../../src/promotion/mark.ts';
+import { anyCharacter } from '../any-character.ts';
 
 const ours: Mark = { region: 'cn-bj2', imageId: 'uimage-abc123', run: '8123456789-1-k3f9za' };
 const theirs: Mark = { region: 'hk', imageId: 'uimage-old', run: '1-1-aaaaaa' };
@@ -9,7 +10,7 @@ const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,20}$/);
 const runs = fc.stringMatching(/^([0-9]{1,12}-[0-9]{1,3}|local)-[a-z0-9]{6}$/);
 const marks = fc.record({ region: word, imageId: word, run: runs });
 const texts = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 60 }),
+  fc.string({ unit: anyCharacter, maxLength: 60 }),
   fc.string({ unit: fc.constantFrom(...'[]/ copyfb\n字🚀'), maxLength: 40 }),
 );
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import type { Image } from '../../src/cloud/cloud.ts';
 import type { Copy, Order, Problem, Promotion } from '../../src/promotion/model.ts';
+import { anyCharacter } from '../any-character.ts';
 import { HOSTILE } from './hostile.ts';
 
 export const T0 = Date.UTC(2026, 10, 24, 12);
@@ -98,7 +99,7 @@ export function hostileEverywhere(text: string): Promotion {
 const text: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(...HOSTILE),
   fc.array(fc.constantFrom(...HOSTILE), { minLength: 2, maxLength: 4 }).map((parts) => parts.join('')),
-  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.string({ unit: anyCharacter, maxLength: 40 }),
   fc.string({ unit: fc.constantFrom(...'|`<>&#:;%\\[]()*_@$!{}~^ \n\r\t-+=1a'), maxLength: 30 }),
 );
 const problem = fc.record({ message: text, advice: text });

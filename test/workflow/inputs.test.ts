@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Inputs, type Read, readInputs } from '../../src/inputs/promote.ts';
+import { anyCharacter } from '../any-character.ts';
 import { inputs, read } from './step.ts';
 
 const GOOD = {
@@ -592,7 +593,7 @@ describe('the name of the run', () => {
 
 describe('whatever comes', () => {
   const texts = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 80 }),
+    fc.string({ unit: anyCharacter, maxLength: 80 }),
     fc.constantFrom(
       '',
       ' ',
