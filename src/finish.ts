@@ -1,7 +1,7 @@
 import type { Failure } from './facts.ts';
 import { annotation } from './log.ts';
 import { bullets, OUTPUT_BYTES, PAGE_BYTES } from './markdown.ts';
-import { groupBy, type Headline, plural } from './outcome.ts';
+import { groupBy, type Headline, headlineOfInputs } from './outcome.ts';
 import type { Problem } from './promotion/model.ts';
 import { type Workflow, writePage } from './step.ts';
 import { logLines, oneLine } from './text.ts';
@@ -51,15 +51,15 @@ export async function finish({ core }: Workflow, ending: Ending): Promise<void> 
 
 /** Of a step whose inputs are wrong. */
 export function refusal({ env }: Workflow, mistakes: readonly string[], outputs: Ending['outputs']): Ending {
-  const text = `${plural(mistakes.length, 'invalid input')}; no request was sent`;
+  const { icon, text, next } = headlineOfInputs(mistakes.length);
   const failures = mistakes.map((message) => ({ regions: [], problem: { message, advice: '' } }));
   return {
-    headline: { icon: '❌', text, next: '' },
+    headline: { icon, text, next },
     failed: true,
     failures,
     warnings: [],
     outputs,
-    page: () => `## ❌ ${text}\n\n${bullets('❌', failures, 1000)}\n`,
+    page: () => `## ${icon} ${text}\n\n**Next:** ${next}\n\n${bullets('❌', failures, 1000)}\n`,
     // Whatever else is wrong, a summary that nobody wanted is not written.
     summary: env.INPUT_SUMMARY?.trim().toLowerCase() !== 'false',
   };

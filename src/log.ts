@@ -1,5 +1,15 @@
 import { type Failure, failuresOf, warningsOf } from './facts.ts';
-import { enumerate, groupBy, headlineOf, isReady, needsReader, phraseOf, plural } from './outcome.ts';
+import { headlineOf } from './headline.ts';
+import {
+  enumerate,
+  groupBy,
+  type Headline,
+  headlineOfInputs,
+  isReady,
+  needsReader,
+  phraseOf,
+  plural,
+} from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Event, ImageRef, Order, Problem, Promotion, Report } from './promotion/model.ts';
 import { logLines, oneLine } from './text.ts';
@@ -69,12 +79,16 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
   function ids(copies: readonly Copy[]): void {
     const fresh = copies.filter(({ created, imageId }) => created && imageId !== null && !named.has(imageId));
     for (const { imageId } of fresh) named.add(imageId ?? '');
-    const lines = fresh.map(
-      (copy) => `${region(copy.region)} ${short(copy.imageId ?? '')}  ${short(copy.taskId ?? '')}`,
-    );
-    // Where each region is sent on its own, a group for each would be more lines than ids.
-    if (lines.length > 1) group(`Started ${lines.length} copies (image ids, task ids)`, lines);
-    else for (const line of lines) write(`Started 1 copy: ${line}`);
+    const [only] = fresh;
+    if (fresh.length > 1) {
+      const line = (copy: Copy) =>
+        `${region(copy.region)} ${short(copy.imageId ?? '')}  ${short(copy.taskId ?? '')}`;
+      group(`Started ${fresh.length} copies (image ids, task ids)`, fresh.map(line));
+      // Where each region is sent on its own, a group for each would be more lines than ids.
+    } else if (only) {
+      const task = only.taskId ? `, task id ${short(only.taskId)}` : '';
+      write(`Started 1 copy: ${short(only.region)} ${short(only.imageId ?? '')}${task}`);
+    }
   }
 
   /** Only ends and real changes are lines: that a new copy is Copying was said with its id. */
@@ -85,11 +99,13 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
         write(`· ${image}  now ${short(copy.state ?? 'in an unknown state')}, was ${short(from)}`);
       return;
     }
-    if (ended.has(copy.region)) return;
-    ended.add(copy.region);
-    if (copy.problem)
-      write(`✗ ${image}  ${formatDuration(seconds)}: ${oneLine(phraseOf(copy), LONG)}`, '    ');
-    else write(`✓ ${image}  ${formatDuration(seconds)}${copy.outcome === 'adopted' ? ' (reused)' : ''}`);
+    if (ended.has(endOf(copy))) return;
+    ended.add(endOf(copy));
+    const reused = copy.outcome === 'adopted' ? '(reused)' : '';
+    // What was Available when the step began took no time.
+    const took = seconds < 1 && reused ? '' : formatDuration(seconds);
+    if (copy.problem) write(`✗ ${image}  ${took}${took ? ': ' : ''}${oneLine(phraseOf(copy), LONG)}`, '    ');
+    else write(`✓ ${image}  ${[took, reused].filter(Boolean).join(' ')}`);
   }
 
   function heartbeat({ copies, seconds, slowest }: Event & { type: 'heartbeat' }): void {
@@ -138,7 +154,7 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
     close(promotion) {
       const { copies = [] } = promotion ?? {};
       for (const copy of promotion ? copies.filter((copy) => needsReader(copy, promotion)) : []) {
-        if (ended.has(copy.region)) continue;
+        if (ended.has(endOf(copy))) continue;
         const sign = copy.pending ? '…' : '✗';
         write(
           `${sign} ${region(copy.region)} ${short(copy.imageId ?? '–')}  ${oneLine(phraseOf(copy), LONG)}`,
@@ -151,11 +167,21 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
         sink.warning(annotation([], alike));
       // The error begins with the same sentence.
       if (promotion && failureMessage(promotion, order) === null) {
-        const { icon, text, next } = headlineOf(promotion, order, short);
-        write(`${icon} ${text}.${next ? ` Next: ${next}` : ''}`);
+        const { icon, ...headline } = headlineOf(promotion, order, short);
+        write(`${icon} ${sentencesOf(headline).join(' ')}`);
       }
     },
   };
+}
+
+/** An end that has a line of its own: another image may take the place of one that had ended. */
+function endOf({ region, imageId, problem }: Copy): string {
+  return JSON.stringify([region, imageId, problem !== null]);
+}
+
+/** What happened, what to do. */
+function sentencesOf({ text, next }: Pick<Headline, 'text' | 'next'>): string[] {
+  return [`${text}.`, ...(next ? [`Next: ${oneLine(next, LONG)}`] : [])];
 }
 
 function short(text: string): string {
@@ -169,7 +195,9 @@ function planLines(copies: readonly Copy[], region: (name: string) => string): s
   return groupBy(copies, ({ plan, why, imageId }) => [plan, why, imageId]).map(([first, ...others]) => {
     const why = oneLine(first.why, LONG);
     if (first.imageId !== null)
-      return `${VERB[first.plan]} ${region(first.region)} ${short(first.imageId)}, ${why}`;
+      return first.problem
+        ? `       ${region(first.region)} ${short(first.imageId)} cannot be reused: ${oneLine(phraseOf(first), LONG)}`
+        : `${VERB[first.plan]} ${region(first.region)} ${short(first.imageId)}, ${why}`;
     return `${VERB[first.plan]} ${[first, ...others].map((copy) => short(copy.region)).join(', ')} (${why})`;
   });
 }
@@ -178,19 +206,15 @@ function planLines(copies: readonly Copy[], region: (name: string) => string): s
 const ANNOTATION = 4000;
 
 /** The annotation of a rollback that came after the ids were handed out. */
-export function voidMessage(deleted: readonly ImageRef[]): string {
-  return [
-    `Rolled back: ${plural(deleted.length, 'image')} deleted. The ids are void:`,
-    ...deleted.map(({ region, imageId }) => `- ${short(region)} ${short(imageId)}`),
-  ]
-    .flatMap((line) => logLines(line))
-    .join('\n');
+export function voidMessage(headline: Headline, deleted: readonly ImageRef[]): string {
+  const ids = deleted.map(({ region, imageId }) => `- void: ${short(region)} ${short(imageId)}`);
+  return [...sentencesOf(headline), ...ids].flatMap((line) => logLines(line)).join('\n');
 }
 
 /** The one error of a step whose inputs are wrong. */
 export function failureOfInputs(mistakes: readonly string[]): string {
   const facts = mistakes.map((message) => ({ regions: [], problem: { message, advice: '' } }));
-  return annotation([`${plural(mistakes.length, 'invalid input')}; no request was sent.`], facts);
+  return annotation(sentencesOf(headlineOfInputs(mistakes.length)), facts);
 }
 
 /** The one error of the step, harmless for an annotation; null when nothing went wrong. */
@@ -199,8 +223,12 @@ export function failureMessage(promotion: Promotion, order?: Order): string | nu
     ({ regions }) => regions.length === 0 || !isOptional(promotion, regions),
   );
   if (failures.length === 0) return null;
-  const { text, next } = headlineOf(promotion, order, short);
-  return annotation([`${text}.`, ...(next ? [`Next: ${next}`] : [])], failures);
+  const headline = headlineOf(promotion, order, short);
+  const isSaid = ({ problem }: Failure) => problem.advice === headline.said;
+  const unsaid = failures.map((failure) =>
+    isSaid(failure) ? { ...failure, problem: { ...failure.problem, advice: '' } } : failure,
+  );
+  return annotation(sentencesOf(headline), unsaid);
 }
 
 function isOptional({ copies }: Promotion, regions: readonly string[]): boolean {

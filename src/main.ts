@@ -5,9 +5,10 @@ import { createLog, failureMessage } from './log.ts';
 import { OUTPUT_BYTES } from './markdown.ts';
 import { resultOf, writeOutputFile } from './output-file.ts';
 import { outputsOf } from './outputs.ts';
+import { rolledBack } from './promotion/ending.ts';
 import type { Copy, Event, Order, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
-import { rollback, withoutDeleted } from './promotion/rollback.ts';
+import { rollback } from './promotion/rollback.ts';
 import { type State, saveBeginning, saveTraces } from './state.ts';
 import { connect, mask, refuse, runnerFault, type Workflow, writePage } from './step.ts';
 import type { SummaryContext } from './summary.ts';
@@ -49,6 +50,7 @@ export async function main(workflow: Workflow): Promise<void> {
     submitted: false,
     succeeded: false,
     published: null,
+    ended: null,
     rollback: inputs.rollback,
     summary: inputs.summary,
   };
@@ -94,10 +96,8 @@ export async function main(workflow: Workflow): Promise<void> {
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report, alsoCheck });
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
-      withoutDeleted(
-        promotion,
-        await rollback(state.traces, { ...workflow, cloud, report, markSecret: inputs.order.markSecret }),
-      );
+      const { markSecret } = inputs.order;
+      rolledBack(promotion, await rollback(state.traces, { ...workflow, cloud, report, markSecret }));
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;
@@ -107,13 +107,16 @@ export async function main(workflow: Workflow): Promise<void> {
     write(() => setOutputs(files, promotion));
     const unsaved = writeFile(inputs, promotion, env);
     if (release) await publish(workflow, inputs.order, release, promotion, report);
-    const context = { order: inputs.order, warnings, now: workflow.clock.now() };
+    const provisional =
+      inputs.rollback === 'job' && succeeded && promotion.copies.some(({ created }) => created);
+    const context = { order: inputs.order, warnings, now: workflow.clock.now(), provisional };
     const markdown = await summarize(workflow, promotion, context, inputs.summary);
     write(() => setOutputs(files, promotion, markdown));
     log.close(promotion);
     const failure = failureMessage(promotion, inputs.order);
     // Known only now: a cancel may have come while the release was written.
     state.succeeded = failure === null && unwritten === null && unsaved === null && !workflow.signal.aborted;
+    state.ended = workflow.signal.aborted ? 'cancelled' : 'itself';
     keep(promotion.copies);
     if (failure !== null) core.setFailed(failure);
     else if (unwritten !== null) core.setFailed(`${unwritten} ${UNWRITTEN}`);

@@ -1,12 +1,13 @@
+import { headlineOfRollback } from './headline.ts';
 import { readConnection, readMarkSecret } from './inputs/connection.ts';
 import { readInputs } from './inputs/promote.ts';
 import { type Environment, Reader } from './inputs/reader.ts';
 import { createLog, voidMessage } from './log.ts';
 import type { Event, Problem } from './promotion/model.ts';
-import { rollback } from './promotion/rollback.ts';
-import { loadState } from './state.ts';
+import { rollback, type Traces } from './promotion/rollback.ts';
+import { loadState, type State } from './state.ts';
 import { connect, mask, type Workflow, writePage } from './step.ts';
-import { logLine } from './text.ts';
+import { logLine, logLines } from './text.ts';
 
 /**
  * Runs when the job has failed or was cancelled (post-if in action.yml): undoes what main could not undo itself, after
@@ -28,9 +29,12 @@ export async function post(workflow: Workflow): Promise<void> {
   }
   if (!state.traces) return;
   const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
-  if (!isDue) return;
   const { created, places } = state.traces;
   if (created.length === 0 && places.length === 0) return;
+  if (!isDue) {
+    if (state.rollback === 'never' && state.ended === null) core.warning(killed(state.traces));
+    return;
+  }
   if (reading.mistakes.length > 0) {
     const left =
       created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ') || 'none is known';
@@ -51,22 +55,44 @@ export async function post(workflow: Workflow): Promise<void> {
   };
   const cloud = await connect(connection, workflow, report);
   try {
-    const deleted = await rollback(state.traces, { cloud, clock, signal, report, markSecret });
+    const result = await rollback(state.traces, { cloud, clock, signal, report, markSecret });
+    const { deleted } = result;
     if (deleted.length > 0 && state.published) {
       const message = `The release ${state.published} names images that the rollback has deleted.`;
       const advice =
         'Delete its asset images.json and the section of image ids in its notes, or re-run the job.';
       report({ type: 'warning', problem: { message, advice } });
     }
-    if (deleted.length > 0) core.warning(voidMessage(deleted));
-    log.close();
-    if (state.summary && deleted.length + left.length > 0) {
+    if (deleted.length + left.length > 0) {
+      const again = state.ended === 'itself' && !state.succeeded;
+      const headline = headlineOfRollback(result, { because: causeOf(state), fix: state.succeeded, again });
+      core.warning(voidMessage(headline, deleted));
       const { renderRollback } = await import('./summary.ts');
-      await writePage(core, renderRollback(deleted, left));
+      if (state.summary) await writePage(core, renderRollback(headline, deleted, left));
     }
+    log.close();
   } finally {
     await cloud.close();
   }
+}
+
+/** Why the job is red. */
+function causeOf({ succeeded, ended }: State): string {
+  if (succeeded) return 'a later step failed or the job was cancelled';
+  return `this step ${{ itself: 'failed', cancelled: 'was cancelled', killed: 'was killed' }[ended ?? 'killed']}`;
+}
+
+/** Without a rollback nothing but this names what a killed step has started. */
+function killed({ created, places }: Traces): string {
+  const known = created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ');
+  const what = known
+    ? `It had started these copies: ${known}.`
+    : `Copies may exist in ${places.map(({ region }) => region).join(', ')}.`;
+  const lines = [
+    `This step was killed. ${what}`,
+    'Next: re-run the job. With if-exists: adopt it reuses the copies that exist.',
+  ];
+  return lines.flatMap((line) => logLines(line)).join('\n');
 }
 
 /**
@@ -85,6 +111,9 @@ function lostState(state: 'none' | 'broken', env: Environment): string | null {
   const run = /^\d+$/.test(env.GITHUB_RUN_ID ?? '')
     ? `by ${env.GITHUB_RUN_ID}-${env.GITHUB_RUN_ATTEMPT ?? '1'}-`
     : 'by local-';
-  const what = state === 'none' ? 'is missing' : 'cannot be read';
-  return `Nothing was rolled back: what this step saved for its post step ${what}. Unless the log says that nothing was copied, look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
+  const what =
+    state === 'none'
+      ? 'this step saved nothing for its post step. If its log has no "Plan", it was stopped before it copied anything, and nothing is to do. Else'
+      : 'what this step saved for its post step cannot be read. If its log names copies,';
+  return `Nothing was rolled back: ${what} look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
 }

@@ -9,6 +9,8 @@ export interface State {
   submitted: boolean;
   /** The step was green: `rollback: step` leaves its images alone. */
   succeeded: boolean;
+  /** Null until main has ended: then it was killed. */
+  ended: 'itself' | 'cancelled' | null;
   /** The tag of the release that the ids are on, or may be. */
   published: string | null;
   rollback: Inputs['rollback'];

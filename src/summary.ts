@@ -1,10 +1,13 @@
 import { factOf, failuresOf, requestIdsOf, together, warningsOf } from './facts.ts';
+import { headlineOf } from './headline.ts';
 import { bullets, PAGE_BYTES, table } from './markdown.ts';
 import {
   type Fate,
   fateOf,
   groupBy,
-  headlineOf,
+  type Headline,
+  isDryRun,
+  isLeft,
   isUsable,
   needsReader,
   phraseOf,
@@ -21,6 +24,8 @@ export interface SummaryContext {
   order?: Order | undefined;
   /** In the order in which they were told. */
   warnings: readonly Problem[];
+  /** A step that fails later makes the post step delete what this run created. */
+  provisional?: boolean;
   /** Unix milliseconds: where the bars of open copies end. */
   now: number;
 }
@@ -58,43 +63,58 @@ export function renderSummary(promotion: Promotion, context: SummaryContext, byt
   return text;
 }
 
-/** What the page needs when a rollback comes after it was written: its ids are void. */
-export function renderRollback(deleted: readonly ImageRef[], left: readonly Problem[]): string {
+/** What the post step appends: the ids on the page, if it was written, are void. */
+export function renderRollback(
+  { icon, text, next }: Headline,
+  deleted: readonly ImageRef[],
+  left: readonly Problem[],
+): string {
   const gone = deleted.map(({ region, imageId }) => `${code(region)} ${code(imageId)}`).join(', ');
   return `${[
-    ...(deleted.length > 0
-      ? [`### 🗑️ Rolled back: ${plural(deleted.length, 'image')} deleted`, `The ids above are void: ${gone}.`]
-      : []),
-    ...(left.length > 0
-      ? ['### ⚠️ The rollback left something', bullets('⚠️', warningsOf(left, []), 1000)]
-      : []),
+    `### ${icon} ${prose(text)}`,
+    ...(next ? [`**Next:** ${prose(next)}`] : []),
+    ...(gone ? [`These ids are void: ${gone}.`] : []),
+    ...(left.length > 0 ? [bullets('⚠️', warningsOf(left, []), 1000)] : []),
   ].join('\n\n')}\n`;
 }
 
+const PROVISIONAL =
+  'These ids hold only if the whole job succeeds (rollback: job). Else the end of this page names the deleted ones.';
+
 function render(promotion: Promotion, context: SummaryContext, detail: Detail): string {
-  const { status, copies } = promotion;
+  const { copies } = promotion;
   const { order, now } = context;
-  const { icon, text, next } = headlineOf(promotion, order, (name) => prose(name, detail.cell));
-  const urgent = status === 'planned' ? [] : copies.filter((copy) => needsReader(copy, promotion));
+  const headline = headlineOf(promotion, order, (name) => prose(name, detail.cell));
+  const { icon, text, next, said } = headline;
+  const isPlan = isDryRun(promotion, order);
+  const urgent = isPlan
+    ? copies.filter(({ problem }) => problem)
+    : copies.filter((copy) => needsReader(copy, promotion));
   const rest = copies.filter((copy) => !urgent.includes(copy));
   const whole = failuresOf(promotion).filter(({ regions }) => regions.length === 0);
-  const ids = copies.filter(isUsable);
+  const ids = isPlan ? [] : copies.filter(isUsable);
   const fold = (title: string, body: string) =>
     copies.length > MANY ? [`<details>\n<summary>${title}</summary>`, body, '</details>'] : [body];
   return `${[
     `## ${icon} ${text}`,
-    ...(next ? [`**Next:** ${prose(next)}`] : []),
+    ...(next ? [`**Next:** ${prose(next, detail.text + 500)}`] : []),
+    ...(context.provisional ? [PROVISIONAL] : []),
     ...(whole.length > 0 ? [bullets('❌', whole, detail.text)] : []),
-    ...(urgent.length > 0 ? [urgentTable(urgent, detail)] : []),
+    ...(urgent.length > 0 ? [urgentTable(urgent, said, detail)] : []),
     ...(detail.ids && copies.length > MANY ? idBlock('Request ids', requestIdsOf(urgent)) : []),
     ...(context.warnings.length > 0 ? [bullets('⚠️', warningsOf(context.warnings, copies), detail.text)] : []),
     ...origin(promotion, order, detail),
-    ...(status === 'planned' ? [planTable(copies, detail)] : []),
-    ...(rest.length > 0 && status !== 'planned' ? fold(headOf(rest), quietTable(rest, now, detail)) : []),
-    ...(detail.gantt && status !== 'planned' && status !== 'copying'
+    ...(isPlan && rest.length > 0 ? [planTable(rest, detail)] : []),
+    ...(rest.length > 0 && !isPlan
+      ? fold(
+          headOf(rest),
+          quietTable(rest, now, detail, (copy) => isLeft(copy, promotion)),
+        )
+      : []),
+    ...(detail.gantt && !isPlan && promotion.status !== 'copying'
       ? gantt(copies, now).flatMap((body) => fold('Timeline', body))
       : []),
-    ...(detail.ids && status !== 'planned' && ids.length > 0 ? idBlocks(ids) : []),
+    ...(detail.ids && ids.length > 0 ? idBlocks(ids) : []),
     ...(detail === DETAILS[0]
       ? []
       : ["Some detail was left out to keep this page small. The step's outputs hold every id in full."]),
@@ -126,31 +146,34 @@ function origin({ source, copies, seconds }: Promotion, order: Order | undefined
 const SIGN: Record<Fate, string> = {
   ready: '✅',
   copying: '⏳',
-  unlisted: '⏳',
+  unlisted: '❓',
+  unread: '❓',
   unclear: '❓',
   planned: '📝',
   'rolled back': '🗑️',
   failed: '❌',
 };
 
-/** What went wrong or goes on without the step, each with what to do. */
-function urgentTable(copies: readonly Copy[], { cell: most, text, rows }: Detail): string {
-  const said = (copy: Copy) => ({ region: copy.region, message: phraseOf(copy) });
-  const alike = alikeOf(copies, (copy) => [
-    signOf(copy),
-    factOf(phraseOf(copy), copy.region),
-    copy.problem?.advice,
-  ]);
+/** What went wrong or goes on without the step, each with what to do, but for what was `said` above. */
+function urgentTable(
+  copies: readonly Copy[],
+  said: string | undefined,
+  { cell: most, text, rows }: Detail,
+): string {
+  const fact = (copy: Copy) => ({ region: copy.region, message: phraseOf(copy) });
+  const todo = ({ problem }: Copy) => (problem && problem.advice !== said ? problem.advice : '');
+  const alike = alikeOf(copies, (copy) => [signOf(copy), factOf(phraseOf(copy), copy.region), todo(copy)]);
   const list = (words: readonly (string | null)[]) =>
     words.flatMap((word) => (word ? [code(word, most)] : [])).join(', ');
+  const isLast = copies.some((copy) => todo(copy) !== '');
   return table(
-    ['', 'Region', 'Image id', 'What happened', 'What to do'],
+    ['', 'Region', 'Image id', 'What happened', ...(isLast ? ['What to do'] : [])],
     alike.map((some) => [
       signOf(some[0]),
       list(some.map(({ region }) => region)),
       list(some.map(({ imageId }) => imageId)),
-      prose(together([said(some[0]), ...some.slice(1).map(said)]), text),
-      prose(some[0].problem?.advice ?? '', text),
+      prose(together([fact(some[0]), ...some.slice(1).map(fact)]), text),
+      ...(isLast ? [prose(todo(some[0]), text)] : []),
     ]),
     rows,
   );
@@ -165,14 +188,19 @@ function signOf(copy: Copy): string {
   return copy.state === 'Deleted' ? '❌' : SIGN[fateOf(copy)];
 }
 
-function quietTable(copies: readonly Copy[], now: number, { cell: most, rows }: Detail): string {
+function quietTable(
+  copies: readonly Copy[],
+  now: number,
+  { cell: most, rows }: Detail,
+  isLeft: (copy: Copy) => boolean,
+): string {
   return table(
     ['', 'Region', 'Image id', 'What happened', 'Time'],
     copies.map((copy) => [
-      SIGN[fateOf(copy)],
+      isLeft(copy) ? '⚠️' : SIGN[fateOf(copy)],
       code(copy.region, most),
       code(copy.imageId ?? '', most),
-      happened(copy),
+      isLeft(copy) ? 'not deleted' : happened(copy),
       time(copy, now),
     ]),
     rows,

@@ -1,6 +1,7 @@
 import type { CopyAnswer, CopyInfo } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem, Stopped } from './context.ts';
+import { UNASKED } from './excess.ts';
 import type { Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { type Doubt, isNew, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
@@ -113,7 +114,7 @@ function unasked(run: Run, named: string, imageId: string): void {
   const isHeld = ({ held }: Place) => held?.imageId === imageId;
   if (!isNew(run, region, imageId) || run.places.some(isHeld)) return;
   const place = placeIn(run, region);
-  if (place.plan === 'copy') place.excess.push({ imageId, why: words.UNASKED });
+  if (place.plan === 'copy') place.excess.push({ imageId, why: UNASKED });
   else doubtNothing(run, place, 'unclear', imageId);
 }
 

@@ -1,18 +1,15 @@
 import { CloudError } from '../cloud/errors.ts';
 import { ask } from './ask.ts';
+import { LAST_PATIENCE, remove, tellLeft } from './excess.ts';
 import { customImages } from './images.ts';
 import { listed } from './listed.ts';
-import { isMarkedBy, signerOf } from './mark.ts';
-import { polled, tell, unread } from './observe.ts';
+import { polled, unread } from './observe.ts';
 import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
 
 /** At most so many single calls at once, on an API endpoint without batches. */
 const ABREAST = 8;
-
-/** Milliseconds for which the last reads and the deletes are repeated at least, beyond the timeout if need be. */
-const LAST_PATIENCE = 30_000;
 
 const HEARTBEAT = 60_000;
 
@@ -160,47 +157,15 @@ function patienceFor({ deadline }: Run, place: Place, deed: Deed, now: number): 
   return Math.max(LAST_PATIENCE, deadline - now);
 }
 
-/** Deletes what this run made beside what was wanted. An id alone is not enough to delete by. */
-async function remove(run: Run, place: Place): Promise<void> {
-  const { cloud, clock, deadline, order, report, signal } = run;
-  const { region, projectId } = place;
-  const [first] = place.excess;
-  if (!first) return;
-  const { imageId, why } = first;
-  const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
-  try {
-    const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
-    const [image] = await cloud.describeImages(query, options);
-    if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
-      tell(run, words.foreign(place, imageId, why));
-    else {
-      const target = { Region: region, ProjectId: projectId, ImageId: imageId };
-      const wasThere = await cloud.terminateCustomImage(target, options);
-      tell(run, words.removed(place, imageId, why, wasThere));
-      place.own = place.own.filter((id) => id !== imageId);
-      report({ type: 'ids', copies: copiesOf(run) });
-    }
-  } catch (error) {
-    if (!(error instanceof CloudError)) throw error;
-    tell(run, words.notRemoved(place, imageId, why, error));
-  }
-  place.excess.shift();
-}
-
 /** Nothing else is left to wait for: said once, or the silence would look like a step that hangs. */
 function tellLastLook({ report, told }: Run, dues: Due[], now: number): void {
   const at = Math.min(...dues.map((due) => due.at));
   const isQuiet = dues.length > 0 && dues.every(({ deed }) => deed === 'last look') && at - now > 5_000;
   if (!isQuiet || told.has('last look')) return;
+  const places = dues.map(({ place }) => place).filter(({ doubt }) => doubt !== null);
+  if (places.length === 0) return;
   told.add('last look');
-  const places = dues.map(({ place }) => place);
   report({ type: 'notice', message: words.lastLookIn(places, Math.max(...dues.map((due) => due.at)) - now) });
-}
-
-/** After a cancel: what is left of what was to be deleted. */
-function tellLeft({ report }: Run, place: Place): void {
-  for (const { imageId, why } of place.excess.splice(0))
-    report({ type: 'warning', problem: words.notRemoved(place, imageId, why, null) });
 }
 
 function nextBeat({ changedAt }: Run, beatAt: number): number {

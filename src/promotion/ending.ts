@@ -1,50 +1,85 @@
 /** How a promotion has ended: in words, and in one. */
 import { Stopped } from './context.ts';
 import { formatDuration } from './duration.ts';
-import type { Copy, Order, Problem, Promotion, Status } from './model.ts';
-import { isOpen, isWanting, type Place } from './place.ts';
+import type { Copy, ImageRef, Order, Problem, Promotion, Status } from './model.ts';
+import { type Held, isOpen, isWanting, type Place } from './place.ts';
+import { keyOf, type Rollback } from './rollback.ts';
 import { copiesOf, copyOf } from './view.ts';
-import { LOOK, resume, whole } from './words.ts';
+import { lookFor, resume, reuses, whole } from './words.ts';
 
-/** Why a target is not settled when the promotion has ended. */
-export function unsettled(place: Place, order: Order, ended: 'cancelled' | 'timeout' | 'stopped'): Problem {
-  const { answer, trouble } = place;
-  const { region, imageId, unclear: isUnclear, listed, state, taskId } = copyOf(place);
+type End = 'cancelled' | 'timeout' | 'stopped';
+
+/** As what a target is told that is not settled when the promotion has ended, at `now`. */
+export function unsettled(place: Place, order: Order, ended: End, now: number): Problem {
+  const { region, answer, trouble, held } = place;
   const limit = `the timeout of ${formatDuration(order.timeout / 1000)}`;
-  const longer = ended === 'timeout' ? 'Give a longer timeout. ' : '';
-  const when =
-    ended === 'cancelled'
-      ? 'when the step was cancelled'
-      : ended === 'timeout'
-        ? `after ${limit}`
-        : 'when the promotion ended';
+  const [when, by] = {
+    cancelled: ['when the step was cancelled', 'before the step was cancelled'],
+    timeout: [`after ${limit}`, `within ${limit}`],
+    stopped: ['when the promotion ended', 'before the promotion ended'],
+  }[ended] as [string, string];
+  if (held && held.misses > 0 && !trouble) return missing(place, held, order, { by, now });
+  if (held) return unfinished(place, held, order, when);
   const last = [
-    ...(imageId === null && answer ? [` The last answer: ${answer.message}`] : []),
+    ...(answer ? [` The last answer: ${answer.message}`] : []),
     ...(trouble ? [` It could not be read: ${trouble.message}`] : []),
   ].join('');
-  if (imageId !== null && !listed) {
-    const task = taskId ? `, with the task id ${taskId},` : '';
+  if (copyOf(place).unclear)
     return {
-      message: `${region}: ${imageId} was never listed ${when}.${last}`,
-      advice: `Look for it in the console before you re-run the job. If it does not appear, give its id${task} to the vendor's support.`,
+      message: `${region}: it was not known whether a copy exists ${when}.${last}`,
+      advice: `${answer?.advice ?? lookFor(place)} ${resume(order)}`,
     };
-  }
-  if (imageId !== null)
-    return {
-      message: `${region}: ${imageId} ${state === null ? 'was started, and its state was not read' : `is still ${state}`} ${when}; the copy continues in the cloud.${last}`,
-      advice: `${longer}${resume(order)}`,
-    };
-  if (isUnclear)
-    return {
-      message: `${region}: it is not known whether a copy exists ${when}.${last}`,
-      advice: `${answer?.advice ?? LOOK} ${longer}${resume(order)}`,
-    };
+  const longer = ended === 'timeout' ? ', or give a longer timeout' : '';
   return {
-    message: `${region}: no copy ${place.unclears > 0 ? 'appeared' : 'was created'} ${when === `after ${limit}` ? `within ${limit}` : `before the step ended`}.${last}`,
-    advice: `${answer ? `${answer.advice} ` : ''}${ended === 'timeout' ? 'Re-run the job, or give a longer timeout.' : 'Re-run the job.'}`,
+    message: `${region}: no copy ${place.unclears > 0 ? 'appeared' : 'was created'} ${by}.${last}`,
+    advice: `${answer ? `${answer.advice} ` : ''}Re-run the job${longer}.`,
   };
 }
 
+function unfinished(
+  { region, trouble }: Place,
+  { imageId, state }: Held,
+  order: Order,
+  when: string,
+): Problem {
+  const copy = `${region}: ${imageId}`;
+  if (trouble)
+    return {
+      message: `${copy} was started, and its state was not known ${when}. It could not be read: ${trouble.message}`,
+      advice: `${trouble.advice} ${reuses(order)}`,
+    };
+  const what = state === null ? 'was started, and its state was not read yet' : `was still ${state}`;
+  return { message: `${copy} ${what} ${when}.`, advice: `The copy continues in the cloud. ${reuses(order)}` };
+}
+
+/** The last reads have missed it. */
+function missing(
+  place: Place,
+  { imageId, taskId, seenAt }: Held,
+  order: Order,
+  { by, now }: { by: string; now: number },
+): Problem {
+  const { region, projectId, name, sends, unclears } = place;
+  const what =
+    seenAt === null
+      ? `was not listed ${by}.`
+      : `was last listed ${formatDuration((now - seenAt) / 1000)} before the end, and not since.`;
+  const message = `${region}: ${imageId} ${what}`;
+  if (sends > 1 && unclears > 0)
+    return {
+      message: `${message} An earlier CopyCustomImage, whose answer was not clear, may have created another copy.`,
+      advice: `Look in the console, in project ${projectId}, for every image named ${name}, and delete all but one. ${reuses(order)}`,
+    };
+  const task = taskId ? ` and its task id ${taskId}` : '';
+  const gone =
+    seenAt === null
+      ? `a re-run copies again: give its id${task} to the vendor's support`
+      : 'somebody deleted it, and a re-run copies again';
+  return {
+    message,
+    advice: `Look for it in the console, in project ${projectId}. If it exists: ${reuses(order)} If not, ${gone}.`,
+  };
+}
 /** The line of a cancelled step that says what continues in the cloud. */
 function cancelled(places: Place[], order: Order): Problem {
   const copies = copiesOf({ places });
@@ -116,4 +151,49 @@ export function problemsOf(
 ): Problem[] {
   if (error instanceof Stopped) return error.problems;
   return [signal.aborted ? cancelled(places, order) : defect(error, order)];
+}
+
+/** What a promotion is after a rollback in its own step. The reasons why targets failed stay. */
+export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollback, 'problems'>): void {
+  if (deleted.length + left.length === 0) return;
+  const because = promotion.copies.flatMap(({ region, problem, optional }) =>
+    problem && !optional ? [region] : [],
+  );
+  promotion.rollback = { by: 'step', because, deleted, left };
+  const failed = promotion.ended === 'timeout' ? 'not ready in time' : 'failed';
+  const verb = failed === 'failed' ? '' : because.length > 1 ? 'were ' : 'was ';
+  const cause = `${because.length > 0 ? because.join(', ') : 'the step'} ${verb}${failed}`;
+  for (const copy of promotion.copies) {
+    const { region, imageId, problem } = copy;
+    const isThere = (other: string) =>
+      !deleted.some((image) => keyOf(image) === keyOf({ ...copy, imageId: other }));
+    copy.others = copy.others.filter(isThere);
+    const isOwn = (image: ImageRef) => keyOf(image) === keyOf({ ...copy, imageId: imageId ?? '' });
+    if (deleted.some(isOwn)) {
+      copy.problem = problem
+        ? { message: `${problem.message} The rollback deleted it.`, advice: again(copy) }
+        : { message: `${region}: the rollback deleted ${imageId}, because ${cause}.`, advice: '' };
+      copy.state = 'Deleted';
+      copy.created = false;
+      copy.outcome = 'failed';
+    } else if (problem && left.some(isOwn)) {
+      copy.problem = { ...problem, message: `${problem.message} The rollback could not delete it.` };
+    } else if (problem && imageId === null) {
+      const found = deleted.filter((image) => image.region === region).map((image) => image.imageId);
+      if (found.length === 0) continue;
+      copy.pending = false;
+      copy.problem = {
+        ...problem,
+        message: `${problem.message} The rollback found and deleted ${found.join(', ')}.`,
+      };
+    }
+  }
+  if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
+}
+
+function again({ imageId, taskId, pending }: Copy): string {
+  const task = taskId ? `, with task id ${taskId},` : '';
+  return pending
+    ? ''
+    : `If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next.`;
 }

@@ -1,5 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
+import { SECOND, UNASKED } from './excess.ts';
 import { bestOf, byAge } from './images.ts';
 import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
@@ -108,7 +109,7 @@ function removeUnasked(run: Run, place: Place, imageId: string): void {
   const fact = `unasked ${imageId} in ${place.region}`;
   if (run.told.has(fact)) return;
   run.told.add(fact);
-  place.excess.push({ imageId, why: words.UNASKED });
+  place.excess.push({ imageId, why: UNASKED });
   if (!place.own.includes(imageId)) return;
   place.own = [];
   place.doubt = null;
@@ -228,7 +229,7 @@ function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcome
   const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
   const others = ours.filter((image) => image !== kept);
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
-  for (const { ImageId: imageId } of surplus) place.excess.push({ imageId, why: words.SECOND });
+  for (const { ImageId: imageId } of surplus) place.excess.push({ imageId, why: SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));
   if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
   if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));

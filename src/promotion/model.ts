@@ -60,8 +60,10 @@ export interface Copy {
   created: boolean;
   /** Ids of more images that this run made here, and that may still be there: for a rollback alone. */
   others: readonly string[];
-  /** False when reads have missed the image and none has ever shown it. */
+  /** False when the last read has missed the image. */
   listed: boolean;
+  /** The last read of the image has failed. */
+  unread?: boolean;
   /** The step has ended without it, and it may still become Available: the copy goes on in the cloud. */
   pending: boolean;
   /** CopyCustomImage was sent and may have made an image whose id is not known. */
@@ -82,8 +84,17 @@ export interface Promotion {
   ended: 'complete' | 'stopped' | 'timeout' | 'cancelled';
   /** From the first call to the end. */
   seconds: number;
-  /** What the step did, or leaves to its post step: the regions that failed are why sound copies are gone. */
-  rollback?: { by: 'step'; because: string[] } | { by: 'post' };
+  /** What the step did, or leaves to its post step. */
+  rollback?: Undone | { by: 'post' };
+}
+
+/** A rollback: the regions that failed are why sound copies are gone. */
+export interface Undone {
+  by: 'step';
+  because: readonly string[];
+  deleted: readonly ImageRef[];
+  /** Images that it could not delete. */
+  left: readonly ImageRef[];
 }
 
 /** What a promotion tells while it goes on. */

@@ -35,9 +35,10 @@ export async function promote(context: Omit<Context, 'deadline'>): Promise<Promo
     until.end();
   }
   const late = clock.now() >= deadline;
+  const end = signal.aborted ? 'cancelled' : late ? 'timeout' : 'stopped';
   for (const place of places) {
     if (!order.dryRun && !isSettled(place, order.wait))
-      place.problem = unsettled(place, order, signal.aborted ? 'cancelled' : late ? 'timeout' : 'stopped');
+      place.problem = unsettled(place, order, end, clock.now());
   }
   promotion.copies = copiesOf({ places });
   promotion.seconds = (clock.now() - startedAt) / 1000;

@@ -4,7 +4,7 @@ import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { isMarkedBy } from './mark.ts';
-import type { Copy, ImageRef, Order, Problem, Promotion, Report } from './model.ts';
+import type { Copy, ImageRef, Order, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
@@ -58,22 +58,35 @@ export interface Effects {
   markSecret?: string | undefined;
 }
 
-/**
- * Deletes what the run made, and tells: known ids at once, then what its mark finds. Never throws. Returns what is
- * gone: those too that were not there for as long as a new image may take to be listed.
- */
-export async function rollback(traces: Traces, effects: Effects): Promise<ImageRef[]> {
+/** What is gone: those too that were not there for as long as a new image may take to be listed. */
+export interface Rollback {
+  deleted: ImageRef[];
+  /** Images that may still exist. */
+  left: ImageRef[];
+  /** Why, and where nothing could be searched. */
+  problems: Problem[];
+}
+
+/** Deletes what the run made, and tells: known ids at once, then what its mark finds. Never throws. */
+export async function rollback(traces: Traces, effects: Effects): Promise<Rollback> {
   const until = bounded(effects.clock, effects.signal, WINDOW);
-  const undo = new Undo(traces, { ...effects, signal: until.signal });
-  const { deleted, left } = await undo.run();
+  const result = await new Undo(traces, { ...effects, signal: until.signal }).run();
   until.end();
-  effects.report({ type: 'rolled-back', deleted, left });
-  return deleted;
+  effects.report({ type: 'rolled-back', deleted: result.deleted, left: result.problems });
+  return result;
+}
+
+/** An image that was not deleted, or a region that was not searched. */
+interface Left {
+  what: 'not deleted' | 'not listed, so not deleted' | 'not searched for images of this run';
+  region: string;
+  image: ImageRef | null;
+  error: unknown;
 }
 
 class Undo {
   private readonly deleted: ImageRef[] = [];
-  private readonly left: Problem[] = [];
+  private readonly left: Left[] = [];
   private readonly handled = new Set<string>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
   private absent: ImageRef[] = [];
@@ -85,7 +98,7 @@ class Undo {
     this.effects = effects;
   }
 
-  async run(): Promise<{ deleted: ImageRef[]; left: Problem[] }> {
+  async run(): Promise<Rollback> {
     const { clock, signal } = this.effects;
     await Promise.all(this.traces.created.map((image) => this.remove(image)));
     // From now on: the last call may have waited long for its turn before it was sent.
@@ -94,10 +107,19 @@ class Undo {
     await repeat(sleep, () => this.round(end));
     if (clock.now() >= end) this.deleted.push(...this.absent);
     else {
-      for (const { imageId, region } of this.absent)
-        this.left.push(problemOf(signal.reason, `${imageId} in ${region} was not listed, so not deleted: `));
+      for (const image of this.absent)
+        this.left.push({
+          what: 'not listed, so not deleted',
+          region: image.region,
+          image,
+          error: signal.reason,
+        });
     }
-    return { deleted: this.deleted, left: this.left };
+    return {
+      deleted: this.deleted,
+      left: this.left.flatMap(({ image }) => image ?? []),
+      problems: problemsOf(this.left, this.traces.run),
+    };
   }
 
   /** Milliseconds until the next one; null when nothing can turn up any more. */
@@ -126,11 +148,11 @@ class Undo {
       const wasThere = await cloud.terminateCustomImage(target, options);
       (wasThere ? this.deleted : this.absent).push(image);
     } catch (error) {
-      this.left.push(problemOf(error, `${imageId} in ${region} was not deleted: `));
+      this.left.push({ what: 'not deleted', region, image, error });
     }
   }
 
-  private async sweep({ region, projectId }: Traces['places'][number]): Promise<Problem[]> {
+  private async sweep({ region, projectId }: Traces['places'][number]): Promise<Left[]> {
     const { cloud, signal, markSecret } = this.effects;
     const signer = markSecret ? { secret: markSecret, projectId } : undefined;
     try {
@@ -145,49 +167,56 @@ class Undo {
       await Promise.all(ours.map(({ ImageId }) => this.remove({ region, projectId, imageId: ImageId })));
       return [];
     } catch (error) {
-      return [problemOf(error, `${region} was not searched for images of this run: `)];
+      return [{ what: 'not searched for images of this run', region, image: null, error }];
     }
   }
 }
 
-/** What a promotion is when these of its images are gone. The reasons why targets failed stay. */
-export function withoutDeleted(promotion: Promotion, deleted: readonly ImageRef[]): void {
-  const gone = new Set(deleted.map(keyOf));
-  const because = promotion.copies.flatMap(({ region, problem, optional }) =>
-    problem && !optional ? [region] : [],
-  );
-  for (const copy of promotion.copies) {
-    const { region, projectId, imageId, problem } = copy;
-    if (imageId === null || !gone.has(keyOf({ region, projectId, imageId }))) continue;
-    promotion.rollback = { by: 'step', because };
-    copy.state = 'Deleted';
-    copy.created = false;
-    copy.outcome = 'failed';
-    copy.problem = problem
-      ? { message: `${problem.message} The rollback deleted it.`, advice: again(copy) }
-      : {
-          message: `${region}: the rollback deleted ${imageId}, because ${because.length > 0 ? because.join(', ') : 'the step'} failed.`,
-          advice: 'Fix the failed region above, then re-run the job.',
-        };
-  }
-  if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
-}
-
-function again({ imageId, taskId }: Copy): string {
-  const task = taskId ? ` and the task id ${taskId}` : '';
-  return `Re-run the job: it copies again. If that fails too, give the vendor the image id ${imageId}${task}.`;
-}
-
 /** No page says that an id is unlike those of other regions. */
-function keyOf({ region, projectId, imageId }: ImageRef): string {
+export function keyOf({ region, projectId, imageId }: ImageRef): string {
   return [region, projectId, imageId].join(' ');
 }
 
-function problemOf(error: unknown, what: string): Problem {
-  if (error instanceof CloudError)
-    return { message: `${what}${error.message}.`, advice: `${error.advice} Delete it by hand.` };
+/** Images named in one sentence: more would be cut. */
+const TOGETHER = 10;
+
+/** One for each reason, since an account that may not delete in one region may not in the others. */
+function problemsOf(left: readonly Left[], run: string): Problem[] {
+  const groups = new Map<string, Left[][]>();
+  for (const one of left) {
+    const { message, advice } = reasonOf(one.error, false);
+    const key = JSON.stringify([one.what, message, advice]);
+    const chunks = groups.get(key) ?? [];
+    groups.set(key, chunks);
+    const last = chunks.at(-1);
+    if (last && last.length < TOGETHER) last.push(one);
+    else chunks.push([one]);
+  }
+  return [...groups.values()].flat().map((alike) => problemOf(alike, run));
+}
+
+function problemOf(alike: readonly Left[], run: string): Problem {
+  const [first] = alike as [Left];
+  const { message, advice } = reasonOf(first.error, true);
+  const names = alike.map(({ region, image }) => (image ? `${image.imageId} in ${region}` : region));
+  const [were, them, are] = alike.length > 1 ? ['were', 'them', 'they are'] : ['was', 'it', 'it is'];
+  const todo = {
+    'not deleted': `Delete ${them} in the console: ${are} billed until then.`,
+    'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
+    'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
+  }[first.what];
   return {
-    message: `${what}${error instanceof Stopped ? error.message : 'the step was cancelled.'}`,
-    advice: 'Delete it by hand.',
+    message: `${names.join(', ')} ${were} ${first.what}: ${message}`,
+    advice: advice === '' ? todo : `${todo} ${advice}`,
   };
+}
+
+/** `whole`: with what differs between two answers of one kind. */
+function reasonOf(error: unknown, whole: boolean): Problem {
+  if (!(error instanceof CloudError))
+    return { message: error instanceof Stopped ? error.message : 'the step was cancelled.', advice: '' };
+  const { call, code, meaning, advice, message } = error;
+  // It names the image and the region before.
+  const said = message.slice(message.indexOf(' failed: '));
+  return { message: whole ? `${call}${said}.` : `${call} ${code} ${meaning}`, advice };
 }

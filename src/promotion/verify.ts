@@ -31,7 +31,7 @@ export function differences(source: Image, copy: Image): Problem | null {
   return {
     message: `${copy.ImageId} does not match the source: ${told.join(', ')}. Do not use it.`,
     advice:
-      'Delete it, then re-run the job: a re-run would find it again. If the next copy differs too, report both image ids to the vendor.',
+      'Delete it first, or a re-run finds it again. If the next copy differs too, give the vendor the ids of the source and of both copies.',
   };
 }
 

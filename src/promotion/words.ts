@@ -5,12 +5,16 @@ import { asProblem } from './context.ts';
 import type { Order, Problem } from './model.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
 
-const DELETE = 'Delete it by hand.';
-export const LOOK = 'Look for the image in the console.';
 const WINDOW_SECONDS = WINDOW / 1000;
 
-export const UNASKED = 'without being asked to';
-export const SECOND = 'as a duplicate';
+export function lookFor({ projectId, name }: Place): string {
+  return `Look for ${name} in the console, in project ${projectId}.`;
+}
+
+/** Of an image whose id is known. */
+export function reuses({ ifExists }: Order): string {
+  return ifExists === 'adopt' ? 'A re-run reuses it.' : 'A re-run with if-exists: adopt reuses it.';
+}
 
 /** What to do where a copy may exist, or be under way. True as well when a rollback has deleted it. */
 export function resume({ ifExists }: Order): string {
@@ -29,16 +33,16 @@ export function refused({ region }: Place, { message, advice }: Problem): Proble
   return { message: `${region}: not copied. ${message}`, advice };
 }
 
-export function withoutId({ region }: Place, { requestId, TargetImageId }: CopyAnswer): Problem {
+export function withoutId(place: Place, { requestId, TargetImageId }: CopyAnswer): Problem {
   const what = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
   return {
-    message: `CopyCustomImage answered with ${what}, so whether it created a copy in ${region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
-    advice: LOOK,
+    message: `CopyCustomImage answered with ${what}, so whether it created a copy in ${place.region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
+    advice: lookFor(place),
   };
 }
 
 export function oneForList(places: Place[], imageId: string): string {
-  return `The API endpoint answered for ${places.length} regions with one image, ${imageId}. The action looks for it in each.`;
+  return `The API endpoint answered for ${places.length} regions with one image, ${imageId}. The action searches each for it.`;
 }
 
 export function sentAgainIn(error: CloudError, pause: number): string {
@@ -46,7 +50,7 @@ export function sentAgainIn(error: CloudError, pause: number): string {
 }
 
 export function oneByOne(error: CloudError): string {
-  return `${whole(error.message)} The action looks whether anything was created, then sends each region on its own.`;
+  return `${whole(error.message)} The action checks whether anything was created, then sends each region on its own.`;
 }
 
 export function lastLookIn(places: Place[], ms: number): string {
@@ -55,13 +59,13 @@ export function lastLookIn(places: Place[], ms: number): string {
 
 export function unclear(places: Place[]): string {
   const [first] = places;
-  return `It is not clear whether a copy was created in ${regions(places)}: ${first?.answer?.message ?? ''} The action looks for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
+  return `It is not clear whether a copy was created in ${regions(places)}: ${first?.answer?.message ?? ''} The action searches for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
 }
 
 // --- What a listing shows
 
-export function nothingKnown({ region }: Place): Problem {
-  return { message: `No answer is known for ${region}.`, advice: LOOK };
+export function nothingKnown(place: Place): Problem {
+  return { message: `No answer is known for ${place.region}.`, advice: lookFor(place) };
 }
 
 export function absent({ region }: Place): string {
@@ -122,13 +126,14 @@ export function unreadable({ order }: Run, { region, answer }: Place, error: Clo
   };
 }
 
-export function lastLookFailed({ region, doubt }: Place, error: CloudError): Problem {
+export function lastLookFailed({ region, projectId, doubt, held }: Place, error: CloudError): Problem {
   const what = doubt
     ? `A second copy of this run may be in ${region}, which could not be listed at the end`
     : `${region} could not be listed at the end, so whether another run copied there at the same time is not known`;
+  const which = held ? held.imageId : 'one of them';
   return {
     message: `${what}: ${error.message}.`,
-    advice: 'Look in the console for more than one image of this name, and delete the younger one.',
+    advice: `Look in the console, in project ${projectId}: if ${region} has two copies of this source, keep ${which} and delete the other.`,
   };
 }
 
@@ -166,10 +171,10 @@ export function unwatchable(
 }
 
 export function broken({ imageId, taskId }: Held): Problem {
-  const task = taskId ? ` and task id ${taskId}` : '';
+  const task = taskId ? `, with task id ${taskId},` : '';
   return {
     message: `the copy ${imageId} ended Unavailable.`,
-    advice: `It cannot boot a machine: delete it and re-run the job. If the next one fails too, give the vendor its image id${task}.`,
+    advice: `It cannot boot a machine: delete it and re-run the job. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next.`,
   };
 }
 
@@ -209,37 +214,5 @@ export function mayAppear(places: Place[]): Problem {
   return {
     message: `CopyCustomImage was sent more than once for ${regions(places)} after an unclear answer, and this step does not wait: a second copy may still appear there.`,
     advice: 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',
-  };
-}
-
-// --- What is deleted
-
-export function foreign({ region }: Place, imageId: string, why: string): Problem {
-  return {
-    message: `The API answered with ${imageId} in ${region} ${why}, but its description has no marker of this run.`,
-    advice: 'The action left it alone. If it is a copy of this run, delete it by hand.',
-  };
-}
-
-export function removed({ region }: Place, imageId: string, why: string, wasThere: boolean): Problem {
-  const created = `This run created ${imageId} in ${region} ${why}`;
-  return wasThere
-    ? { message: `${created}; the action deleted it.`, advice: 'There is nothing to do.' }
-    : {
-        message: `${created}; it is not listed, so it is gone or very new.`,
-        advice: 'Delete it by hand if it appears.',
-      };
-}
-
-export function notRemoved(
-  { region }: Place,
-  imageId: string,
-  why: string,
-  error: CloudError | null,
-): Problem {
-  const reason = error ? error.message : 'the step ended before it was deleted';
-  return {
-    message: `This run created ${imageId} in ${region} ${why}, and it may still exist: ${reason}.`,
-    advice: DELETE,
   };
 }

@@ -643,7 +643,7 @@ export class Oracle {
       );
       if ((there || coming) && DENIES.test(error))
         world.violate(`${region} has ${there?.id ?? 'a copy under way'}, and the error says: ${error}`);
-      if (there && there.listedAt > endedAt && names(error, there.id) && /\bis still Copying\b/.test(error))
+      if (there && there.listedAt > endedAt && names(error, there.id) && /\bwas still Copying\b/.test(error))
         world.violate(`${there.id} was never listed, and the error says: ${error}`);
     }
   }

@@ -216,6 +216,13 @@ describe('a heartbeat', () => {
     ]);
   });
 
+  it('and no notice where nothing is in doubt', async () => {
+    const scenario = new Scenario({ timeout: 300_000, pollInterval: 70_000 });
+    scenario.cloud.copySeconds = { hk: 9_999 };
+    await scenario.promote();
+    expect(scenario.notices.slice(1)).toEqual([]);
+  });
+
   it('beats once a minute while nothing changes, with the slowest so far, and ends with the promotion', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000 });
     scenario.cloud.copySeconds = { hk: 95, sg: 290 };

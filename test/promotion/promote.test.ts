@@ -168,7 +168,12 @@ describe('two runs at the same moment', () => {
       expect(copyIn(both[1], region).imageId).toBe(copyIn(both[0], region).imageId);
     }
     expect(both.map(({ status }) => status)).toEqual(['available', 'available']);
-    expect([scenario.warnings.length + rival.warnings.length]).toEqual([deleted(scenario).length]);
+    const warnings = [...scenario.warnings, ...rival.warnings];
+    expect(warnings).toHaveLength(deleted(scenario).length);
+    for (const warning of warnings)
+      expect(warning).toMatch(
+        /^\S+: another run copied there.* reuses its image uimage-\S+, .* its own uimage-/,
+      );
     return both;
   };
 
@@ -543,20 +548,39 @@ describe('what is handed out', () => {
 });
 
 describe('a copy that is not seen', () => {
-  it('by the timeout is called never listed, not copying: look before a re-run, give the task to the vendor', async () => {
+  it('by the timeout is called not listed, not copying: where to look, and what a re-run does', async () => {
     const scenario = new Scenario({ timeout: 300_000 });
     scenario.cloud.listingSeconds = { hk: 9_999 };
     const copy = copyIn(await scenario.promote(), 'hk');
     expect(copy).toMatchObject({ listed: false, pending: true, state: null, imageId: 'uimage-new-hk-1' });
-    expect(copy.problem?.message).toMatch(/hk.*uimage-new-hk-1.*never listed/);
-    expect(copy.problem?.advice).toMatch(/before you re-run.*task-hk-1/);
+    expect(copy.problem?.message).toBe('hk: uimage-new-hk-1 was not listed within the timeout of 5m.');
+    expect(copy.problem?.advice).toMatch(/project org-prod.*A re-run reuses it.*If not.*task-hk-1/);
+  });
+
+  it('any more is told as last listed, not as copying', async () => {
+    const scenario = new Scenario({ timeout: 300_000 });
+    scenario.cloud.copySeconds = { hk: 9_999 };
+    scenario.clock.after(250_000, () => scenario.cloud.remove('uimage-new-hk-1'));
+    const copy = copyIn(await scenario.promote(), 'hk');
+    expect(copy).toMatchObject({ listed: false, pending: true, state: 'Copying' });
+    expect(copy.problem?.message).toMatch(/^hk: uimage-new-hk-1 was last listed [45]\ds before the end, and/);
+    expect(copy.problem?.advice).toMatch(/project org-prod.*somebody deleted it/);
+  });
+
+  it('after a first one that is in doubt: both are to be looked for', async () => {
+    const scenario = new Scenario({ timeout: 300_000 });
+    scenario.cloud.listingSeconds = { hk: 9_999 };
+    scenario.cloud.fault(COPY, doneBut(110));
+    const { problem } = copyIn(await scenario.promote(), 'hk');
+    expect(problem?.message).toMatch(/uimage-new-hk-2 was not listed .*another copy/);
+    expect(problem?.advice).toMatch(/every image named web-1\.4\.2, and delete all but one/);
   });
 
   it('since the API throttles every poll names the throttle', async () => {
     const scenario = new Scenario({ timeout: 300_000 });
     scenario.cloud.fault(LIST, fails(153), { region: 'hk', skip: 1, times: 9_999 });
     expect(told(await scenario.promote())).toEqual([
-      expect.stringMatching(/hk.*uimage-new-hk-1.*could not be read.*153/),
+      expect.stringMatching(/hk.*uimage-new-hk-1.*state was not known.*could not be read.*153/),
     ]);
   });
 });

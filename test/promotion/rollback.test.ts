@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { rolledBack } from '../../src/promotion/ending.ts';
 import { withMark } from '../../src/promotion/mark.ts';
 import type { Copy, Event, ImageRef, Promotion, Report } from '../../src/promotion/model.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
-import { rollback, type Traces, withoutDeleted } from '../../src/promotion/rollback.ts';
+import { rollback, type Traces } from '../../src/promotion/rollback.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, HERE, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 
@@ -33,13 +34,15 @@ function setUp() {
     const told: Event[] = [];
     const report: Report = (event) => told.push(structuredClone(event));
     const effects = { cloud, clock, report, signal: cancel.signal, markSecret };
-    const deleted = await clock.run(rollback(traces, effects));
+    const { deleted, left, problems } = await clock.run(rollback(traces, effects));
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
     const [ended, ...more] = told;
     if (ended?.type !== 'rolled-back' || more.length > 0) throw new Error('told other than the end');
-    expect(ended.deleted).toEqual(deleted);
-    return { deleted, left: ended.left };
+    expect([ended.deleted, ended.left]).toEqual([deleted, problems]);
+    for (const { imageId } of left)
+      expect(problems.some(({ message }) => message.includes(imageId))).toBe(true);
+    return { deleted, left: problems };
   };
   return { clock, cloud, cancel, add, undo };
 }
@@ -234,7 +237,7 @@ describe('a promotion whose images were rolled back', () => {
       adopted,
     ];
     const promotion: Promotion = { ...begun, copies };
-    withoutDeleted(promotion, [ours('hk'), ours('sg')]);
+    rolledBack(promotion, { deleted: [ours('hk'), ours('sg')], left: [] });
     expect(promotion).toMatchObject({ status: 'partial', rollback: { by: 'step', because: ['sg'] } });
     expect(promotion.copies).toEqual([
       copy('hk', {
@@ -262,16 +265,36 @@ describe('a promotion whose images were rolled back', () => {
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ ...begun, copies: [copy('hk')] });
     const gone: Promotion = one();
-    withoutDeleted(gone, [ours('hk')]);
+    rolledBack(gone, { deleted: [ours('hk')], left: [] });
     expect(gone.status).toBe('failed');
     for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
       const kept: Promotion = one();
-      withoutDeleted(kept, [other]);
-      expect(kept).toEqual(one());
+      rolledBack(kept, { deleted: [other], left: [] });
+      expect(kept.copies).toEqual(one().copies);
     }
     const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };
-    withoutDeleted(unsent, [ours('hk')]);
+    rolledBack(unsent, { deleted: [ours('hk')], left: [] });
     expect(unsent.copies[0]?.state).toBe('Available');
+    const nothing = one();
+    rolledBack(nothing, { deleted: [], left: [] });
+    expect(nothing).toEqual(one());
+  });
+
+  it('says of a copy in doubt that it was found, and of a broken one that it was left', () => {
+    const problem = (region: string) => ({ message: `${region}: …`, advice: '' });
+    const doubtful = copy('hk', { imageId: null, outcome: 'failed', pending: true, problem: problem('hk') });
+    const promotion: Promotion = {
+      ...begun,
+      ended: 'timeout',
+      copies: [doubtful, copy('sg', { outcome: 'failed', problem: problem('sg') }), copy('us-ca')],
+    };
+    rolledBack(promotion, { deleted: [ours('hk'), ours('us-ca')], left: [ours('sg')] });
+    expect(promotion.copies.map(({ problem, pending }) => [problem?.message, pending])).toEqual([
+      ['hk: … The rollback found and deleted uimage-hk-1.', false],
+      ['sg: … The rollback could not delete it.', false],
+      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg were not ready in time.', false],
+    ]);
+    expect(promotion.rollback).toMatchObject({ because: ['hk', 'sg'], left: [ours('sg')] });
   });
 });
 
@@ -288,6 +311,20 @@ describe('what a rollback could not do', () => {
     expect(left).toHaveLength(1);
     expect(left[0]?.message).toMatch(/uimage-hk-1.*hk.*299/);
     expect(left[0]?.advice).not.toBe('');
+  });
+
+  it('is told once for one reason, though each answer has its own request id', async () => {
+    const { cloud, add, undo } = setUp();
+    const images = Array.from({ length: 12 }, (_, index) => ours(`r-${index}`));
+    for (const image of images) add(image);
+    cloud.fault(TERMINATE, fails(299), { times: 99 });
+    const { left } = await undo({ created: images });
+    // Ten to a sentence.
+    expect(left).toHaveLength(2);
+    expect(left[1]?.message).toMatch(
+      /^uimage-r-10-1 in r-10, uimage-r-11-1 in r-11 were not deleted: TerminateCustomImage failed: /,
+    );
+    expect(left[1]?.advice).toMatch(/^Delete them in the console: they are billed until then\. \S/);
   });
 
   it('is told: a place that could not be searched at the end', async () => {

@@ -160,7 +160,7 @@ describe('a log', () => {
       const problem = { message: 'sg: the copy uimage-sg1 ended Unavailable.', advice: 'Delete it.' };
       Object.assign(sg, { state: 'Unavailable', finishedAt: T0 + 3_720_000, outcome: 'failed', problem });
       log.report(state(sg));
-      const late = { message: 'us-ca: uimage-us1 is still Copying after 10m.', advice: 'Re-run the job.' };
+      const late = { message: 'us-ca: uimage-us1 was still Copying after 10m.', advice: 'Re-run the job.' };
       Object.assign(us, { outcome: 'failed', pending: true, problem: late });
       log.close(aPromotion({ status: 'partial', ended: 'timeout', copies }));
     });
@@ -180,8 +180,37 @@ describe('a log', () => {
       '[12m] 1/3 ready; waiting for sg, us-ca (slowest so far: 4m 10s)',
       '· us-ca    uimage-us1  now Making, was Copying',
       '✗ sg       uimage-sg1  1h 02m: ended Unavailable',
-      '… us-ca    uimage-us1  is still Copying after 10m',
+      '… us-ca    uimage-us1  was still Copying after 10m',
       '',
+    ]);
+  });
+
+  it('gives another image that takes the place of one that had ended a line of its own', () => {
+    const own = aCopy({ imageId: 'uimage-own' });
+    const other = aCopy({ imageId: 'uimage-other', outcome: 'adopted', created: false });
+    const events = [state(own), state(own), state(other), state(failed('hk', 'hk: gone.'))];
+    expect(play(events, aPromotion()).lines.slice(0, 3)).toEqual([
+      '✓ hk       uimage-own  4m 10s',
+      '✓ hk       uimage-other  4m 10s (reused)',
+      '✗ hk       uimage-hk  4m 10s: gone',
+    ]);
+  });
+
+  it('does not call reused what cannot be, nor gives a time to what took none', () => {
+    const problem = { message: 'hk: uimage-hk1 does not match the source.', advice: '' };
+    const found = aCopy({ plan: 'adopt', outcome: 'failed', problem, created: false });
+    const { lines } = play(
+      [
+        { type: 'plan', source: SOURCE, copies: [found], dryRun: true },
+        state({ ...found, outcome: 'adopted', problem: null, finishedAt: T0 }, null),
+        { type: 'ids', copies: [aCopy()] },
+      ],
+      aPromotion(),
+    );
+    expect(lines.slice(1, 4)).toEqual([
+      '       hk       uimage-hk1 cannot be reused: does not match the source',
+      '✓ hk       uimage-hk1  (reused)',
+      'Started 1 copy: hk uimage-hk1, task id task-hk1',
     ]);
   });
 
@@ -236,7 +265,9 @@ describe('a log', () => {
     expect(commands).toEqual([
       { name: 'warning', text: 'sg: the copy ended Unavailable. Delete it, then re-run the job.' },
     ]);
-    expect(lines.at(-1)).toContain('ready in 1 of 2 regions, optional sg failed.');
+    expect(lines.join(' ')).toContain(
+      'ready in 1 of 2 regions, optional sg failed. Next: if you need sg: delete',
+    );
   });
 
   it('names what a rollback has deleted, and warns of what it left', () => {
@@ -253,10 +284,12 @@ describe('a log', () => {
       name: 'warning',
       text: 'uimage-kr in kr was not deleted. Delete it by hand.',
     });
-    expect(voidMessage([image('hk'), image('sg')]).split('\n')).toEqual([
-      'Rolled back: 2 images deleted. The ids are void:',
-      '- hk uimage-hk',
-      '- sg uimage-sg',
+    const headline = { icon: '🗑️', text: 'Rolled back: 2 images deleted', next: 're-run the job.' };
+    expect(voidMessage(headline, [image('hk'), image('sg')]).split('\n')).toEqual([
+      'Rolled back: 2 images deleted.',
+      'Next: re-run the job.',
+      '- void: hk uimage-hk',
+      '- void: sg uimage-sg',
     ]);
     expect(play([{ type: 'rolled-back', deleted: [], left: [] }], aPromotion()).lines[0]).toContain(
       'left no image',
@@ -352,7 +385,7 @@ describe('failureMessage', () => {
     });
     expect(failureMessage(promotion, ORDER)?.split('\n')).toEqual([
       'web-1.4.2: ready in 1 of 5 regions, 4 failed.',
-      'Next: do what is said below, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
+      'Next: follow the advice for 4 regions, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
       '- The timeout of 2h is over.',
       '- vn-sng: the copy ended Unavailable.',
       '  What to do: Run again.',
@@ -378,14 +411,15 @@ describe('failureMessage', () => {
   it('of wrong inputs says that nothing was sent, in lines that can be read', () => {
     const long = `target-regions: ${'"hk sg", '.repeat(60)}are not region ids.`;
     const lines = failureOfInputs(['timeout: "90" is not a duration.', long]).split('\n');
-    expect(lines.slice(0, 2)).toEqual([
+    expect(lines.slice(0, 3)).toEqual([
       '2 invalid inputs; no request was sent.',
+      'Next: fix them, then run again.',
       '- timeout: "90" is not a duration.',
     ]);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(200);
     expect(
       lines
-        .slice(2)
+        .slice(3)
         .map((line) => line.trim())
         .join(' '),
     ).toBe(`- ${long}`);

@@ -4,9 +4,10 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import mermaid from 'mermaid';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
+import { headlineOfRollback } from '../../src/headline.ts';
 import { OUTPUT_BYTES } from '../../src/markdown.ts';
 import { needsReader, tookOf } from '../../src/outcome.ts';
-import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
+import type { Copy, Problem, Promotion, Undone } from '../../src/promotion/model.ts';
 import { renderRollback, renderSummary } from '../../src/summary.ts';
 import { ganttTask, oneLine } from '../../src/text.ts';
 import { HOSTILE } from './hostile.ts';
@@ -105,11 +106,13 @@ async function check(promotion: Promotion, markdown: string): Promise<void> {
   expect(all(tree, 'heading')).toHaveLength(1);
 
   const { copies, status } = promotion;
-  const urgent = copies.filter((copy) => status !== 'planned' && needsReader(copy, promotion));
+  const urgent = copies.filter((copy) =>
+    status === 'planned' ? copy.problem : needsReader(copy, promotion),
+  );
   const quiet = copies.filter((copy) => !urgent.includes(copy));
-  const region = status === 'planned' ? 0 : 1;
   const rows = rowsOf(tree).filter((row) => !row.includes('Region'));
-  expect(rows.map((row) => [row[region], row[2]])).toEqual(
+  const region = (at: number) => (status === 'planned' && at >= urgent.length ? 0 : 1);
+  expect(rows.map((row, at) => [row[region(at)], row[2]])).toEqual(
     [...urgent, ...quiet].map((copy) => [shown(copy.region), shown(copy.imageId)]),
   );
 
@@ -185,7 +188,7 @@ const still = (region: string, advice = 'Re-run the job: it picks the copy up.')
   outcome: 'failed',
   pending: true,
   finishedAt: null,
-  problem: { message: `${region}: uimage-${region} is still Copying after 10m.`, advice },
+  problem: { message: `${region}: uimage-${region} was still Copying after 10m.`, advice },
 });
 const existing = (region: string): Partial<Copy> => ({
   region,
@@ -202,6 +205,29 @@ const planned: Partial<Copy> = {
   startedAt: null,
   finishedAt: null,
 };
+const gone = (region: string): Partial<Copy> => ({
+  region,
+  imageId: `uimage-${region}`,
+  state: 'Deleted',
+  outcome: 'failed',
+  problem: { message: `${region}: the rollback deleted uimage-${region}, because sg failed.`, advice: '' },
+});
+const full = (region: string, some: Partial<Copy> = {}): Partial<Copy> => ({
+  region,
+  imageId: null,
+  state: null,
+  outcome: 'failed',
+  problem: { message: `${region}: not copied.`, advice: 'Raise the quota.' },
+  ...some,
+});
+const images = (...regions: string[]) =>
+  regions.map((region) => ({ region, projectId: 'org-prod', imageId: `uimage-${region}` }));
+const undone = (some: { because?: string[]; deleted?: string[]; left?: string[] }): Undone => ({
+  by: 'step',
+  because: some.because ?? ['sg'],
+  deleted: images(...(some.deleted ?? [])),
+  left: images(...(some.left ?? [])),
+});
 const three = (...each: Partial<Copy>[]) => each.map((one) => aCopy(one));
 
 /** The first lines of a page: the outcome, and what to do. */
@@ -257,7 +283,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '🚫 Cancelled: 2 of 3 ready, us-ca still copying (uimage-us-ca); the Post step deletes what this run created',
-      'nothing to delete by hand: the "Post" step of this job will delete the copies created by this run.',
+      'nothing to delete by hand: the "Post" step of this job will delete the copies created by this run. A re-run copies again.',
       {
         status: 'partial',
         ended: 'cancelled',
@@ -267,7 +293,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '🚫 Cancelled: nothing was copied',
-      'fix it, then run again; nothing was changed.',
+      're-run the job; nothing was changed.',
       {
         status: 'failed',
         ended: 'cancelled',
@@ -277,12 +303,12 @@ describe('the heading of a summary', () => {
     ],
     [
       '⏰ Timeout of 10m: 2 of 3 ready, us-ca still copying (uimage-us-ca); a re-run picks it up',
-      're-run the failed job: it keeps the 2 ready copies and picks up the copy under way.',
+      're-run the failed job, with a longer timeout if 10m is often too short: it keeps the 2 ready copies and picks up the copy under way.',
       { status: 'partial', ended: 'timeout', copies: three({}, { region: 'sg' }, still('us-ca')) },
     ],
     [
-      '⏰ Timeout of 10m: 1 of 4 ready, us-ca never listed, kr perhaps copying, sg failed',
-      'delete the image that failed, look in the console for the image that was never listed, then re-run the failed job: it keeps the ready copy, picks up the copy under way and copies only the failed region again.',
+      '⏰ Timeout of 10m: 1 of 4 ready, us-ca not listed, kr perhaps copying, sg failed',
+      'delete uimage-sg (sg), look in the console for uimage-us-ca (us-ca), wait 2 minutes, then re-run the failed job: it keeps the ready copy, reuses the copies that exist by then and copies only the failed region again.',
       {
         status: 'partial',
         ended: 'timeout',
@@ -296,10 +322,10 @@ describe('the heading of a summary', () => {
     ],
     [
       '❌ sg failed, so all 3 copies were rolled back',
-      'fix sg, then re-run the job: it copies again. The deleted ids are void.',
+      're-run the job: it copies again. The deleted ids are void.',
       {
         status: 'failed',
-        rollback: { by: 'step', because: ['sg'] },
+        rollback: undone({ deleted: ['hk', 'sg', 'us-ca'] }),
         copies: three(
           { state: 'Deleted', outcome: 'failed', problem: { message: 'x', advice: '' } },
           { ...unavailable('sg'), state: 'Deleted' },
@@ -309,8 +335,82 @@ describe('the heading of a summary', () => {
     ],
     [
       '❌ web-1.4.2: ready in 0 of 2 regions, both regions still copying',
-      'do what is said below, then re-run the failed job: it picks up the 2 copies under way.',
-      { status: 'failed', copies: [aCopy(still('hk')), aCopy({ ...still('sg'), state: null })] },
+      'Renew the keys. Then re-run the failed job: it picks up the 2 copies under way.',
+      {
+        status: 'failed',
+        copies: three(still('hk', 'Renew the keys.'), { ...still('sg', 'Renew the keys.'), state: null }),
+      },
+    ],
+    [
+      '⏰ Timeout of 10m: us-ca was not ready, so all 2 copies were rolled back',
+      're-run the job with a longer timeout: it copies again. The deleted ids are void.',
+      {
+        status: 'failed',
+        ended: 'timeout',
+        rollback: undone({ because: ['us-ca'], deleted: ['hk', 'us-ca'] }),
+        copies: three(gone('hk'), { ...still('us-ca'), state: 'Deleted' }),
+      },
+    ],
+    [
+      '❌ sg failed, so the copy in hk was rolled back',
+      'Raise the quota. Then re-run the job: it copies again. The deleted ids are void.',
+      {
+        status: 'failed',
+        rollback: undone({ deleted: ['hk'] }),
+        copies: three(gone('hk'), full('sg')),
+      },
+    ],
+    [
+      '❌ sg failed; the rollback deleted 2 of 3 copies, but not uimage-hk in hk',
+      'delete uimage-hk (hk), or keep it: a re-run reuses it. Then re-run the job: it copies what is missing. The deleted ids are void.',
+      {
+        status: 'partial',
+        rollback: undone({ deleted: ['sg', 'us-ca'], left: ['hk'] }),
+        copies: three({ imageId: 'uimage-hk' }, { ...unavailable('sg'), state: 'Deleted' }, gone('us-ca')),
+      },
+    ],
+    [
+      '❌ sg failed, and the rollback could not delete 3 copies',
+      'delete uimage-hk (hk), uimage-sg (sg), uimage-us-ca (us-ca). Those in hk, us-ca may stay: a re-run reuses them. Then re-run the job: it copies what is missing.',
+      {
+        status: 'partial',
+        rollback: undone({ left: ['hk', 'sg', 'us-ca'] }),
+        copies: three({ imageId: 'uimage-hk' }, unavailable('sg'), {
+          region: 'us-ca',
+          imageId: 'uimage-us-ca',
+        }),
+      },
+    ],
+    [
+      '⏰ Timeout of 10m: 1 of 2 ready, sg in an unknown state (uimage-sg)',
+      'Re-run it later. A re-run keeps the ready copy.',
+      {
+        status: 'partial',
+        ended: 'timeout',
+        copies: three({}, { ...still('sg', 'Re-run it later.'), unread: true }),
+      },
+    ],
+    [
+      '🚫 Cancelled: it is not known whether copies exist in both regions',
+      'wait 2 minutes, then re-run the failed job: it reuses the copies that exist by then.',
+      {
+        status: 'failed',
+        ended: 'cancelled',
+        copies: three(
+          { ...still('hk'), imageId: null, unclear: true },
+          { ...still('sg'), imageId: null, unclear: true },
+        ),
+      },
+    ],
+    [
+      '⚠️ web-1.4.2: ready in 1 of 2 regions, optional sg failed',
+      'if you need sg: Raise the quota. Then run the workflow again: it keeps the ready copy and copies only the failed region again.',
+      { copies: three({}, full('sg', { optional: true })) },
+    ],
+    [
+      '⚠️ web-1.4.2: ready in 1 of 3 regions, 2 failed',
+      'delete uimage-sg (sg), follow the advice for kr, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
+      { status: 'partial', copies: three({}, unavailable('sg'), full('kr')) },
     ],
     [
       '🚫 Cancelled: 0 of 2 ready, both regions still copying',
@@ -323,17 +423,17 @@ describe('the heading of a summary', () => {
     ],
     [
       '⏳ web-1.4.2: copying to all 3 regions; this step does not wait',
-      'a later run with the same inputs waits for them.',
+      'these ids cannot be used yet. A later run with the same inputs, but wait: true, waits for them.',
       { status: 'copying', copies: done.map((copy) => ({ ...copy, state: 'Copying', finishedAt: null })) },
     ],
     [
       '⚠️ web-1.4.2: ready in 1 of 3 regions, 2 failed',
-      'delete the 2 images that failed, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
+      'delete uimage-sg (sg), uimage-us-ca (us-ca), then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
       { status: 'partial', copies: three({}, unavailable('sg'), unavailable('us-ca')) },
     ],
     [
       '⚠️ web-1.4.2: ready in 31 of 36 regions, 5 failed',
-      'delete the 5 images that failed, then re-run the failed job: it keeps the 31 ready copies and copies only the failed regions again.',
+      'delete the 5 images named below, then re-run the failed job: it keeps the 31 ready copies and copies only the failed regions again.',
       {
         status: 'partial',
         copies: manyCopies(36, (index) => (index < 5 ? unavailable(`region-${index}`) : {})),
@@ -341,16 +441,13 @@ describe('the heading of a summary', () => {
     ],
     [
       '⚠️ web-1.4.2: ready in 1 of 2 regions, optional sg failed',
-      'delete the image that failed, then re-run the failed job: it keeps the ready copy and copies only the failed region again.',
+      'if you need sg: delete uimage-sg (sg), then run the workflow again: it keeps the ready copy and copies only the failed region again.',
       { copies: three({}, unavailable('sg', { optional: true })) },
     ],
     [
       '❌ web-1.4.2 is not ready in any of 2 regions',
-      'do what is said below, then re-run the failed job.',
-      {
-        status: 'failed',
-        copies: three(unavailable('hk', { imageId: null }), unavailable('sg', { imageId: null })),
-      },
+      'Raise the quota. Then re-run the failed job.',
+      { status: 'failed', copies: three(full('hk'), full('sg')) },
     ],
   ];
   it.each(cases)('%s', async (heading, next, some) => {
@@ -412,7 +509,7 @@ describe('a summary', () => {
     expect(rowsOf(parse(markdown))).toEqual([
       ['', 'Region', 'Image id', 'What happened', 'What to do'],
       ['❌', 'sg', 'uimage-sg', 'ended Unavailable', 'Delete it, then re-run the job.'],
-      ['⏳', 'kr', 'uimage-kr', 'is still Copying after 10m', 'Re-run the job: it picks the copy up.'],
+      ['⏳', 'kr', 'uimage-kr', 'was still Copying after 10m', 'Re-run the job: it picks the copy up.'],
       ['', 'Region', 'Image id', 'What happened', 'Time'],
       ['✅', 'hk', 'uimage-hk1', 'copied', '4m 10s'],
     ]);
@@ -478,27 +575,86 @@ describe('a summary', () => {
     const markdown = renderSummary(promotion, { warnings: [], now: NOW });
     await check(promotion, markdown);
     expect(markdown.split('\n\n')).toEqual([
-      '## ❌ Nothing was copied: 2 problems to fix first',
-      '**Next:** fix them, then run again; nothing was changed.',
+      '## ❌ 2 invalid inputs; no request was sent',
+      '**Next:** fix them, then run again.',
       '- ❌ timeout: "90" is not a duration.\n- ❌ wait: "yes" is not true or false.\n',
     ]);
   });
 
-  it('that a rollback comes after is told which ids are void', () => {
-    const left = [{ message: 'uimage-3 in kr was not deleted.', advice: 'Delete it by hand.' }];
-    const image = (region: string) => ({ region, projectId: 'org-prod', imageId: `uimage-${region}` });
-    const markdown = renderRollback([image('hk'), image('sg')], left);
-    expect(markdown).toContain(
-      '### 🗑️ Rolled back: 2 images deleted\n\nThe ids above are void: `hk` `uimage-hk`, `sg` `uimage-sg`.',
+  it('of a dry run that would fail says so, and is a plan all the same', async () => {
+    const copies = three({ ...unavailable('hk'), plan: 'adopt' }, { ...planned, region: 'sg' });
+    const order = anOrder({ dryRun: true });
+    const markdown = renderSummary(aPromotion({ status: 'partial', copies }), {
+      order,
+      warnings: [],
+      now: NOW,
+    });
+    expect(markdown.split('\n\n').slice(0, 2)).toEqual([
+      '## ⚠️ Dry run: would copy to sg; hk would fail (uimage-hk)',
+      '**Next:** delete uimage-hk (hk), or a promotion fails there.',
+    ]);
+    expect(rowsOf(parse(markdown)).map((row) => row.slice(0, 2))).toEqual([
+      ['', 'Region'],
+      ['❌', 'hk'],
+      ['Region', 'Would'],
+      ['sg', 'copy'],
+    ]);
+    expect(markdown).not.toContain('copying');
+  });
+
+  it('says what a rollback left beside what it deleted, and no advice twice', () => {
+    const copies = three({ imageId: 'uimage-hk' }, { ...unavailable('sg'), state: 'Deleted' }, gone('us-ca'));
+    const rollback = undone({ deleted: ['sg', 'us-ca'], left: ['hk'] });
+    const rows = rowsOf(parse(summaryOf(aPromotion({ status: 'partial', copies, rollback }))));
+    expect(rows.slice(3).map(([sign, region, , what]) => [sign, region, what])).toEqual([
+      ['⚠️', 'hk', 'not deleted'],
+      ['🗑️', 'us-ca', 'rolled back: the id is void'],
+    ]);
+    const quota = summaryOf(aPromotion({ status: 'partial', copies: three({}, full('sg')) }));
+    expect(quota.match(/Raise the quota/g)).toHaveLength(1);
+    expect(rowsOf(parse(quota))[0]).toEqual(['', 'Region', 'Image id', 'What happened']);
+  });
+
+  it('whose ids a later step can void says so', () => {
+    const page = (provisional: boolean) =>
+      renderSummary(aPromotion(), { order: anOrder(), warnings: [], now: NOW, provisional });
+    expect(page(true).split('\n\n')[1]).toMatch(/^These ids hold only if the whole job succeeds/);
+    expect(page(false)).not.toContain('rollback');
+  });
+
+  it('that a rollback comes after is told why, what to do, which ids are void and what is left', () => {
+    const problem = { message: 'uimage-kr in kr was not deleted: locked.', advice: 'Delete it.' };
+    const page = (deleted: string[], left: string[], again = false) => {
+      const result = { deleted: images(...deleted), left: images(...left) };
+      const headline = headlineOfRollback(result, { because: 'this step was killed', fix: again, again });
+      return renderRollback(headline, result.deleted, left.length > 0 ? [problem] : []).split('\n\n');
+    };
+    expect(page(['hk', 'sg'], [])).toEqual([
+      '### 🗑️ Rolled back, because this step was killed: 2 images deleted',
+      '**Next:** re-run the job: it copies again.',
+      'These ids are void: `hk` `uimage-hk`, `sg` `uimage-sg`.\n',
+    ]);
+    expect(page(['hk'], ['kr'])).toEqual([
+      '### ⚠️ Rolled back in part: 1 image deleted, 1 image still exists and is billed',
+      '**Next:** delete uimage-kr (kr) in the console. What is Available may stay: a re-run reuses it.',
+      'These ids are void: `hk` `uimage-hk`.',
+      '- ⚠️ uimage-kr in kr was not deleted: locked. Delete it.\n',
+    ]);
+    expect(page([], ['hk', 'kr'])[0]).toBe('### ⚠️ Rollback failed: 2 images still exist and are billed');
+    expect(page([], ['kr'], true)[0]).toBe(
+      '### ⚠️ The rollback failed again: 1 image still exists and is billed',
     );
-    expect(markdown).toContain('- ⚠️ uimage-3 in kr was not deleted. Delete it by hand.');
+    expect(page([], [])[0]).toMatch(/^### ⚠️ The rollback could not search every region/);
     for (const text of HOSTILE) {
-      const page = parse(
-        renderRollback([{ region: text, projectId: text, imageId: text }], [{ message: text, advice: text }]),
+      const image = [{ region: text, projectId: text, imageId: text }];
+      const headline = headlineOfRollback(
+        { deleted: image, left: image },
+        { because: text, fix: true, again: false },
       );
-      for (const node of all(page)) expect(OURS).toContain(node.type);
-      expect(all(page, 'html')).toEqual([]);
-      expect(all(page, 'heading')).toHaveLength(2);
+      const tree = parse(renderRollback(headline, image, [{ message: text, advice: text }]));
+      for (const node of all(tree)) expect(OURS).toContain(node.type);
+      expect(all(tree, 'html')).toEqual([]);
+      expect(all(tree, 'heading')).toHaveLength(1);
     }
   });
 });

@@ -62,7 +62,7 @@ describe('over real HTTP', () => {
       expect(result.errors[0]).not.toMatch(/\n\s+at /);
       expect(emulator.requests).toEqual([]);
       expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
-      expect(result.summary).toMatch(/^## ❌ Nothing was copied: 6 problems to fix first/);
+      expect(result.summary).toMatch(/^## ❌ 6 invalid inputs; no request was sent/);
       for (const input of Object.keys(wrong)) expect(result.summary).toContain(`- ❌ ${input}`);
       expect(result.outputs['summary-markdown']?.trim()).toBe(result.summary.trim());
       expect(result.masked).toHaveLength(2);
@@ -536,8 +536,8 @@ it('keys that expire in mid-wait leave the copies pending, and the heading says 
     return execute();
   });
   const result = await run();
-  expect(result.errors[0]).toMatch(/ready in 0 of 2 regions, both regions still copying/);
-  expect(result.errors[0]).toMatch(/Next: do what is said below, then re-run the failed job/);
+  expect(result.errors[0]).toMatch(/ready in 0 of 2 regions, both regions in an unknown state/);
+  expect(result.errors[0]).toMatch(/^Next: [\s\S]*re-run/im);
   expect(result.errors[0]).not.toMatch(/does not wait|never listed/);
 });
 

@@ -117,6 +117,50 @@ describe('the post step', () => {
     expect([result.failed, result.errors]).toEqual([false, []]);
   });
 
+  it('says why it rolls back, and what to do', async () => {
+    const later = await job({ rollback: 'job' });
+    expect(later.first.summary).toContain('These ids hold only if the whole job succeeds');
+    for (const text of [later.result.summary, later.result.warnings.join()])
+      expect(text).toMatch(
+        /because a later step failed or the job was cancelled: 2 images[\s\S]*fix what failed/,
+      );
+    const now = await job({ rollback: 'step' }, { before: cancelled });
+    expect(now.result.summary).toMatch(
+      /because this step was cancelled: 2 images[\s\S]*Next:\*\* re-run the job/,
+    );
+  });
+
+  it('that fails as the step itself has failed says so once, with what is left', async () => {
+    const locked = (cloud: FakeCloud) => {
+      cloud.finalState = { hk: 'Unavailable' };
+      cloud.fault('TerminateCustomImage', fails(295), { times: 99 });
+    };
+    const { cloud, first, result } = await job({ rollback: 'step' }, { before: locked });
+    expect(first.errors[0]).toMatch(/^hk failed, and the rollback could not delete 2 copies\./);
+    expect(result.summary).toContain('The rollback failed again: 2 images still exist and are billed');
+    for (const id of cloud.ids()) expect(result.summary.match(new RegExp(id, 'g'))).toHaveLength(2);
+  });
+
+  it.each([
+    [null, 'never', /was killed\. .*uimage-1 in hk/],
+    ['itself', 'never', null],
+    [null, 'step', /because this step was killed: 1 image deleted/],
+  ])('after a step that ended %s, with rollback: %s, tells %s', async (ended, rollback, told) => {
+    const clock = new VirtualClock();
+    const cloud = new FakeCloud(clock);
+    cloud.addCopy('hk', { ImageId: 'uimage-1' });
+    const traces = {
+      run: 'r',
+      created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }],
+      places: [],
+    };
+    const state = { submitted: true, succeeded: false, ended, rollback, summary: false, traces };
+    const saved = { promotion: JSON.stringify(state) };
+    const { warnings } = await new Step().play('post', cloud, clock, ORDER, saved);
+    expect(warnings).toEqual(told ? [expect.stringMatching(told)] : []);
+    expect(cloud.ids()).toHaveLength(rollback === 'never' ? 1 : 0);
+  });
+
   it('masks the keys first, in its own process, too', async () => {
     const { result } = await job({ rollback: 'step' }, { before: cancelled });
     expect(result.masked).toEqual(Object.values(KEYS));

@@ -16,7 +16,15 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
   saveTraces(
     workflow,
     order,
-    { submitted: true, succeeded: false, published: null, rollback: 'step', summary: true, ...some },
+    {
+      submitted: true,
+      succeeded: false,
+      ended: null,
+      published: null,
+      rollback: 'step',
+      summary: true,
+      ...some,
+    },
     copies,
   );
   const state = loadState(workflow);

@@ -1,0 +1,147 @@
+import {
+  fateOf,
+  type Headline,
+  isDryRun,
+  isLeft,
+  isOpen,
+  isReady,
+  NAMED,
+  needsReader,
+  plural,
+} from './outcome.ts';
+import { formatDuration } from './promotion/duration.ts';
+import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
+
+type Next = Pick<Headline, 'next' | 'said'>;
+
+/** What to do now. The names and the API's words in it are as they came. */
+export function nextOf(promotion: Promotion, order: Order | undefined): Next {
+  const { copies, problems, rollback, ended } = promotion;
+  if (isDryRun(promotion, order)) return afterDryRun(copies);
+  if (rollback?.by === 'post')
+    return {
+      next: 'nothing to delete by hand: the "Post" step of this job will delete the copies created by this run. A re-run copies again.',
+    };
+  if (copies.length === 0) {
+    if (ended === 'cancelled') return { next: 're-run the job; nothing was changed.' };
+    return { next: `fix ${problems.length === 1 ? 'it' : 'them'}, then run again; nothing was changed.` };
+  }
+  if (rollback) return afterRollback(promotion, rollback, order);
+  const struck = copies.filter((copy) => needsReader(copy, promotion) || fateOf(copy) === 'failed');
+  if (struck.length === 0 && problems.length === 0)
+    return {
+      next: copies.some(isOpen)
+        ? 'these ids cannot be used yet. A later run with the same inputs, but wait: true, waits for them.'
+        : '',
+    };
+  return afterFailure(promotion, order, struck);
+}
+
+function afterDryRun(copies: readonly Copy[]): Next {
+  const failing = copies.filter(({ problem }) => problem);
+  const then = copies.some(({ plan, problem }) => plan === 'copy' && !problem)
+    ? 'run it without dry-run to copy.'
+    : '';
+  if (failing.length === 0) return { next: then };
+  const broken = failing.filter(({ imageId }) => imageId !== null);
+  const advice = onlyAdvice(failing);
+  if (broken.length === failing.length)
+    return { next: `delete ${list(broken)}, or a promotion fails there.` };
+  return advice === null
+    ? { next: `follow the advice for ${regions(failing)}, then run it again.` }
+    : { next: advice, said: advice };
+}
+
+function afterFailure(promotion: Promotion, order: Order | undefined, struck: readonly Copy[]): Next {
+  const { status, copies, problems, ended } = promotion;
+  const isCut = ended === 'cancelled' || ended === 'timeout';
+  const of = (fate: string) => struck.filter((copy) => fateOf(copy) === fate);
+  const broken = of('failed').filter(({ imageId }) => imageId !== null);
+  const unlisted = of('unlisted');
+  const unclear = isCut ? of('unclear') : [];
+  const copying = isCut ? of('copying') : [];
+  const others = struck.filter((copy) => ![broken, unlisted, unclear, copying].flat().includes(copy));
+  const advice = onlyAdvice([...others, ...(isCut ? [] : problems.map((problem) => ({ problem })))]);
+  const steps = [
+    ...(broken.length > 0 ? [`delete ${list(broken)}`] : []),
+    ...(unlisted.length > 0 ? [`look in the console for ${list(unlisted)}`] : []),
+    ...(unclear.length > 0 ? ['wait 2 minutes'] : []),
+  ];
+  const said = steps.length === 0 && advice !== null ? advice : undefined;
+  if (others.length > 0 && said === undefined) steps.push(`follow the advice for ${regions(others)}`);
+  const kept = kinds(copies, unclear, order);
+  const isGreen = status !== 'failed' && status !== 'partial';
+  const adopts = order === undefined || order.ifExists === 'adopt';
+  const job = isGreen ? 'run the workflow again' : 're-run the failed job';
+  const late = ended === 'timeout' && order && copying.length > 0;
+  const longer = late
+    ? `, with a longer timeout if ${formatDuration(order.timeout / 1000)} is often too short`
+    : '';
+  const again = adopts
+    ? `${job}${longer}${kept ? `: it ${kept}` : ''}`
+    : 're-run it with if-exists: adopt, or it copies everything again';
+  const optional = isGreen ? `if you need ${regions(struck)}: ` : '';
+  if (said === undefined)
+    return { next: `${optional}${steps.length > 0 ? `${steps.join(', ')}, then ` : ''}${again}.` };
+  if (!/\bre-run\b/i.test(said) || !adopts) return { next: `${optional}${said} Then ${again}.`, said };
+  return { next: `${optional}${said}${kept ? ` A re-run ${kept}.` : ''}`, said };
+}
+
+/** What a re-run does with each kind of copy; empty when it only copies again. */
+function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order | undefined): string {
+  if (order && order.ifExists !== 'adopt') return '';
+  const ready = copies.filter(isReady).length;
+  const open = copies.filter((copy) => fateOf(copy) === 'copying').length;
+  const failed = copies.filter((copy) => fateOf(copy) === 'failed').length;
+  if (ready + open + unclear.length === 0) return '';
+  const kinds = [
+    ...(ready > 0 ? [`keeps the ${ready === 1 ? 'ready copy' : `${ready} ready copies`}`] : []),
+    ...(open > 0 ? [`picks up the ${open === 1 ? 'copy' : `${open} copies`} under way`] : []),
+    ...(unclear.length > 0 ? ['reuses the copies that exist by then'] : []),
+    ...(failed > 0 ? [`copies only the failed ${failed === 1 ? 'region' : 'regions'} again`] : []),
+  ];
+  return kinds.join(', ').replace(/, ([^,]*)$/, ' and $1');
+}
+
+function afterRollback(
+  promotion: Promotion,
+  { because, deleted, left }: Undone,
+  order: Order | undefined,
+): Next {
+  const blamed = promotion.copies.filter(({ region }) => because.includes(region));
+  const isLate = promotion.ended === 'timeout' && blamed.every(({ pending }) => pending);
+  const advice = onlyAdvice(blamed.filter(({ imageId, pending }) => imageId === null && !pending));
+  const rerun = `re-run the job${isLate ? ' with a longer timeout' : ''}: it copies ${left.length > 0 ? 'what is missing' : 'again'}.`;
+  const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
+  if (left.length === 0)
+    return advice === null ? { next: rerun + end } : { next: `${advice} Then ${rerun}${end}`, said: advice };
+  const sound = promotion.copies.filter((copy) => isLeft(copy, promotion) && !copy.problem);
+  const adopts = order === undefined || order.ifExists === 'adopt';
+  const them = sound.length === 1 ? 'it' : 'them';
+  const keep =
+    sound.length === 0 || !adopts
+      ? ''
+      : sound.length === left.length
+        ? `, or keep ${them}: a re-run reuses ${them}`
+        : `. Those in ${regions(sound)} may stay: a re-run reuses them`;
+  return { next: `delete ${list(left)}${keep}. Then ${rerun}${end}` };
+}
+
+/** Null where there is none, or more than one. */
+function onlyAdvice(some: readonly Pick<Copy, 'problem'>[]): string | null {
+  const [advice, ...more] = new Set(some.map(({ problem }) => problem?.advice ?? ''));
+  return advice && more.length === 0 ? advice : null;
+}
+
+function regions(copies: readonly { region: string }[]): string {
+  return copies.length > NAMED
+    ? plural(copies.length, 'region')
+    : copies.map(({ region }) => region).join(', ');
+}
+
+/** `uimage-… (hk), uimage-… (sg)` */
+export function list(images: readonly { region: string; imageId: string | null }[]): string {
+  return images.length > NAMED
+    ? `the ${images.length} images named below`
+    : images.map(({ region, imageId }) => `${imageId} (${region})`).join(', ');
+}

@@ -1,0 +1,89 @@
+/** What a run made beside what was wanted: deleted, and told. */
+import { CloudError } from '../cloud/errors.ts';
+import { isMarkedBy, signerOf } from './mark.ts';
+import type { Problem } from './model.ts';
+import { tell } from './observe.ts';
+import type { Place, Run } from './place.ts';
+import { copiesOf } from './view.ts';
+
+export const UNASKED = 'without being asked to';
+export const SECOND = 'as a duplicate';
+
+/** Milliseconds for which the last reads and the deletes are repeated at least, beyond the timeout if need be. */
+export const LAST_PATIENCE = 30_000;
+
+type Excess = Place['excess'][number];
+
+/** Deletes the first of them. An id alone is not enough to delete by. */
+export async function remove(run: Run, place: Place): Promise<void> {
+  const { cloud, clock, deadline, order, report, signal } = run;
+  const { region, projectId } = place;
+  const [first] = place.excess;
+  if (!first) return;
+  const { imageId } = first;
+  const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
+  try {
+    const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
+    const [image] = await cloud.describeImages(query, options);
+    if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
+      tell(run, foreign(place, first));
+    else {
+      const target = { Region: region, ProjectId: projectId, ImageId: imageId };
+      const wasThere = await cloud.terminateCustomImage(target, options);
+      tell(run, wasThere ? removed(place, first) : unlisted(place, first));
+      place.own = place.own.filter((id) => id !== imageId);
+      report({ type: 'ids', copies: copiesOf(run) });
+    }
+  } catch (error) {
+    if (!(error instanceof CloudError)) throw error;
+    tell(run, notRemoved(place, first, error.message));
+  }
+  place.excess.shift();
+}
+
+/** After a cancel: what is left of what was to be deleted. */
+export function tellLeft({ report }: Run, place: Place): void {
+  for (const one of place.excess.splice(0))
+    report({
+      type: 'warning',
+      problem: notRemoved(place, one, 'the step ended before it was deleted'),
+    });
+}
+
+function created({ region }: Place, { imageId, why }: Excess): string {
+  return `This run created ${imageId} in ${region} ${why}`;
+}
+
+function foreign({ region }: Place, { imageId, why }: Excess): Problem {
+  return {
+    message: `The API answered with ${imageId} in ${region} ${why}, but its description has no marker of this run.`,
+    advice: 'The action left it alone. If it is a copy of this run, delete it by hand.',
+  };
+}
+
+function removed(place: Place, excess: Excess): Problem {
+  const { region, plan, held } = place;
+  if (excess.why !== SECOND || plan !== 'copy' || !held || held.created)
+    return {
+      message: `${created(place, excess)}; the action deleted it.`,
+      advice: 'There is nothing to do.',
+    };
+  return {
+    message: `${region}: another run copied there at the same time. This run reuses its image ${held.imageId}, and deleted its own ${excess.imageId} as a duplicate.`,
+    advice: 'To let such runs wait for each other, set concurrency in the workflow.',
+  };
+}
+
+function unlisted(place: Place, excess: Excess): Problem {
+  return {
+    message: `${created(place, excess)}; it is not listed, so it is gone or very new.`,
+    advice: 'Delete it by hand if it appears.',
+  };
+}
+
+function notRemoved(place: Place, excess: Excess, reason: string): Problem {
+  return {
+    message: `${created(place, excess)}, and it may still exist: ${reason}.`,
+    advice: 'Delete it by hand.',
+  };
+}
