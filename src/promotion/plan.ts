@@ -5,7 +5,7 @@ import { readMark, signerOf } from './mark.ts';
 import type { Order, Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { newHeld, newPlace, type Place } from './place.ts';
-import { isAvailable, isPending, isSameName } from './verify.ts';
+import { differences, isAvailable, isPending, isSameName } from './verify.ts';
 
 export interface Plan {
   places: Place[];
@@ -63,7 +63,8 @@ function decide(
     return;
   }
   const copies = copiesOf(order, findings.source, held);
-  const named = copies.known.filter(({ ImageName }) => isSameName(ImageName, place.name)).sort(byAge);
+  const isNamed = ({ ImageName }: Image) => isSameName(ImageName, place.name);
+  const named = copies.known.filter(isNamed).sort(byAge);
   const usable = named.filter((image) => isAvailable(image) || isPending(image));
   const oldest = bestOf(findings.source, usable, now) ?? usable[0];
   if (copies.foreign.length > 0 && order.ifExists !== 'copy') {
@@ -77,9 +78,16 @@ function decide(
     place.plan = 'adopt';
     place.why = isAvailable(oldest) ? 'already Available' : 'still copying since an earlier run';
     place.held = newHeld({ imageId: oldest.ImageId, created: false, startedAt: now });
+    const unlike = isAvailable(oldest) ? differences(findings.source, oldest) : null;
+    place.problem = unlike && { ...unlike, message: `${region}: ${unlike.message}` };
     const others = usable.filter((image) => image !== oldest);
     if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
-  } else place.why = whyCopy(place, held, copies.known, usable);
+  } else {
+    place.why = whyCopy(place, held, copies.known, usable);
+    if (named.length > 0 && usable.length === 0) result.warnings.push(unusable(region, named));
+    const strangers = held.filter((image) => isNamed(image) && !copies.known.includes(image));
+    if (strangers.length > 0 && copies.known.length === 0) result.warnings.push(namesakes(place, strangers));
+  }
 }
 
 /** Copies of this source: `known` by a mark that counts, `foreign` by one whose signature is another's. */
@@ -142,6 +150,21 @@ function moreThanOne(region: string, oldest: Image, others: Image[]): Problem {
   return {
     message: `${region}: more copies of this source exist under this name: ${ids(others)}. The action reuses ${oldest.ImageId}.`,
     advice: 'Delete those that nobody uses.',
+  };
+}
+
+function unusable(region: string, images: Image[]): Problem {
+  const told = images.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ');
+  return {
+    message: `${region}: an earlier copy of this source cannot be used: ${told}.`,
+    advice: 'Delete it: it is billed and uses quota.',
+  };
+}
+
+function namesakes({ region, name }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: images named ${name} exist that are not known as copies of this source: ${ids(images)}. The action leaves them alone.`,
+    advice: 'Delete those that are earlier copies and that nobody uses.',
   };
 }
 

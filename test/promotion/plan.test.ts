@@ -67,7 +67,9 @@ describe('a target that holds nothing of ours', () => {
 
   it('may hold a namesake without our mark: left alone, and mentioned', () => {
     const namesake = { ...copyOfSource, ImageId: 'uimage-namesake', ImageDescription: 'nginx and friends' };
-    const copy = only(planFor({}, { hk: [namesake] }).copies);
+    const { copies, warnings } = planFor({}, { hk: [namesake] });
+    const copy = only(copies);
+    expect(only(warnings).message).toMatch(/^hk: .*not known as copies of this source: uimage-namesake/);
     expect(copy).toMatchObject({ plan: 'copy', imageId: null });
     expect(copy.why).toContain('uimage-namesake');
   });
@@ -135,10 +137,20 @@ describe('a target that holds a copy of this source', () => {
     },
   );
 
-  it('is copied to again when that copy is Unavailable', () => {
-    const copy = only(planFor({}, { hk: [{ ...copyOfSource, State: 'Unavailable' }] }).copies);
-    expect(copy).toMatchObject({ plan: 'copy', imageId: null });
-    expect(copy.why).toContain('uimage-there');
+  it('is copied to again when that copy is Unavailable, which is told: it stays', () => {
+    const { copies, warnings } = planFor({}, { hk: [{ ...copyOfSource, State: 'Unavailable' }] });
+    expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null });
+    expect(only(copies).why).toContain('uimage-there');
+    expect(only(warnings).message).toMatch(/^hk: .*uimage-there is Unavailable/);
+  });
+
+  it('that differs has failed by the plan: it is not called reused', () => {
+    const small = { ...copyOfSource, ImageSize: 1 };
+    expect(only(planFor({}, { hk: [small] }).copies)).toMatchObject({
+      plan: 'adopt',
+      outcome: 'failed',
+      problem: { message: expect.stringMatching(/^hk: uimage-there does not match the source/) },
+    });
   });
 
   it('is copied to once more with if-exists: copy', () => {
