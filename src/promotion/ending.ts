@@ -77,7 +77,7 @@ function missing(
       : 'somebody deleted it, and a re-run copies again';
   return {
     message,
-    advice: `Look for it in the console, in project ${projectId}. If it exists: ${reuses(order)} If not, ${gone}.`,
+    advice: `Look for it in the console, in project ${projectId}. If it exists, ${reuses(order).replace('A re-run', 'a re-run')} If not, ${gone}.`,
   };
 }
 /** The line of a cancelled step that says what continues in the cloud. */

@@ -201,7 +201,7 @@ function problemOf(alike: readonly Left[], run: string): Problem {
   const names = alike.map(({ region, image }) => (image ? `${image.imageId} in ${region}` : region));
   const [were, them, are] = alike.length > 1 ? ['were', 'them', 'they are'] : ['was', 'it', 'it is'];
   const todo = {
-    'not deleted': `Delete ${them} in the console: ${are} billed until then.`,
+    'not deleted': `Delete ${them} by hand: ${are} billed until then.`,
     'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
     'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
   }[first.what];

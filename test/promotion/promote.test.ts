@@ -554,7 +554,9 @@ describe('a copy that is not seen', () => {
     const copy = copyIn(await scenario.promote(), 'hk');
     expect(copy).toMatchObject({ listed: false, pending: true, state: null, imageId: 'uimage-new-hk-1' });
     expect(copy.problem?.message).toBe('hk: uimage-new-hk-1 was not listed within the timeout of 5m.');
-    expect(copy.problem?.advice).toMatch(/project org-prod.*A re-run reuses it.*If not.*task-hk-1/);
+    expect(copy.problem?.advice).toMatch(
+      /project org-prod.*If it exists, a re-run reuses it.*If not.*task-hk-1/,
+    );
   });
 
   it('any more is told as last listed, not as copying', async () => {

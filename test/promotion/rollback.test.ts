@@ -324,7 +324,7 @@ describe('what a rollback could not do', () => {
     expect(left[1]?.message).toMatch(
       /^uimage-r-10-1 in r-10, uimage-r-11-1 in r-11 were not deleted: TerminateCustomImage failed: /,
     );
-    expect(left[1]?.advice).toMatch(/^Delete them in the console: they are billed until then\. \S/);
+    expect(left[1]?.advice).toMatch(/^Delete them by hand: they are billed until then\. \S/);
   });
 
   it('is told: a place that could not be searched at the end', async () => {
