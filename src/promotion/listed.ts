@@ -191,7 +191,6 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const { held } = place;
   const current = newcomers.all.find(({ ImageId }) => ImageId === held?.imageId);
   const isEnd = clock.now() >= deadline;
-  const late = isEnd || !order.wait;
   // Missing from one answer: that decides nothing, unless it is the last one.
   if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
     if (run.closing !== null && !held.confirmed) miss(held);
@@ -207,7 +206,7 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   // A second send may have made a second one.
   const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
   const sound = soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known));
-  const best = (late ? sound.find(isAvailable) : undefined) ?? (late && current ? current : sound[0]);
+  const best = (isEnd ? sound.find(isAvailable) : undefined) ?? (isEnd && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
   if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);

@@ -191,12 +191,12 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
     if (waits && lookedAt < deadline) return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
   }
-  if (closing !== null && (held ? held.finishedAt : place.problem)) {
+  if (closing !== null && (!held || held.finishedAt)) {
     if (plan === 'adopt' && held?.confirmed === false && !place.problem) return { deed: 'poll', at: now };
     // Another image may have been listed minutes late.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
-    const hasOthers = place.doubt !== null || place.own.some((imageId) => imageId !== held?.imageId);
-    if (plan === 'copy' && hasOthers && order.wait && isOld) return { deed: 'last look', at: now };
+    const hasOthers = plan === 'copy' && place.own.some((imageId) => imageId !== held?.imageId);
+    if ((place.doubt || hasOthers) && order.wait && isOld) return { deed: 'last look', at: now };
   }
   return lastLook(place, run);
 }

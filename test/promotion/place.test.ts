@@ -228,6 +228,9 @@ describe('a region that is no target', () => {
     expect(one.due).toEqual(['last look', 1]);
     expect(one.at(115).lastLook().due).toEqual(['last look', WINDOW_SECONDS]);
     expect(one.at(120).lastLook().due).toBeNull();
+    one.at(900).run.closing = 900_000 + one.run.startedAt;
+    expect(one.due).toEqual(['last look', 900]);
+    expect(one.lastLook().due).toBeNull();
   });
 
   it('that holds an image of ours shows that the list was ignored: all others may be sent to now', () => {
@@ -552,6 +555,12 @@ describe('the last look', () => {
     const now = Math.floor(one.scenario.clock.now() / 1000);
     one.lastLook(copying('uimage-1', now - 99), available('uimage-forged', now - 5));
     expect(one.copy).toMatchObject({ imageId: 'uimage-1', state: 'Copying' });
+  });
+
+  it('without a wait keeps the older of two that may be its own, though it is still under way', () => {
+    const one = life({ wait: false }).send(putOff(10)).at(5).look().send(MADE).at(125);
+    one.lastLook(copying('uimage-1', 100), available('uimage-2', 101));
+    expect([one.copy.imageId, one.excess]).toEqual(['uimage-1', ['uimage-2']]);
   });
 
   it('takes no copied mark for its own beside the one broken image of a single call', () => {
