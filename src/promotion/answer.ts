@@ -23,7 +23,14 @@ export type Answer =
   | { kind: 'source' }
   /** For good. `inPart`: it was for a list, some of which may have been made. */
   | { kind: 'refused'; problem: Problem; inPart?: boolean }
-  | { kind: 'put off'; problem: Problem; pause: number; mayHaveRun: boolean; inPart?: boolean }
+  | {
+      kind: 'put off';
+      problem: Problem;
+      pause: number;
+      mayHaveRun: boolean;
+      ofList: boolean;
+      inPart?: boolean;
+    }
   | { kind: 'unclear'; problem: Problem; ofList: boolean }
   /** The step ended before it was sent, or before its answer came. */
   | { kind: 'unsent' }
@@ -48,7 +55,7 @@ export function answered(run: Run, place: Place, answer: Answer): void {
       place.refusals += 1;
       place.sendAt = now + answer.pause;
       const kind = answer.inPart ? 'in part' : 'refused';
-      if (answer.mayHaveRun) doubt(place, { kind, since: now }, answer.pause / 2);
+      if (answer.mayHaveRun) doubt(place, { kind, since: now, ofList: answer.ofList }, answer.pause / 2);
     } else if (answer.kind === 'unclear') {
       place.unclears += 1;
       place.sendAt = now + WINDOW;
@@ -188,18 +195,18 @@ function fromRefusal(
   const { verdict } = error;
   if (verdict === 'ambiguous') return { kind: 'unclear', problem, ofList };
   if (verdict === 'retry' || verdict === 'source-pending')
-    return { kind: 'put off', problem, pause, mayHaveRun: error.kind !== 'connection' };
+    return { kind: 'put off', problem, pause, mayHaveRun: error.kind !== 'connection', ofList };
   if (verdict === 'nothing-to-copy') {
     if (isSource(run, place)) return { kind: 'source' };
     // Of a list only an API endpoint that ignored it says so: it was asked to copy into the source region.
     return ofList
-      ? { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, inPart: true }
+      ? { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true }
       : { kind: 'refused', problem };
   }
   if (!ofList) return { kind: 'refused', problem };
   if (error.blames === 'target') {
     run.singles = true;
-    return { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, inPart: true };
+    return { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true };
   }
   return { kind: 'refused', problem, inPart: error.blames === 'account' && !error.decisive };
 }

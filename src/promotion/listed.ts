@@ -97,7 +97,8 @@ function adoptAnother(run: Run, place: Place, images: Image[]): void {
 /** The image of a list that was ignored turned up in the source's region: the others of that list made none. */
 function listWasIgnored({ places, clock }: Run): void {
   for (const place of places) {
-    if (!isWanting(place) || !place.doubt?.ofList || place.unclears > 1) continue;
+    const { doubt, unclears } = place;
+    if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList || unclears > 1) continue;
     place.doubt = null;
     place.unclear = false;
     place.sendAt = clock.now();

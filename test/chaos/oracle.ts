@@ -365,7 +365,8 @@ export class Oracle {
     if (!caller.settings.wait) return Number.NEGATIVE_INFINITY;
     const ids = step.images().map(({ imageId }) => imageId);
     const kept = this.world.images.filter((other) => other !== image && ids.includes(other.id));
-    return Math.min(caller.deadline, Math.max(...kept.map(readyAt)));
+    // A look that is younger than the pause between two looks is not made again at the end.
+    return Math.min(caller.deadline, Math.max(...kept.map(readyAt))) - 15_000;
   }
 
   /** Every live image of a run is in its outputs or told, or the next run can find it. */

@@ -17,7 +17,7 @@ const MADE: Answer = { kind: 'made', imageId: 'uimage-1', taskId: 'task-1' };
 const UNCLEAR: Answer = { kind: 'unclear', problem, ofList: false };
 const REFUSED: Answer = { kind: 'refused', problem };
 const putOff = (seconds: number, mayHaveRun = true): Answer => {
-  return { kind: 'put off', problem, pause: seconds * 1000, mayHaveRun };
+  return { kind: 'put off', problem, pause: seconds * 1000, mayHaveRun, ofList: false };
 };
 const copying = (imageId: string, CreateTime = 100) => ours(imageId, { CreateTime, State: 'Copying' });
 const available = (imageId: string, CreateTime = 100) => ours(imageId, { CreateTime });
@@ -792,7 +792,7 @@ describe('the copy that a place shows', () => {
   });
 
   it('is unclear for as long as what a refused list made may be listed, and not after a single refusal', () => {
-    const inPart = { ...putOff(10), inPart: true };
+    const inPart = { ...putOff(10), ofList: true };
     expect(life().send(inPart).at(5).look().copy.unclear).toBe(true);
     expect(life().send(inPart).at(120).look().copy.unclear).toBe(false);
     expect(life().send(putOff(10)).at(5).look().copy.unclear).toBe(false);
