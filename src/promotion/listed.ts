@@ -122,10 +122,8 @@ function listWasObeyed({ places, clock }: Run): void {
 }
 
 function tellNeverListed(run: Run, place: Place): void {
-  for (const imageId of place.own) {
-    if (!run.places.some(({ held }) => held?.imageId === imageId))
-      tell(run, words.listedNowhere(imageId, place.region));
-  }
+  const isHeld = (id: string) => run.places.some(({ held }) => held?.imageId === id);
+  for (const id of place.own) if (!isHeld(id)) tell(run, words.listedNowhere(id, place.region));
 }
 
 /** The best of ours is taken; where there is none at the end of the window, it may be sent again. */
@@ -229,7 +227,11 @@ function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcome
   const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
   const others = ours.filter((image) => image !== kept);
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
-  for (const { ImageId: imageId } of surplus) place.excess.push({ imageId, why: SECOND });
+  // At the deadline the one that is kept may be the less certain one.
+  const open = run.clock.now() >= run.deadline ? surplus.filter(isPending) : [];
+  if (open.length > 0) tell(run, words.keptSecond(run, place, open));
+  for (const image of surplus)
+    if (!open.includes(image)) place.excess.push({ imageId: image.ImageId, why: SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));
   if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
   if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));

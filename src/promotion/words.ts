@@ -115,7 +115,7 @@ export function keptSecond({ order }: Run, { region }: Place, images: Image[]): 
   const told = images.map(({ ImageId, State }) => `${ImageId} (${State ?? 'state unknown'})`).join(', ');
   return {
     message: `${region}: this run created a second copy, ${told}.`,
-    advice: `The action kept it, since the first one failed or is not listed. ${resume(order)}`,
+    advice: `The action did not delete it. ${resume(order)} Delete what is left over.`,
   };
 }
 

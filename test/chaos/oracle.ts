@@ -415,6 +415,14 @@ export class Oracle {
           world.violate(`the rollback of run ${caller.number} gives ${image.id} up after what passes`);
         continue;
       }
+      // Somebody copied the mark before ours was listed: it was taken for ours, and the search was over.
+      const isForged = (other: ModelImage) =>
+        !other.ofSource &&
+        other.region === image.region &&
+        caller.mark !== null &&
+        other.description.includes(` by ${caller.mark}`) &&
+        other.listedAt <= image.listedAt;
+      if (caller.unclear.has(image.region) && world.images.some(isForged)) continue;
       // Refused or not, a site that ignores the list makes it where nobody looks.
       if (!image.asked && image.told === 'refused') continue;
       if (image.listedAt > image.sentAt + SEEN_WITHIN && !caller.named.has(image.id)) continue;
