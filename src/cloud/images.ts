@@ -69,7 +69,7 @@ export async function describeImages(
   return [...seen.values()];
 }
 
-/** Once through all pages. `changed`: the total did, so an image may have moved to a page that was read before. */
+/** Once through all pages. `changed`: the total or the order did, so an image may have been passed over. */
 async function readList(
   client: Client,
   query: ImageQuery,
@@ -98,20 +98,25 @@ async function readList(
     const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
     if (rows.length === 0) return { images, changed };
     offset += rows.length;
-    const before = seen.size;
+    const earlier = new Set(seen);
+    let moved = false;
     for (const row of rows) {
       const image = readImage(row);
       if (!image) continue;
+      if (earlier.has(image.ImageId)) moved = true;
       seen.add(image.ImageId);
       // An endpoint that ignores the ids must not hand out images nobody asked for.
       if (wanted.size === 0 || wanted.has(image.ImageId)) images.set(image.ImageId, image);
     }
     if (wanted.size > 0 && images.size === wanted.size) return { images, changed: false };
+    const isStale = seen.size === earlier.size;
+    // An image of an earlier page beside new ones: the order changed, and another may have been passed over.
+    if (moved && !isStale) changed = true;
     // A total below what has arrived already is no total.
     const sane = told !== undefined && told >= offset;
     if (sane ? told <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
     // Nothing new: the endpoint ignores Offset. Without a total that is the whole list, else some of it is missing.
-    stale = seen.size === before ? stale + 1 : 0;
+    stale = isStale ? stale + 1 : 0;
     if (stale > (changed ? 2 : 0)) {
       if (!sane && !changed) return { images, changed };
       break;
@@ -203,7 +208,7 @@ function isNoImage(error: unknown): boolean {
 function readImage(value: unknown): Image | undefined {
   const row = record(value);
   const imageId = id(row?.ImageId);
-  const state = text(row?.State);
+  const state = text(row?.State)?.trim();
   const size = number(row?.ImageSize);
   if (!row || imageId === undefined) return undefined;
   return compact<Image>({

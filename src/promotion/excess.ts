@@ -32,6 +32,8 @@ export async function remove(run: Run, place: Place): Promise<void> {
       const wasThere = await cloud.terminateCustomImage(target, options);
       tell(run, wasThere ? removed(place, first) : unlisted(place, first));
       place.own = place.own.filter((id) => id !== imageId);
+      // What the call made that was one too many is known.
+      place.sends -= 1;
       report({ type: 'ids', copies: copiesOf(run) });
     }
   } catch (error) {

@@ -99,9 +99,8 @@ function listWasIgnored({ places, clock }: Run): void {
   for (const place of places) {
     const { doubt, unclears } = place;
     if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList || unclears > 1) continue;
-    place.doubt = null;
-    place.unclear = false;
-    place.sendAt = clock.now();
+    const sends = place.sends - 1;
+    Object.assign(place, { doubt: null, unclear: false, unclears: 0, sends, sendAt: clock.now() });
   }
 }
 

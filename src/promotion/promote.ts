@@ -74,7 +74,7 @@ async function run(
   if (clock.now() >= deadline) throw new Stopped(tooLate(order.timeout));
   await drive(run);
   const doubled = places.filter(({ held, sends, unclears }) => held?.created && sends > 1 && unclears > 0);
-  if (!order.wait && doubled.length > 0) report({ type: 'warning', problem: mayAppear(doubled) });
+  if (doubled.length > 0) report({ type: 'warning', problem: mayAppear(doubled, order) });
   tellNear();
 }
 

@@ -88,6 +88,8 @@ class Undo {
   private readonly deleted: ImageRef[] = [];
   private readonly left: Left[] = [];
   private readonly handled = new Set<string>();
+  /** What the last lists show. */
+  private readonly listed = new Set<string>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
   private absent: ImageRef[] = [];
   private readonly traces: Traces;
@@ -105,7 +107,7 @@ class Undo {
     const end = clock.now() + WINDOW;
     const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await repeat(sleep, () => this.round(end));
-    if (clock.now() >= end) this.deleted.push(...this.absent);
+    if (clock.now() >= end) this.judgeAbsent();
     else {
       for (const image of this.absent)
         this.left.push({
@@ -122,6 +124,19 @@ class Undo {
     };
   }
 
+  /** Not there for as long as a new image may take to be listed: gone, unless the last lists show it. */
+  private judgeAbsent(): void {
+    const error = new Stopped({
+      message: 'the API answers that there is no such image (RetCode 8956), and lists it all the same.',
+      advice: '',
+    });
+    for (const image of this.absent) {
+      const isShown = this.listed.has(keyOf(image));
+      if (isShown) this.left.push({ what: 'not deleted', region: image.region, image, error });
+      else this.deleted.push(image);
+    }
+  }
+
   /** Milliseconds until the next one; null when nothing can turn up any more. */
   private async round(end: number): Promise<number | null> {
     const { clock, signal } = this.effects;
@@ -130,6 +145,7 @@ class Undo {
     for (const image of again) this.handled.delete(keyOf(image));
     await Promise.all(again.map((image) => this.remove(image)));
     const last = clock.now() >= end || signal.aborted;
+    this.listed.clear();
     const troubles = await Promise.all(this.traces.places.map((place) => this.sweep(place)));
     if (!last && (this.traces.unclear || this.absent.length > 0))
       return Math.max(0, Math.min(PAUSE, end - clock.now()));
@@ -161,6 +177,7 @@ class Undo {
         patience: PATIENCE,
         persist: true,
       });
+      for (const { ImageId: imageId } of images) this.listed.add(keyOf({ region, projectId, imageId }));
       const ours = images.filter(({ ImageDescription }) =>
         isMarkedBy(this.traces.run, ImageDescription, signer),
       );

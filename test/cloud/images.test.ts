@@ -117,6 +117,13 @@ describe('describeImages', () => {
     expect(images).toEqual([...made, ...ids(25)]);
   });
 
+  it('is read again when the order changes between two pages and hides an image', async () => {
+    const held = ids(30);
+    // The last one comes to the front: the second page repeats one of the first, and the total stays.
+    const { images } = await list(changing(held, (now) => now === 1 && held.unshift(held.pop() as string)));
+    expect(images.sort()).toEqual(ids(30).sort());
+  });
+
   it('is read three times at most, and then holds what was seen in any of them', async () => {
     const held = ids(25);
     // Before each second page another goes, so each read misses another: uimage-20, then 21, then 22.

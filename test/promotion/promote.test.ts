@@ -331,7 +331,8 @@ describe('a lost answer', () => {
     await allMade(scenario);
     expect(copies(scenario)).toEqual([['hk', 'sg'], 'hk', 'sg']);
     expect(scenario.cloud.calls(COPY)[1]?.at).toBeGreaterThanOrEqual(WINDOW);
-    expect(scenario.warnings).toEqual([]);
+    // The first may be listed later than anybody waits for.
+    expect(scenario.warnings).toEqual([expect.stringMatching(/more than once for hk, sg/)]);
   });
 
   it('of a list is sent again only for what did not turn up', async () => {
@@ -398,7 +399,9 @@ describe('an API endpoint that ignores the list', () => {
   it('in a region that is a target: its image is kept', async () => {
     const scenario = ignoring(['hk', HERE, 'sg']);
     await allMade(scenario);
-    expect([copies(scenario).slice(1), deleted(scenario), scenario.warnings]).toEqual([['hk', 'sg'], [], []]);
+    expect([copies(scenario).slice(1), deleted(scenario)]).toEqual([['hk', 'sg'], []]);
+    // Its image is where a list would have made one: that the list was ignored is not certain.
+    expect(scenario.warnings).toEqual([expect.stringMatching(/more than once for hk, sg/)]);
   });
 
   it('and lists its image only after the window: found when it is there at last, or told', async () => {

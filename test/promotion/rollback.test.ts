@@ -89,6 +89,17 @@ describe('a rollback', () => {
     expect(clock.elapsed).toBeGreaterThanOrEqual(WINDOW);
   });
 
+  it('does not take for gone what the lists show, whatever the delete says', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => false, { times: 99 });
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect(deleted).toEqual([]);
+    expect(left.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/uimage-hk-1.*not deleted.*8956/),
+    ]);
+  });
+
   it('tells of an image that was not there when it was cancelled', async () => {
     const { clock, cloud, cancel, undo } = setUp();
     cloud.fault(TERMINATE, () => false, { times: 99 });
