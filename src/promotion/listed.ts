@@ -191,6 +191,7 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const isEnd = clock.now() >= deadline;
   // Missing from one answer: that decides nothing, unless it is the last one.
   if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
+    if (order.target.tag) tell(run, words.notInList(place, held));
     if (run.closing !== null && !held.confirmed) miss(held);
     else tellOthers(run, place, newcomers);
     return;

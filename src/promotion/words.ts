@@ -192,6 +192,14 @@ export function markLost({ region }: Place, { imageId }: Held): Problem {
   };
 }
 
+/** `Tag` is documented as a filter of lists with a default; whether one applies is not known. */
+export function notInList({ region }: Place, { imageId }: Held): Problem {
+  return {
+    message: `${region}: ${imageId} can be read by its id and is not in the list of the region, perhaps because of target-image-tag: a re-run would not recognise it and would copy again.`,
+    advice: 'Keep the ids of this run, or leave target-image-tag out.',
+  };
+}
+
 export function markEdited({ region }: Place, { imageId }: Held): Problem {
   return {
     message: `${region}: the description of ${imageId} has lost its marker since it was first listed: somebody edited it.`,

@@ -8,7 +8,7 @@ import { polled, unread } from '../../src/promotion/observe.ts';
 import { type Deed, newPlace, next, type Place, type Run, WINDOW } from '../../src/promotion/place.ts';
 import { copyOf } from '../../src/promotion/view.ts';
 
-import { BUILD, HERE, markedBy, ours, refused, Scenario, SOURCE } from './scenario.ts';
+import { BUILD, HERE, markedBy, ours, PROD, refused, Scenario, SOURCE } from './scenario.ts';
 
 const WINDOW_SECONDS = WINDOW / 1000;
 const DEADLINE = 7_200;
@@ -528,6 +528,9 @@ describe('the last look', () => {
   it('decides nothing when the image is missing from this one answer', () => {
     const one = settled().lastLook(byOther('uimage-theirs', 1));
     expect([one.copy.imageId, one.excess, one.copy.problem]).toEqual(['uimage-1', [], null]);
+    expect(one.scenario.warnings).toEqual([]);
+    const tagged = settled({ target: { projectId: PROD, tag: 'prod' } }).lastLook();
+    expect(tagged.scenario.warnings).toEqual([expect.stringMatching(/uimage-1.*target-image-tag/)]);
   });
 
   it('reads the image by its id where it is missing at the end, and goes on to another of ours when it is gone', () => {
