@@ -591,12 +591,16 @@ export class Oracle {
     if (!settings.wait || settings.twin !== null || !isQuiet || rows.length < targets.length) return;
     if ([...caller.sends.values()].some((sent) => sent > 1) || step.warned.includes('as a duplicate')) return;
     let ready = Math.max(startedAt, caller.answeredAt);
-    for (const { imageId, outcome } of rows) {
+    for (const { region, imageId, outcome } of rows) {
       const image = world.images.find(({ id }) => id === imageId);
       if (outcome === 'source') continue;
       // Its own was looked for until the window was over, then another run's was taken.
       if (outcome === 'adopted' && caller.unclear.size > 0) return;
       if (!image || image.deleted || image.edited || image.fate.end !== 'Available') return;
+      // An older one with its mark was waited for first.
+      const isBefore = (other: ModelImage) =>
+        other.maker === image.maker && world.isOlder(other, image) && readyAt(other) > startedAt;
+      if (this.copiesIn(region).some(isBefore)) return;
       ready = Math.max(ready, readyAt(image));
     }
     // It waited for its own, also where an older one of another run is handed out in the end.
