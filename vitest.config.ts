@@ -11,8 +11,6 @@ export default defineConfig({
         // A limit for what hangs. A busy machine may take a minute over what takes a second.
         test: {
           name: 'unit',
-          // A quarter of the time went into loading the same modules for each file.
-          isolate: false,
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           testTimeout: 120_000,
