@@ -62,12 +62,17 @@ function dryRun(copies: readonly Copy[], show: Show): string {
   const failing = copies.filter(({ problem }) => problem);
   const rest = copies.filter(({ problem }) => !problem);
   const wanted = rest.filter(({ plan }) => plan === 'copy');
-  const there = rest.filter(({ plan }) => plan !== 'copy');
+  const found = rest.filter(({ plan }) => plan !== 'copy');
+  const coming = found.filter(
+    ({ plan, state }) => plan === 'adopt' && state !== null && state !== 'Available',
+  );
+  const there = found.filter((copy) => !coming.includes(copy));
   const [only] = failing;
   const id = failing.length === 1 && only?.imageId ? ` (${show(only.imageId)})` : '';
   const parts = [
     wanted.length > 0 ? `would copy to ${regions(wanted, copies, show)}` : 'nothing to copy',
     ...(there.length > 0 ? [`${regions(there, copies, show)} ${has(there)} it already`] : []),
+    ...(coming.length > 0 ? [`${regions(coming, copies, show)} still copying`] : []),
     ...(failing.length > 0 ? [`${regions(failing, copies, show)} would fail${id}`] : []),
   ];
   return `Dry run: ${parts.join('; ')}`;
@@ -130,8 +135,11 @@ export function headlineOfRollback(
   const failed = again ? 'The rollback failed again' : 'Rollback failed';
   return {
     icon: '⚠️',
-    text: deleted.length > 0 ? `Rolled back in part: ${gone}, ${still}` : `${failed}: ${still}`,
-    next: `delete ${list(left)} in the console. What is Available may stay: a re-run reuses it.`,
+    text:
+      deleted.length > 0
+        ? `Rolled back in part, because ${because}: ${gone}, ${still}`
+        : `${failed}, and was due because ${because}: ${still}`,
+    next: `delete ${list(left)} in the console, or keep what the re-run can reuse. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
   };
 }
 

@@ -31,7 +31,7 @@ export function nextOf(promotion: Promotion, order: Order | undefined): Next {
   if (struck.length === 0 && problems.length === 0)
     return {
       next: copies.some(isOpen)
-        ? 'these ids cannot be used yet. A later run with the same inputs, but wait: true, waits for them.'
+        ? `${copies.every(isOpen) ? 'these ids' : 'the ids that are still copying'} cannot be used yet. A later run with the same inputs, but wait: true, waits for them.`
         : '',
     };
   return afterFailure(promotion, order, struck);

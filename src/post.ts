@@ -87,7 +87,7 @@ function killed({ created, places }: Traces): string {
   const known = created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ');
   const what = known
     ? `It had started these copies: ${known}.`
-    : `Copies may exist in ${places.map(({ region }) => region).join(', ')}.`;
+    : `Copies may exist in project ${places[0]?.projectId}, in ${places.map(({ region }) => region).join(', ')}.`;
   const lines = [
     `This step was killed. ${what}`,
     'Next: re-run the job. With if-exists: adopt it reuses the copies that exist.',

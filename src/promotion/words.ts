@@ -218,11 +218,11 @@ export function trouble({ region }: Place, { imageId }: Held, error: CloudError)
   return `${region}: the state of ${imageId} cannot be read: ${whole(error.message)} The action keeps trying until the timeout.`;
 }
 
-export function mayAppear(places: Place[], { wait }: Order): Problem {
+export function mayAppear(places: Place[], { wait, run }: Order): Problem {
   return {
     message: `CopyCustomImage was sent more than once for ${regions(places)} after an unclear answer: a second copy may still appear there.`,
     advice: wait
-      ? 'Look there in a few minutes, and delete an image of this name that is not in the outputs.'
+      ? `Look there in a few minutes for a second image with "by ${run}" in its description, and delete the one that is not in the outputs.`
       : 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',
   };
 }

@@ -259,6 +259,17 @@ describe('the heading of a summary', () => {
       },
     ],
     [
+      '📝 Dry run: would copy to sg; hk still copying',
+      'run it without dry-run to copy.',
+      {
+        status: 'planned',
+        copies: three(
+          { ...planned, region: 'hk', plan: 'adopt', state: 'Copying' },
+          { ...planned, region: 'sg' },
+        ),
+      },
+    ],
+    [
       '📝 Dry run: nothing to copy; hk has it already',
       '',
       { status: 'planned', copies: three({ ...planned, plan: 'adopt' }) },
@@ -635,14 +646,16 @@ describe('a summary', () => {
       'These ids are void: `hk` `uimage-hk`, `sg` `uimage-sg`.\n',
     ]);
     expect(page(['hk'], ['kr'])).toEqual([
-      '### ⚠️ Rolled back in part: 1 image deleted, 1 image still exists and is billed',
-      '**Next:** delete uimage-kr (kr) in the console. What is Available may stay: a re-run reuses it.',
+      '### ⚠️ Rolled back in part, because this step was killed: 1 image deleted, 1 image still exists and is billed',
+      '**Next:** delete uimage-kr (kr) in the console, or keep what the re-run can reuse. Then re-run the job.',
       'These ids are void: `hk` `uimage-hk`.',
       '- ⚠️ uimage-kr in kr was not deleted: locked. Delete it.\n',
     ]);
-    expect(page([], ['hk', 'kr'])[0]).toBe('### ⚠️ Rollback failed: 2 images still exist and are billed');
+    expect(page([], ['hk', 'kr'])[0]).toBe(
+      '### ⚠️ Rollback failed, and was due because this step was killed: 2 images still exist and are billed',
+    );
     expect(page([], ['kr'], true)[0]).toBe(
-      '### ⚠️ The rollback failed again: 1 image still exists and is billed',
+      '### ⚠️ The rollback failed again, and was due because this step was killed: 1 image still exists and is billed',
     );
     expect(page([], [])[0]).toMatch(/^### ⚠️ The rollback could not search every region/);
     for (const text of HOSTILE) {

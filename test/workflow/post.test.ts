@@ -137,7 +137,9 @@ describe('the post step', () => {
     };
     const { cloud, first, result } = await job({ rollback: 'step' }, { before: locked });
     expect(first.errors[0]).toMatch(/^hk failed, and the rollback could not delete 2 copies\./);
-    expect(result.summary).toContain('The rollback failed again: 2 images still exist and are billed');
+    expect(result.summary).toContain(
+      'The rollback failed again, and was due because this step failed: 2 images still exist',
+    );
     for (const id of cloud.ids()) expect(result.summary.match(new RegExp(id, 'g'))).toHaveLength(2);
   });
 
