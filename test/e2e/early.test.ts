@@ -24,6 +24,7 @@ test.concurrent.for(POINTS)('$ms ms after its start, rollback: $rollback', async
   // Counted by what it says too: a request of main may arrive when main has ended.
   expect(post.log).not.toMatch(/^▸ Plan/m);
   expect(it.sent(COPY).length).toBeLessThanOrEqual(1);
-  if (rollback === 'never') expect(post.log.trim()).toBe('');
+  // Without a rollback it says at most that copies may exist.
+  if (rollback === 'never') expect(post.log.trim()).toMatch(/^$|^Warning: This step was killed/);
   else expect(it.copies).toEqual([]);
 });
