@@ -109,19 +109,6 @@ const PLANTED: Planted[] = [
     name: 'the oldest is adopted, sound or not',
     edits: [['return sound.find(isAvailable) ?? sound[0];', 'return copies[0] ?? sound.find(isAvailable);']],
   },
-  {
-    name: 'a copied mark counts as ours',
-    edits: [
-      [
-        'const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);',
-        'const surplus = others.filter((image) => isKnown(image) || image !== kept);',
-      ],
-      [
-        'newcomers.ours.filter((image) => isOurs(image) || image === current)',
-        'newcomers.ours.filter((image) => isOurs(image) || image !== current)',
-      ],
-    ],
-  },
 ];
 
 const SCHEDULES = 10_000;

@@ -884,17 +884,6 @@ export class World {
       this.violate(
         `${id} is deleted by run ${caller.number}, but ${image.maker === 'somebody' ? 'somebody else' : image.maker === 'earlier' ? 'an earlier run' : `run ${image.maker}`} made it`,
       );
-    // Where its one call was answered with an id, no other image with its mark is its own.
-    const region = image?.region ?? '';
-    const isCertain =
-      caller.sends.get(region) === 1 &&
-      caller.settings.rollback === 'never' &&
-      ![caller.unclear, caller.refused].some((doubts) => doubts.has(region)) &&
-      region !== SOURCE_REGION;
-    if (image?.maker === 'somebody' && isMine && isCertain)
-      this.violate(
-        `${id} has a copied mark and is deleted by run ${caller.number}, which knows its own image`,
-      );
     if (this.scenario.site.locked) {
       this.strike('delete refused by the lock');
       return refuse(295);
