@@ -100,7 +100,7 @@ function listWasIgnored({ places, clock }: Run): void {
     const { doubt, unclears } = place;
     if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList || unclears > 1) continue;
     const sends = place.sends - 1;
-    Object.assign(place, { doubt: null, unclear: false, unclears: 0, sends, sendAt: clock.now() });
+    Object.assign(place, { doubt: null, unclear: false, sends, sendAt: clock.now() });
   }
 }
 
