@@ -244,7 +244,7 @@ function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
 
 function tellOthers(run: Run, place: Place, { ours, strangers }: Newcomers): void {
   const others = ours.filter(({ ImageId }) => ImageId !== place.held?.imageId);
-  if (others.length > 0 && (!isOpen(place) || run.clock.now() >= run.deadline))
+  if (others.length > 0 && (!isOpen(place) || !run.order.wait || run.clock.now() >= run.deadline))
     tell(run, words.keptSecond(run, place, others));
   if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
 }

@@ -564,6 +564,9 @@ describe('the last look', () => {
     const one = life({ wait: false }).send(putOff(10)).at(5).look().send(MADE).at(125);
     one.lastLook(copying('uimage-1', 100), available('uimage-2', 101));
     expect([one.copy.imageId, one.excess]).toEqual(['uimage-1', ['uimage-2']]);
+    const gone = life({ wait: false }).send(putOff(10)).at(5).look().send(MADE).at(9);
+    gone.poll(copying('uimage-1', 100)).at(125).lastLook(copying('uimage-2', 101));
+    expect(gone.scenario.warnings).toEqual([expect.stringContaining('uimage-2')]);
   });
 
   it('takes no copied mark for its own beside the one broken image of a single call', () => {
