@@ -54,9 +54,12 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
     } else if (error.decisive) held.confirmed = true;
     else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);
   } else if (isWanting(place) && doubt) {
-    // A refusal is looked behind once; the look need not be readable, or a throttle would use itself up.
-    if (doubt.kind === 'refused' || now >= run.deadline) place.quitAt = now;
-    else if (error.decisive || at >= doubt.clearAt) place.problem = words.unreadable(run, place, error);
+    // Behind a refusal a look that was throttled is enough, or the throttle would use itself up.
+    if (now >= run.deadline || (doubt.kind === 'refused' && error.slow)) place.quitAt = now;
+    else if (error.decisive) place.problem = words.unreadable(run, place, error);
+    else if (at < doubt.clearAt) return;
+    else if (doubt.kind === 'refused') tellOnce(run, words.unlooked(place, error));
+    else place.problem = words.unreadable(run, place, error);
   } else {
     place.quitAt = Math.max(now, doubt?.until ?? 0);
     tell(run, words.lastLookFailed(place, error));

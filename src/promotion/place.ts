@@ -4,9 +4,8 @@ import type { Copy, Problem } from './model.ts';
 import { pollDelay } from './pace.ts';
 
 /**
- * How long after an unclear answer a copy that was made may stay unseen, in milliseconds. The gateway gives up after
- * 60 s while the call may still be running behind it (RetCode 110), and a new image takes some time to be listed,
- * which no page bounds: another 60 s. Only when this time has passed is a copy sent again.
+ * Milliseconds that a copy may stay unseen after an unclear answer. The gateway gives up after 60 s while the call may
+ * still be running (RetCode 110); a new image takes some time to be listed, which no page bounds: another 60 s.
  */
 export const WINDOW = 120_000;
 
@@ -209,11 +208,12 @@ function isLost({ readAt, quitAt, plan }: Place, { seenAt, startedAt, misses }: 
 }
 
 function nextForWanting(place: Place, { deadline }: Run, now: number): { deed: Deed; at: number } | null {
-  const { doubt, sendAt, triedAt } = place;
+  const { doubt, sendAt, triedAt, trouble } = place;
   const lookedAt = Math.max(place.readAt, place.quitAt);
   if (now >= deadline) return doubt && triedAt < deadline ? { deed: 'look', at: deadline } : null;
   if (!doubt || lookedAt >= doubt.clearAt) return { deed: 'send', at: Math.min(sendAt, deadline) };
-  return { deed: 'look', at: Math.min(lookAt(place, doubt), doubt.clearAt, deadline) };
+  const isDue = !trouble || triedAt < doubt.clearAt;
+  return { deed: 'look', at: Math.min(lookAt(place, doubt), isDue ? doubt.clearAt : deadline, deadline) };
 }
 
 function lookAt({ triedAt }: Place, { since }: Doubt): number {

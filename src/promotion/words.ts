@@ -126,6 +126,10 @@ export function unreadable({ order }: Run, { region, answer }: Place, error: Clo
   };
 }
 
+export function unlooked({ region }: Place, error: CloudError): string {
+  return `${region} cannot be listed: ${whole(error.message)} The action sends CopyCustomImage again when a list shows that the one that was refused created nothing.`;
+}
+
 export function lastLookFailed({ region, projectId, doubt, held }: Place, error: CloudError): Problem {
   const what = doubt
     ? `A second copy of this run may be in ${region}, which could not be listed at the end`

@@ -738,6 +738,16 @@ describe('a read that failed', () => {
     expect(life().send(putOff(30)).at(15).fail('look', 153).due).toEqual(['send', 30]);
   });
 
+  it('behind a refusal is repeated until it can be read, whatever else stood in its way', () => {
+    const one = life().send(putOff(30)).at(15).fail('look', 150);
+    expect(one.due).toEqual(['look', 22.5]);
+    expect(one.at(60).fail('look', 150).due).toEqual(['look', 75]);
+    expect(one.at(75).look(copying('uimage-1')).copy).toMatchObject({
+      imageId: 'uimage-1',
+      outcome: 'copied',
+    });
+  });
+
   it('at the deadline denies nothing', () => {
     const one = life({ timeout: 60_000 }).send(UNCLEAR).at(60).fail('look', 150);
     expect([one.copy.problem, one.copy.unclear, one.due]).toEqual([null, true, null]);
