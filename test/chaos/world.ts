@@ -909,9 +909,11 @@ export class World {
     // When it was last listed. What broke since then could not be known: a delete that is refused is repeated for 30 s.
     const asListed = now - 30_000 - 2 * this.scenario.site.latency;
     // A sound one is not given up for one of which that is not known yet.
-    const mustBeSound = wait && now < caller.deadline && this.isSound(image, asListed);
+    const isSound = this.isSound(image, asListed);
+    const mustBeSound = wait && now < caller.deadline && isSound;
     const twin = this.images.find((other) => {
-      const isCopy = other.ofSource || (this.isMarked(other) && this.isOlder(other, image));
+      // A copied mark cannot be told from ours: age decides against it, but not for one of ours that is broken.
+      const isCopy = other.ofSource || (this.isMarked(other) && (!isSound || this.isOlder(other, image)));
       const isOld = ifExists === 'copy' && other.madeAt < caller.startedAt;
       if (other === image || other.region !== image.region || !isCopy || isOld) return false;
       if (other.id === SOURCE_ID) return false;
