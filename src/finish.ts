@@ -3,10 +3,10 @@ import { annotation } from './log.ts';
 import { bullets, OUTPUT_BYTES, PAGE_BYTES } from './markdown.ts';
 import { groupBy, type Headline, headlineOfInputs } from './outcome.ts';
 import type { Problem } from './promotion/model.ts';
-import { type Workflow, writePage } from './step.ts';
-import { logLines, oneLine } from './text.ts';
+import { attempt, type Workflow, writePage } from './step.ts';
+import { logLines } from './text.ts';
 
-/** What verify and prune leave behind. */
+/** What verify and prune leave behind, and a promotion whose inputs are wrong. */
 export interface Ending {
   headline: Headline;
   failed: boolean;
@@ -18,34 +18,28 @@ export interface Ending {
   page(bytes: number): string;
   /** Whether the page goes into the job summary. */
   summary: boolean;
-  /** Beside the outputs, when they are final. Throws what the file system throws. */
-  write?: () => void;
+  /** Beside the outputs, when they are final. The mistake when it cannot be done. */
+  write?: () => string | null;
 }
 
-const UNWRITTEN =
-  'The results could not be handed on, so the steps that follow would lack them. They are in the log above.';
+const UNWRITTEN = 'The steps that follow would not have the results; they are in the log above.';
 
 /** Outputs, page, annotations, and the one failure of the step. */
 export async function finish({ core }: Workflow, ending: Ending): Promise<void> {
   const { headline, failed, failures, warnings, outputs, page, summary } = ending;
   const { icon, text, next } = headline;
-  let unwritten: string | null = null;
-  const attempt = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      unwritten = oneLine(error instanceof Error ? error.message : String(error));
-    }
-  };
-  attempt(() => {
+  const unset = attempt(() => {
     for (const [name, value] of Object.entries(outputs(page(OUTPUT_BYTES)))) core.setOutput(name, value);
   });
-  attempt(() => ending.write?.());
+  const unsaved = ending.write?.() ?? null;
+  const unwritten = unset === null ? unsaved : `${unset} ${UNWRITTEN}`;
   if (summary) await writePage(core, page(PAGE_BYTES));
   const facts = warnings.map((problem) => ({ regions: [], problem }));
   for (const alike of groupBy(facts, ({ problem }) => problem.advice)) core.warning(annotation([], alike));
-  if (failed) core.setFailed(annotation([`${text}.`, ...(next ? [`Next: ${next}`] : [])], failures));
-  else if (unwritten !== null) core.setFailed(`${UNWRITTEN} The reason: ${unwritten}`);
+  if (failed) {
+    const head = [`${text}.`, ...(next ? [`Next: ${next}`] : [])];
+    core.setFailed([annotation(head, failures), ...(unwritten === null ? [] : [unwritten])].join('\n'));
+  } else if (unwritten !== null) core.setFailed(unwritten);
   else for (const line of logLines(`${icon} ${text}.${next ? ` Next: ${next}` : ''}`)) core.info(line);
 }
 

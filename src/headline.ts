@@ -3,7 +3,6 @@ import {
   fateOf,
   groupBy,
   type Headline,
-  headlineOfInputs,
   isDryRun,
   isOpen,
   isReady,
@@ -17,9 +16,8 @@ import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 
 /** Makes text from outside harmless where it will stand. */
 type Show = (text: string) => string;
-/** The outcome and the next step. `order` is missing when the inputs were wrong. */
+/** The outcome and the next step. */
 export function headlineOf(promotion: Promotion, order: Order | undefined, show: Show): Headline {
-  if (!order && promotion.copies.length === 0) return headlineOfInputs(promotion.problems.length);
   return { ...outcomeOf(promotion, order, show), ...nextOf(promotion, order) };
 }
 

@@ -1,15 +1,6 @@
 import { type Failure, failuresOf, warningsOf } from './facts.ts';
 import { headlineOf } from './headline.ts';
-import {
-  enumerate,
-  groupBy,
-  type Headline,
-  headlineOfInputs,
-  isReady,
-  needsReader,
-  phraseOf,
-  plural,
-} from './outcome.ts';
+import { enumerate, groupBy, type Headline, isReady, needsReader, phraseOf, plural } from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Event, ImageRef, Order, Problem, Promotion, Report } from './promotion/model.ts';
 import { logLines, oneLine } from './text.ts';
@@ -209,12 +200,6 @@ const ANNOTATION = 4000;
 export function voidMessage(headline: Headline, deleted: readonly ImageRef[]): string {
   const ids = deleted.map(({ region, imageId }) => `- void: ${short(region)} ${short(imageId)}`);
   return [...sentencesOf(headline), ...ids].flatMap((line) => logLines(line)).join('\n');
-}
-
-/** The one error of a step whose inputs are wrong. */
-export function failureOfInputs(mistakes: readonly string[]): string {
-  const facts = mistakes.map((message) => ({ regions: [], problem: { message, advice: '' } }));
-  return annotation(sentencesOf(headlineOfInputs(mistakes.length)), facts);
 }
 
 /** The one error of the step, harmless for an annotation; null when nothing went wrong. */

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Environment } from './inputs/reader.ts';
 import { imageOf, outputsOf } from './outputs.ts';
 import type { Order, Promotion } from './promotion/model.ts';
+import { logLine } from './text.ts';
 import { VERSION } from './version.ts';
 
 /** What a file of ids is written from: region → id, and the whole result. */
@@ -18,21 +19,24 @@ const FORMS: [string, (content: Content) => string][] = [
   ['.env', ({ ids }) => environmentOf(ids)],
 ];
 
-/** Throws what the file system throws. A relative path is in the workspace. */
-export function writeContent(path: string, content: Content, env: Environment): void {
+/** A relative path is in the workspace. The mistake when it cannot be written. */
+export function writeOutputFile(path: string, content: Content, env: Environment): string | null {
   const [, form] = FORMS.find(([ending]) => path.endsWith(ending)) ?? [];
-  const file = resolve(env.GITHUB_WORKSPACE ?? '', path);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, form?.(content) ?? '');
+  try {
+    const file = resolve(env.GITHUB_WORKSPACE ?? '', path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, form?.(content) ?? '');
+    return null;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return logLine(
+      `output-file: ${JSON.stringify(path)} cannot be written (${code ?? message}). The image ids are in the outputs.`,
+    );
+  }
 }
 
-export function writeOutputFile(
-  path: string,
-  promotion: Promotion,
-  source: Order['source'],
-  env: Environment,
-): void {
-  writeContent(path, { ids: idsOf(promotion), result: resultOf(promotion, source, env) }, env);
+export function contentOf(promotion: Promotion, source: Order['source'], env: Environment): Content {
+  return { ids: idsOf(promotion), result: resultOf(promotion, source, env) };
 }
 
 /** The whole result as `images.json` holds it, on a release too: what was promoted, and by which run. */

@@ -1,6 +1,16 @@
 import { isUsable } from './outcome.ts';
 import type { Copy, Promotion } from './promotion/model.ts';
 
+/** A run that ended before it knew anything. */
+export const NOTHING: Promotion = {
+  status: 'failed',
+  source: null,
+  copies: [],
+  problems: [],
+  ended: 'stopped',
+  seconds: 0,
+};
+
 /** Every output of action.yml, as text; `markdown` is the summary page. A run that ends early has them all too, so that fromJSON never fails. */
 export function outputsOf(promotion: Promotion, markdown = ''): Record<string, string> {
   const { copies, source, status } = promotion;

@@ -4,7 +4,6 @@ import type { Cloud } from './cloud/cloud.ts';
 import type { CloudOptions } from './cloud/index.ts';
 import type { Connection } from './inputs/connection.ts';
 import type { Environment, Reading } from './inputs/reader.ts';
-import { failureOfInputs } from './log.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Event } from './promotion/model.ts';
 import { logLine } from './text.ts';
@@ -25,12 +24,6 @@ export interface Workflow {
 export function mask({ core }: Workflow, { secrets, notices }: Reading): void {
   for (const secret of secrets) core.setSecret(secret);
   for (const notice of notices) core.notice(logLine(notice));
-}
-
-/** The one failure of a step whose inputs are wrong. `lost`: what kept the runner from taking the outputs. */
-export function refuse({ core }: Workflow, mistakes: readonly string[], lost: string | null = null): void {
-  const runner = lost === null ? '' : `\n${lost}`;
-  core.setFailed(failureOfInputs(mistakes) + runner);
 }
 
 /** Appends to the job's page. A page that cannot be written fails nothing. */
@@ -57,6 +50,16 @@ export function runnerFault(error: unknown): string {
   return logLine(
     `The runner's ${what} ${why}. Check the runner's disk and its temporary folder, then re-run the job.`,
   );
+}
+
+/** What keeps the runner from taking it; null when it has. */
+export function attempt(work: () => void): string | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return runnerFault(error);
+  }
 }
 
 /** The API over HTTP: loaded when the inputs are known to be good. */

@@ -1,7 +1,7 @@
 import { finish, refusal } from './finish.ts';
 import type { Environment } from './inputs/reader.ts';
 import { readVerifyInputs } from './inputs/verify.ts';
-import { type Content, runOf, writeContent } from './output-file.ts';
+import { type Content, runOf, writeOutputFile } from './output-file.ts';
 import type { Problem } from './promotion/model.ts';
 import { connect, mask, type Workflow } from './step.ts';
 import { oneLine } from './text.ts';
@@ -54,7 +54,7 @@ export async function verify(workflow: Workflow): Promise<void> {
       page: (bytes) => renderVerify(verification, order, warnings, bytes),
       summary,
       ...(outputFile
-        ? { write: () => writeContent(outputFile, contentOf(verification, order, env), env) }
+        ? { write: () => writeOutputFile(outputFile, contentOf(verification, order, env), env) }
         : {}),
     });
   } finally {

@@ -2,7 +2,7 @@ import { EOL } from 'node:os';
 import * as core from '@actions/core';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
-import { createLog, failureMessage, failureOfInputs, voidMessage } from '../../src/log.ts';
+import { createLog, failureMessage, voidMessage } from '../../src/log.ts';
 import type { Copy, Event, Promotion } from '../../src/promotion/model.ts';
 import { HOSTILE } from './hostile.ts';
 import {
@@ -406,24 +406,6 @@ describe('failureMessage', () => {
     expect(failureMessage(aPromotion({ status: 'failed', copies: other }), ORDER)).toContain(
       '- kr: full (RetCode 8095: "another word", request id id-3).',
     );
-  });
-
-  it('of wrong inputs says that nothing was sent, in lines that can be read', () => {
-    const long = `target-regions: ${'"hk sg", '.repeat(60)}are not region ids.`;
-    const lines = failureOfInputs(['timeout: "90" is not a duration.', long]).split('\n');
-    expect(lines.slice(0, 3)).toEqual([
-      '2 invalid inputs; no request was sent.',
-      'Next: fix them, then run again.',
-      '- timeout: "90" is not a duration.',
-    ]);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(200);
-    expect(
-      lines
-        .slice(3)
-        .map((line) => line.trim())
-        .join(' '),
-    ).toBe(`- ${long}`);
-    expect(failureOfInputs(['x']).split('\n')[0]).toBe('1 invalid input; no request was sent.');
   });
 
   it('fits an annotation, with every one of 40 targets as long as it can', () => {

@@ -575,23 +575,6 @@ describe('a summary', () => {
     expect(summaryOf(aPromotion({ copies: three(existing('hk')) }))).not.toContain('gantt');
   });
 
-  it('of wrong inputs is the page of a plan that failed', async () => {
-    const problems = ['timeout: "90" is not a duration.', 'wait: "yes" is not true or false.'].map(
-      (message) => ({
-        message,
-        advice: '',
-      }),
-    );
-    const promotion = aPromotion({ status: 'failed', source: null, copies: [], problems });
-    const markdown = renderSummary(promotion, { warnings: [], now: NOW });
-    await check(promotion, markdown);
-    expect(markdown.split('\n\n')).toEqual([
-      '## ❌ 2 invalid inputs; no request was sent',
-      '**Next:** fix them, then run again.',
-      '- ❌ timeout: "90" is not a duration.\n- ❌ wait: "yes" is not true or false.\n',
-    ]);
-  });
-
   it('of a dry run that would fail says so, and is a plan all the same', async () => {
     const copies = three({ ...unavailable('hk'), plan: 'adopt' }, { ...planned, region: 'sg' });
     const order = anOrder({ dryRun: true });

@@ -48,7 +48,7 @@ describe('over real HTTP', () => {
       const wrong = {
         region: 'cn bj2',
         'api-url': 'ftp://x',
-        'target-regions': 'hk;sg',
+        'target-regions': `hk;sg ${'"hk sg", '.repeat(60)}`,
         timeout: '90',
         wait: 'yes',
         'if-exists': 'always',
@@ -58,11 +58,17 @@ describe('over real HTTP', () => {
       expect(result.errors).toHaveLength(1);
       for (const input of Object.keys(wrong))
         expect(result.errors[0]).toMatch(new RegExp(`^- ${input}\\b`, 'm'));
-      expect(result.errors[0]).toContain('6 invalid inputs; no request was sent.');
+      expect(result.errors[0]).toMatch(
+        /^6 invalid inputs; no request was sent\.\nNext: fix them, then run again\.\n- /,
+      );
+      const lines = result.errors.join('\n').split('\n');
+      expect(Math.max(...lines.map(({ length }) => length))).toBeLessThanOrEqual(200);
       expect(result.errors[0]).not.toMatch(/\n\s+at /);
       expect(emulator.requests).toEqual([]);
       expect(outcome(result)).toEqual({ status: 'failed', ids: {}, failed: [], images: [] });
-      expect(result.summary).toMatch(/^## ❌ 6 invalid inputs; no request was sent/);
+      expect(result.summary).toMatch(
+        /^## ❌ 6 invalid inputs; no request was sent\n\n\*\*Next:\*\* fix them, then run again\.\n\n- ❌ /,
+      );
       for (const input of Object.keys(wrong)) expect(result.summary).toContain(`- ❌ ${input}`);
       expect(result.outputs['summary-markdown']?.trim()).toBe(result.summary.trim());
       expect(result.masked).toHaveLength(2);

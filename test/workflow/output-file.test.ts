@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readInputs } from '../../src/inputs/promote.ts';
-import { resultOf, writeOutputFile } from '../../src/output-file.ts';
+import { contentOf, resultOf, writeOutputFile } from '../../src/output-file.ts';
 import { FakeCloud } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { aCopy, aPromotion } from '../words/promotions.ts';
@@ -34,7 +34,8 @@ describe('the file', () => {
     copies: [aCopy({ region: 'hk', imageId: 'uimage-1' }), aCopy({ region: 'us-ca', imageId: 'uimage-2' })],
   });
   const write = (name: string) => {
-    writeOutputFile(name, promotion, source, { GITHUB_WORKSPACE: folder });
+    const env = { GITHUB_WORKSPACE: folder };
+    writeOutputFile(name, contentOf(promotion, source, env), env);
     return read(name);
   };
 
@@ -57,7 +58,7 @@ describe('the file', () => {
       GITHUB_SHA: 'abc',
       GITHUB_REF: 'refs/tags/v1',
     };
-    writeOutputFile(path, promotion, source, env);
+    writeOutputFile(path, contentOf(promotion, source, env), env);
     const result = JSON.parse(read('images.json'));
     expect(result).toEqual(resultOf(promotion, source, env));
     expect(result).toMatchObject({
@@ -84,8 +85,9 @@ describe('the file', () => {
         aCopy({ region: 'x;touch evil', imageId: 'uimage-3' }),
       ],
     });
+    const env = { GITHUB_WORKSPACE: folder };
     for (const path of ['evil.json', 'evil.env', 'evil.tfvars.json'])
-      writeOutputFile(path, hostile, source, { GITHUB_WORKSPACE: folder });
+      writeOutputFile(path, contentOf(hostile, source, env), env);
     const run = (command: string, ...args: string[]) =>
       execFileSync(command, args, { cwd: folder, encoding: 'utf8' });
     expect(read('evil.env')).toBe('IMAGE_ID_HK=uimage-1\nIMAGE_ID_X_TOUCH_EVIL=uimage-3\n');
