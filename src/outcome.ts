@@ -30,7 +30,8 @@ export function fateOf(copy: Copy): Fate {
   if (state === 'Deleted') return 'rolled back';
   if (outcome === 'failed' && !pending) return 'failed';
   if (imageId === null) return unclear || pending ? 'unclear' : 'failed';
-  if (outcome === 'source' || (state === 'Available' && !problem)) return 'ready';
+  // One that is missing from an answer is watched until that is certain.
+  if (outcome === 'source' || (state === 'Available' && !problem && listed !== false)) return 'ready';
   if (pending && unread) return 'unread';
   return pending && listed === false ? 'unlisted' : 'copying';
 }

@@ -2,7 +2,7 @@
 import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
-import { tell } from './observe.ts';
+import { polled, tell } from './observe.ts';
 import type { Place, Run } from './place.ts';
 import { copiesOf } from './view.ts';
 
@@ -14,6 +14,17 @@ export const LAST_PATIENCE = 30_000;
 
 type Excess = Place['excess'][number];
 
+/** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
+export function removeUnasked(run: Run, place: Place, imageId: string): void {
+  const fact = `unasked ${imageId} in ${place.region}`;
+  if (run.told.has(fact)) return;
+  run.told.add(fact);
+  place.excess.push({ imageId, why: UNASKED });
+  if (!place.own.includes(imageId)) return;
+  place.own = [];
+  place.doubt = null;
+}
+
 /** Deletes the first of them. An id alone is not enough to delete by. */
 export async function remove(run: Run, place: Place): Promise<void> {
   const { cloud, clock, deadline, order, report, signal } = run;
@@ -22,9 +33,22 @@ export async function remove(run: Run, place: Place): Promise<void> {
   if (!first) return;
   const { imageId } = first;
   const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
+  const read = async (id: string) => {
+    const images = await cloud.describeImages(
+      { Region: region, ProjectId: projectId, ImageIds: [id] },
+      options,
+    );
+    return images.find(({ ImageId }) => ImageId === id);
+  };
   try {
-    const query = { Region: region, ProjectId: projectId, ImageIds: [imageId] };
-    const [image] = await cloud.describeImages(query, options);
+    // A list may still show what was deleted: ours is not given up for such an image.
+    const kept = first.why === SECOND && place.held && !place.held.created ? place.held : null;
+    if (kept && !(await read(kept.imageId))) {
+      polled(run, place, undefined);
+      place.excess = [];
+      return;
+    }
+    const image = await read(imageId);
     if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
       tell(run, foreign(place, first));
     else {

@@ -1,6 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
-import { SECOND, UNASKED } from './excess.ts';
+import { removeUnasked, SECOND } from './excess.ts';
 import { bestOf, byAge } from './images.ts';
 import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
@@ -40,12 +40,20 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
     if (newcomers.ours.length > 0) listWasIgnored(run);
     else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
-  } else if (isWanting(place)) find(run, place, newcomers, at);
+    return;
+  }
+  if (isWanting(place)) find(run, place, newcomers, at);
   else if (deed === 'last look') {
     choose(run, place, newcomers);
     // It has seen what it chose.
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
+  if (place.doubt && !isWanting(place)) tellNamesakes(run, place, newcomers);
+}
+
+function tellNamesakes(run: Run, place: Place, { strangers }: Newcomers): void {
+  const unnamed = strangers.filter(({ ImageId }) => !place.problem?.message.includes(ImageId));
+  if (unnamed.length > 0) tell(run, words.namesakes(place, unnamed));
 }
 
 /** What reads by its id have missed for long is gone, though a list may still show it. */
@@ -102,17 +110,6 @@ function listWasIgnored({ places, clock }: Run): void {
     const sends = place.sends - 1;
     Object.assign(place, { doubt: null, unclear: false, sends, sendAt: clock.now() });
   }
-}
-
-/** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
-function removeUnasked(run: Run, place: Place, imageId: string): void {
-  const fact = `unasked ${imageId} in ${place.region}`;
-  if (run.told.has(fact)) return;
-  run.told.add(fact);
-  place.excess.push({ imageId, why: UNASKED });
-  if (!place.own.includes(imageId)) return;
-  place.own = [];
-  place.doubt = null;
 }
 
 /** One of its images turned up where it was asked for, so the list made none in the source's region: one look is enough. */
@@ -223,7 +220,7 @@ function lookAgain(run: Run, place: Place, held: Held, image: Image): void {
 }
 
 /** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */
-function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcomers): void {
+function unite(run: Run, place: Place, kept: Image, { ours }: Newcomers): void {
   const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
   const others = ours.filter((image) => image !== kept);
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
@@ -234,7 +231,6 @@ function unite(run: Run, place: Place, kept: Image, { ours, strangers }: Newcome
     if (!open.includes(image)) place.excess.push({ imageId: image.ImageId, why: SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));
   if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
-  if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
 }
 
 /** Only then may an image with this run's mark be one that no answer has named. */
@@ -242,9 +238,8 @@ function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
   return doubt !== null || refusals + unclears > 0;
 }
 
-function tellOthers(run: Run, place: Place, { ours, strangers }: Newcomers): void {
+function tellOthers(run: Run, place: Place, { ours }: Newcomers): void {
   const others = ours.filter(({ ImageId }) => ImageId !== place.held?.imageId);
   if (others.length > 0 && (!isOpen(place) || !run.order.wait || run.clock.now() >= run.deadline))
     tell(run, words.keptSecond(run, place, others));
-  if (strangers.length > 0 && place.doubt) tell(run, words.namesakes(place, strangers));
 }

@@ -236,7 +236,7 @@ function pollAt(place: Place, held: Held, { order, places, finished }: Run, now:
  */
 function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
   const { doubt, held, plan, problem } = place;
-  const settledAt = order.wait && held && (plan === 'copy' || problem) ? held.finishedAt : null;
+  const settledAt = held && (plan === 'copy' ? order.wait : problem) ? held.finishedAt : null;
   const due = Math.min(Math.max(settledAt ?? 0, doubt?.until ?? 0), deadline);
   if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;

@@ -318,7 +318,7 @@ export class Oracle {
           !edited && (caller.settings.ifExists !== 'copy' || maker === caller.number);
         const ours = this.copiesIn(region).find(
           (other) =>
-            isOurs(other) && world.isSound(other) && world.isListed(other) && world.isOlder(other, image),
+            isOurs(other) && world.isSound(other) && wasSeen(caller, other) && world.isOlder(other, image),
         );
         if (!world.isMarked(image) || (ours && how === 'itself'))
           world.violate(`${words}: it is no copy of the source`);
@@ -342,6 +342,7 @@ export class Oracle {
           image.maker === caller.number && image.region === region && world.isLive(image) && !helpless(image),
       );
       const kept = rowOf(step, region)?.imageId ?? null;
+      const isForeign = world.images.some(({ id, ofSource }) => id === kept && !ofSource);
       if (live.length > 1) world.strike('double at the end of a run');
       if (this.wasUnreadable(ended, region)) continue;
       const silent = live.filter(
@@ -349,7 +350,9 @@ export class Oracle {
           image.id !== kept &&
           !names(step.warned, image.id) &&
           world.isListed(image) &&
-          image.listedAt <= this.lookUntil(ended, image),
+          image.listedAt <= this.lookUntil(ended, image) &&
+          // One with a copied mark is taken at once, as ours would be.
+          (!isForeign || wasSeen(caller, image)),
       );
       if (silent.length > (kept === null ? 1 : 0))
         world.violate(
@@ -604,8 +607,11 @@ export class Oracle {
       ready = Math.max(ready, readyAt(image));
     }
     // It waited for its own, also where an older one of another run is handed out in the end.
-    for (const image of world.images)
-      if (image.maker === caller.number) ready = Math.max(ready, readyAt(image));
+    for (const image of world.images) {
+      if (image.maker !== caller.number) continue;
+      if (image.deleted || image.fate.end === 'stuck') return;
+      ready = Math.max(ready, readyAt(image));
+    }
     if (ready > caller.deadline) return;
     const interval = { '': 0, '2s': 2_000, '30s': 30_000 }[settings.pollInterval] ?? 0;
     const most = 20_000 + Math.max(36_000, 0.07 * (ready - startedAt)) + 1.1 * interval;
@@ -624,7 +630,8 @@ export class Oracle {
           held.length === 0 && fates.every(({ odd, listedAfter }) => !odd && listedAfter <= 50),
       ) &&
       !world.images.some(
-        ({ maker, deleted }) => typeof maker === 'number' && maker !== caller.number && deleted,
+        ({ maker, deleted, edited }) =>
+          typeof maker === 'number' && maker !== caller.number && (deleted || edited),
       );
     if (!isPlain) return;
     world.strike('lost answer that was found');
@@ -698,6 +705,11 @@ export class Oracle {
     world.strike('mark lost by the site');
     if (!/\bmark|descri/i.test(step.warned)) world.violate('the site loses the mark, and nobody is told');
   }
+}
+
+/** A whole listing of its region began after it was listed. */
+function wasSeen({ lists }: Caller, { region, listedAt }: ModelImage): boolean {
+  return listedAt <= (lists.get(region)?.wholeAt ?? Number.NEGATIVE_INFINITY);
 }
 
 function rowOf(step: Step, region: string): Row | undefined {

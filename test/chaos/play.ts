@@ -3,6 +3,8 @@ import { createClient } from '../../src/cloud/client.ts';
 import type { Clock } from '../../src/cloud/clock.ts';
 import { copyCustomImage, describeImages, terminateCustomImage } from '../../src/cloud/images.ts';
 import { main } from '../../src/main.ts';
+// What main loads is there already: virtual time would run on meanwhile.
+import '../../src/promote.ts';
 import { post } from '../../src/post.ts';
 import type { Workflow } from '../../src/step.ts';
 import { VirtualClock } from '../virtual-clock.ts';

@@ -13,6 +13,8 @@ import type { CloudOptions } from '../../src/cloud/index.ts';
 import { createTransport, type Transport } from '../../src/cloud/transport.ts';
 import { readInputs } from '../../src/inputs/promote.ts';
 import { main } from '../../src/main.ts';
+// What main loads is there already: virtual time would run on meanwhile.
+import '../../src/promote.ts';
 import { post } from '../../src/post.ts';
 import { Lines, StepConsole } from '../runner/commands.ts';
 import { parsePairs } from '../runner/files.ts';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Image } from '../../src/cloud/cloud.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
 import {
   allMade,
@@ -171,6 +172,18 @@ describe('what is deleted', () => {
     ]);
     expect(scenario.cloud.calls(DELETE)[0]?.at).toBeLessThan(2_000);
     expect(scenario.warnings).toEqual([expect.stringContaining(stray)]);
+  });
+
+  it('is not our own for an older one that lists alone still show', async () => {
+    const scenario = new Scenario();
+    const theirs = ours('uimage-theirs', { CreateTime: 1, ImageDescription: markedBy('77-1-other0') });
+    const listsToo = async (execute: () => unknown, { imageIds }: { imageIds: string[] }) => {
+      const images = (await execute()) as Image[];
+      return imageIds.length === 0 ? [...images, theirs] : images;
+    };
+    scenario.cloud.fault(LIST, listsToo, { region: 'hk', skip: 1, times: 99 });
+    await allMade(scenario);
+    expect(scenario.cloud.calls(DELETE)).toEqual([]);
   });
 
   it('is not what has no mark of this run, which is told', async () => {

@@ -316,6 +316,17 @@ describe('what CopyCustomImage answers', () => {
     );
     expect(one.due).toBeNull();
   });
+
+  it('given up names a new image of its name, though its description cannot be of this run', () => {
+    const one = life();
+    for (let round = 1; round <= MOST_UNCLEAR; round++)
+      one
+        .send(UNCLEAR)
+        .at(round * WINDOW_SECONDS)
+        .look(ours('uimage-x', { ImageDescription: 'by hand' }));
+    expect(one.copy.problem?.message).toContain('4 requests');
+    expect(one.scenario.warnings).toEqual([expect.stringContaining('uimage-x')]);
+  });
 });
 
 describe('a look', () => {
@@ -558,6 +569,13 @@ describe('the last look', () => {
     const now = Math.floor(one.scenario.clock.now() / 1000);
     one.lastLook(copying('uimage-1', now - 99), available('uimage-forged', now - 5));
     expect(one.copy).toMatchObject({ imageId: 'uimage-1', state: 'Copying' });
+  });
+
+  it('without a wait, too, is for another copy when the one that was to be reused has vanished', () => {
+    const one = adopted({ wait: false });
+    for (const at of [10, 100, 200]) one.at(at).poll();
+    expect([one.copy.outcome, one.due]).toEqual(['failed', ['last look', 200]]);
+    expect(one.lastLook(byOther('uimage-2', 99)).copy).toMatchObject({ imageId: 'uimage-2', problem: null });
   });
 
   it('without a wait keeps the older of two that may be its own, though it is still under way', () => {

@@ -5,6 +5,8 @@ import * as actionsCore from '@actions/core';
 import { onTestFinished, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/cloud/clock.ts';
 import { main } from '../../src/main.ts';
+// What main loads is there already: virtual time would run on meanwhile.
+import '../../src/promote.ts';
 import { post } from '../../src/post.ts';
 import type { Promotion } from '../../src/promotion/model.ts';
 import { prune } from '../../src/prune.ts';
