@@ -112,7 +112,7 @@ function listWasIgnored({ places, clock }: Run): void {
   }
 }
 
-/** One of its images turned up where it was asked for, so the list made none in the source's region: one look is enough. */
+/** Its images turned up where they were asked for, so the list made none in the source's region: one look is enough. */
 function listWasObeyed({ places, clock }: Run): void {
   for (const { plan, doubt } of places) if (plan !== 'copy' && doubt) doubt.until = clock.now();
 }
@@ -133,7 +133,8 @@ function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
     hold(run, place, best, ours.includes(best));
     // Sent once and found by its mark: no window is needed, but for one more look if the step goes on that long.
     if (doubt && place.sends === 1 && ours.includes(best) && !place.problem) {
-      if (doubt.ofList && place.region !== run.order.source.region) listWasObeyed(run);
+      const isElsewhere = place.region !== run.order.source.region;
+      if (doubt.ofList && isElsewhere && !run.places.some(isWanting)) listWasObeyed(run);
       doubt.until = at;
     }
     if (run.clock.now() >= run.deadline) tellOthers(run, place, newcomers);

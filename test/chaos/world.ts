@@ -904,6 +904,7 @@ export class World {
   /** Without rollback only doubles of what is kept, and images in places that nobody wanted, are deleted. */
   private checkDeletion(image: ModelImage, caller: Caller, phase: Process['phase']): void {
     const { rollback, ifExists, wait } = caller.settings;
+    const { ghosts } = this.scenario.site;
     if (rollback !== 'never') return;
     const now = this.clock.elapsed;
     // When it was last listed. What broke since then could not be known: a delete that is refused is repeated for 30 s.
@@ -918,10 +919,10 @@ export class World {
       if (other === image || other.region !== image.region || !isCopy || isOld) return false;
       if (other.id === SOURCE_ID) return false;
       const last = Math.min(asListed, other.deleted?.at ?? asListed);
-      const there = {
-        ...other,
-        deleted: other.deleted && other.deleted.at <= asListed ? other.deleted : null,
-      };
+      const { deleted } = other;
+      // What is gone may be shown for a while, even by its id.
+      const shownFor = ghosts?.byId ? ghosts.seconds * 1000 : 0;
+      const there = { ...other, deleted: deleted && deleted.at + shownFor <= asListed ? deleted : null };
       if (mustBeSound) return this.isSound(there) || this.isSound(there, last);
       const isWrong = other.fate.end === 'differs' && this.stateOf(other, asListed) === 'Available';
       return this.isLive(there, asListed) && !isWrong;

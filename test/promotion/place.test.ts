@@ -252,6 +252,18 @@ describe('a region that is no target', () => {
     one.at(120).lastLook();
     expect(one.scenario.warnings).toEqual([expect.stringContaining('uimage-nowhere')]);
   });
+
+  it('is looked at no longer once the last image of the list has turned up where it was asked for', () => {
+    const one = home();
+    const source = one.place;
+    const [hk, sg] = one.run.places as [Place, Place];
+    one.place = hk;
+    one.at(5).look(copying('uimage-hk'));
+    expect(source.doubt?.until).toBe(one.run.startedAt + WINDOW);
+    one.place = sg;
+    one.at(9).look(copying('uimage-sg'));
+    expect(source.doubt?.until).toBe(one.run.startedAt + 9_000);
+  });
 });
 
 describe('what CopyCustomImage answers', () => {
