@@ -3,7 +3,8 @@ import { readConnection, readMarkSecret } from './inputs/connection.ts';
 import { readInputs } from './inputs/promote.ts';
 import { type Environment, Reader } from './inputs/reader.ts';
 import { createLog, voidMessage } from './log.ts';
-import type { Event, Problem } from './promotion/model.ts';
+import type { Headline } from './outcome.ts';
+import type { Event, ImageRef, Problem } from './promotion/model.ts';
 import { rollback, type Traces } from './promotion/rollback.ts';
 import { loadState, type State } from './state.ts';
 import { connect, mask, type Workflow, writePage } from './step.ts';
@@ -24,26 +25,30 @@ export async function post(workflow: Workflow): Promise<void> {
   mask(workflow, reading);
   if (typeof state === 'string') {
     const lost = lostState(state, env);
-    if (lost !== null) core.warning(logLine(lost));
-    return;
+    if (lost === null) return;
+    core.warning(logLine(`Nothing was rolled back: ${lost}`));
+    const headline = { icon: '⚠️', text: 'Nothing was rolled back', next: '' };
+    const isWanted = reader.boolean('summary', true);
+    return append(workflow, isWanted, headline, [{ message: capital(lost), advice: '' }]);
   }
   if (!state.traces) return;
   const isDue = state.rollback === 'job' || (state.rollback === 'step' && !state.succeeded);
   const { created, places } = state.traces;
   if (created.length === 0 && places.length === 0) return;
   if (!isDue) {
-    if (state.rollback === 'never' && state.ended === null) core.warning(killed(state.traces));
-    return;
+    if (state.rollback !== 'never' || state.ended !== null) return;
+    const what = killed(state.traces);
+    core.warning(
+      [`${KILLED.text}. ${what}`, `Next: ${KILLED.next}`].flatMap((line) => logLines(line)).join('\n'),
+    );
+    return append(workflow, state.summary, KILLED, [{ message: what, advice: '' }]);
   }
   if (reading.mistakes.length > 0) {
-    const left =
-      created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ') || 'none is known';
-    core.warning(
-      logLine(
-        `The rollback was not done: ${reading.mistakes.join(' ')} The images of this run: ${left}. Delete them by hand.`,
-      ),
-    );
-    return;
+    const left = listOf(created) || 'none is known';
+    const why = `${reading.mistakes.join(' ')} The images of this run: ${left}.`;
+    core.warning(logLine(`The rollback was not done: ${why} Delete them by hand.`));
+    const headline = { icon: '⚠️', text: 'The rollback was not done', next: 'delete these images by hand.' };
+    return append(workflow, state.summary, headline, [{ message: why, advice: '' }]);
   }
 
   const log = createLog({ sink: core });
@@ -67,8 +72,7 @@ export async function post(workflow: Workflow): Promise<void> {
       const again = state.ended === 'itself' && !state.succeeded;
       const headline = headlineOfRollback(result, { because: causeOf(state), fix: state.succeeded, again });
       core.warning(voidMessage(headline, deleted));
-      const { renderRollback } = await import('./summary.ts');
-      if (state.summary) await writePage(core, renderRollback(headline, deleted, left));
+      await append(workflow, state.summary, headline, left, deleted);
     }
     log.close();
   } finally {
@@ -82,17 +86,41 @@ function causeOf({ succeeded, ended }: State): string {
   return `this step ${{ itself: 'failed', cancelled: 'was cancelled', killed: 'was killed' }[ended ?? 'killed']}`;
 }
 
+const KILLED = {
+  icon: '🚫',
+  text: 'This step was killed',
+  next: 're-run the job. With if-exists: adopt it reuses the copies that exist.',
+};
+
 /** Without a rollback nothing but this names what a killed step has started. */
 function killed({ created, places }: Traces): string {
-  const known = created.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ');
-  const what = known
-    ? `It had started these copies: ${known}.`
-    : `Copies may exist in project ${places[0]?.projectId}, in ${places.map(({ region }) => region).join(', ')}.`;
-  const lines = [
-    `This step was killed. ${what}`,
-    'Next: re-run the job. With if-exists: adopt it reuses the copies that exist.',
-  ];
-  return lines.flatMap((line) => logLines(line)).join('\n');
+  if (created.length > 0) return `It had started these copies: ${listOf(created)}.`;
+  const targets = places.filter(({ unasked }) => !unasked);
+  const beside = places
+    .filter(({ unasked }) => unasked)
+    .map(({ region }) => `, or in ${region} if the API endpoint knows no lists of regions`);
+  return `Copies may exist in project ${targets[0]?.projectId}: in ${targets.map(({ region }) => region).join(', ')}${beside.join('')}.`;
+}
+
+function listOf(images: Traces['created']): string {
+  return images.map(({ imageId, region }) => `${imageId} in ${region}`).join(', ');
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Appends to the page of the job, where the summary is wanted. */
+async function append(
+  { core }: Workflow,
+  isWanted: boolean,
+  headline: Headline,
+  left: readonly Problem[],
+  deleted: readonly ImageRef[] = [],
+): Promise<void> {
+  if (!isWanted) return;
+  const { renderRollback } = await import('./summary.ts');
+  await writePage(core, renderRollback(headline, deleted, left));
 }
 
 /**
@@ -115,5 +143,5 @@ function lostState(state: 'none' | 'broken', env: Environment): string | null {
     state === 'none'
       ? 'this step saved nothing for its post step. If its log has no "Plan", it was stopped before it copied anything, and nothing is to do. Else'
       : 'what this step saved for its post step cannot be read. If its log names copies,';
-  return `Nothing was rolled back: ${what} look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
+  return `${what} look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
 }

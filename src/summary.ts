@@ -112,7 +112,7 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
         )
       : []),
     ...(detail.gantt && !isPlan && promotion.status !== 'copying'
-      ? gantt(copies, now).flatMap((body) => fold('Timeline', body))
+      ? gantt(promotion, now).flatMap((body) => fold('Timeline', body))
       : []),
     ...(detail.ids && ids.length > 0 ? idBlocks(ids) : []),
     ...(detail === DETAILS[0]
@@ -242,17 +242,18 @@ function planTable(copies: readonly Copy[], { cell: most, text, rows }: Detail):
 /** Mermaid refuses texts over 50,000 characters; a bar more than these makes nothing clearer. */
 const BARS = 150;
 
-/** Sign and colour of a bar: what this run copied is in colour, what it reused is grey. */
-function barOf(copy: Copy): { sign: string; tag: string } {
+/** Sign and colour of a bar: what this run copied is in colour, what it reused or rolled back is grey, what failed is red. */
+function barOf(copy: Copy, promotion: Promotion): { sign: string; tag: string } {
   const fate = fateOf(copy);
+  if (fate === 'rolled back' && !needsReader(copy, promotion)) return { sign: '–', tag: 'done, ' };
   if (fate === 'failed' || fate === 'rolled back') return { sign: '✗', tag: 'crit, ' };
   if (fate !== 'ready') return { sign: '…', tag: 'active, ' };
   return { sign: '✓', tag: copy.outcome === 'adopted' ? 'done, ' : '' };
 }
 
 /** The copies that took time, by their end. */
-function gantt(copies: readonly Copy[], now: number): string[] {
-  const bars = copies
+function gantt(promotion: Promotion, now: number): string[] {
+  const bars = promotion.copies
     .filter((copy) => tookOf(copy, now) !== null)
     .map((copy) => ({
       copy,
@@ -262,7 +263,7 @@ function gantt(copies: readonly Copy[], now: number): string[] {
     .sort((a, b) => a.end - b.end);
   if (bars.length === 0 || bars.length > BARS) return [];
   const lines = bars.map(({ copy, start, end }) => {
-    const { sign, tag } = barOf(copy);
+    const { sign, tag } = barOf(copy, promotion);
     return `  ${ganttTask(sign, copy.region)} :${tag}${start}, ${end}`;
   });
   // The marker would stand for the reader's own time.

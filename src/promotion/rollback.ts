@@ -13,7 +13,7 @@ export interface Traces {
   /** Ids that CopyCustomImage gave to this run. Adopted images are never among them. */
   created: ImageRef[];
   /** Where images may be whose ids are not known: the mark finds them. */
-  places: { region: string; projectId: string }[];
+  places: { region: string; projectId: string; unasked?: true }[];
   /** An answer was lost: an image may yet be listed. */
   unclear: boolean;
 }
@@ -31,10 +31,10 @@ export function tracesOf(
   submitted: boolean,
 ): Traces {
   const sent = copies.filter(({ plan }) => plan === 'copy');
-  const places = sent.map(({ region, projectId }) => ({ region, projectId }));
+  const places: Traces['places'] = sent.map(({ region, projectId }) => ({ region, projectId }));
   // An API endpoint that ignores the list of a batch makes its one image in the source region.
   if (sent.length > 1 && !sent.some(({ region }) => region === source.region))
-    places.push({ region: source.region, projectId: target.projectId });
+    places.push({ region: source.region, projectId: target.projectId, unasked: true });
   return {
     run,
     places: submitted ? places : [],

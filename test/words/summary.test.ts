@@ -604,6 +604,10 @@ describe('a summary', () => {
       ['⚠️', 'hk', 'not deleted'],
       ['🗑️', 'us-ca', 'rolled back: the id is void'],
     ]);
+    // Red is what failed, not what was deleted for it.
+    const page = summaryOf(aPromotion({ status: 'partial', copies, rollback }));
+    expect(page).toContain('✗ sg :crit, ');
+    expect(page).toContain('– us-ca :done, ');
     const quota = summaryOf(aPromotion({ status: 'partial', copies: three({}, full('sg')) }));
     expect(quota.match(/Raise the quota/g)).toHaveLength(1);
     expect(rowsOf(parse(quota))[0]).toEqual(['', 'Region', 'Image id', 'What happened']);

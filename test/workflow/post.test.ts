@@ -147,20 +147,46 @@ describe('the post step', () => {
     [null, 'never', /was killed\. .*uimage-1 in hk/],
     ['itself', 'never', null],
     [null, 'step', /because this step was killed: 1 image deleted/],
-  ])('after a step that ended %s, with rollback: %s, tells %s', async (ended, rollback, told) => {
+  ])(
+    'after a step that ended %s, with rollback: %s, tells %s, on the page too',
+    async (ended, rollback, told) => {
+      const clock = new VirtualClock();
+      const cloud = new FakeCloud(clock);
+      cloud.addCopy('hk', { ImageId: 'uimage-1' });
+      const traces = {
+        run: 'r',
+        created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }],
+        places: [],
+      };
+      const state = { submitted: true, succeeded: false, ended, rollback, summary: true, traces };
+      const saved = { promotion: JSON.stringify(state) };
+      const { warnings, summary } = await new Step().play('post', cloud, clock, ORDER, saved);
+      expect(warnings).toEqual(told ? [expect.stringMatching(told)] : []);
+      expect(summary).toMatch(
+        told ? /^### \S+ [^\n]*was killed[^\n]*\n\n\*\*Next:\*\* [\s\S]*uimage-1/ : /^$/,
+      );
+      expect(cloud.ids()).toHaveLength(rollback === 'never' ? 1 : 0);
+    },
+  );
+
+  it('after a kill before any id was known names the targets, and the source region as what it is', async () => {
     const clock = new VirtualClock();
-    const cloud = new FakeCloud(clock);
-    cloud.addCopy('hk', { ImageId: 'uimage-1' });
-    const traces = {
-      run: 'r',
-      created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }],
-      places: [],
+    const places = [
+      { region: 'hk', projectId: PROD },
+      { region: 'cn-bj2', projectId: PROD, unasked: true },
+    ];
+    const traces = { run: 'r', created: [], places };
+    const state = {
+      submitted: true,
+      succeeded: false,
+      ended: null,
+      rollback: 'never',
+      summary: true,
+      traces,
     };
-    const state = { submitted: true, succeeded: false, ended, rollback, summary: false, traces };
     const saved = { promotion: JSON.stringify(state) };
-    const { warnings } = await new Step().play('post', cloud, clock, ORDER, saved);
-    expect(warnings).toEqual(told ? [expect.stringMatching(told)] : []);
-    expect(cloud.ids()).toHaveLength(rollback === 'never' ? 1 : 0);
+    const { warnings } = await new Step().play('post', new FakeCloud(clock), clock, ORDER, saved);
+    expect(warnings[0]).toContain(`Copies may exist in project ${PROD}: in hk, or in cn-bj2 if`);
   });
 
   it('masks the keys first, in its own process, too', async () => {
@@ -188,6 +214,7 @@ describe('without a state that can be read', () => {
         /^Nothing was rolled back: .* in hk, sg for images with "by 77-2-" in the marker/,
       ),
     ]);
+    expect(result.summary).toMatch(/^### ⚠️ Nothing was rolled back\n\n- ⚠️ [\s\S]*in hk, sg for images/);
   });
 
   it.each<Record<string, string>>([
