@@ -56,7 +56,7 @@ function afterFailure(promotion: Promotion, order: Order | undefined, struck: re
   const { status, copies, problems, ended } = promotion;
   const isCut = ended === 'cancelled' || ended === 'timeout';
   const of = (fate: string) => struck.filter((copy) => fateOf(copy) === fate);
-  const broken = of('failed').filter(({ imageId }) => imageId !== null);
+  const broken = of('failed').filter(({ imageId, listed }) => imageId !== null && listed !== false);
   const unlisted = of('unlisted');
   const unclear = isCut ? of('unclear') : [];
   const copying = isCut ? of('copying') : [];
@@ -83,6 +83,8 @@ function afterFailure(promotion: Promotion, order: Order | undefined, struck: re
   const optional = isGreen ? `if you need ${regions(struck)}: ` : '';
   if (said === undefined)
     return { next: `${optional}${steps.length > 0 ? `${steps.join(', ')}, then ` : ''}${again}.` };
+  const end = /\bre-run the job\.$/;
+  if (end.test(said)) return { next: optional + said.replace(end, `${again}.`), said };
   if (!/\bre-run\b/i.test(said) || !adopts) return { next: `${optional}${said} Then ${again}.`, said };
   return { next: `${optional}${said}${kept ? ` A re-run ${kept}.` : ''}`, said };
 }

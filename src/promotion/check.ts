@@ -109,10 +109,9 @@ function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
 
 function unlisted(region: string, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
-  const again = /re-run the job/i.test(advice) ? 'The' : 'Then re-run the job: the';
   return {
     message: `${region}: not copied, because the images there could not be listed. ${message}`,
-    advice: `${advice} ${again} other regions are kept.`,
+    advice,
   };
 }
 

@@ -27,13 +27,21 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
   if (copyOf(place).unclear)
     return {
       message: `${region}: it was not known whether a copy exists ${when}.${last}`,
-      advice: `${answer?.advice ?? lookFor(place)} ${resume(order)}`,
+      advice:
+        ended === 'stopped'
+          ? `${answer?.advice ?? lookFor(place)} ${resume(order)}`
+          : withoutRerun(answer?.advice ?? lookFor(place)),
     };
   const longer = ended === 'timeout' ? ', or give a longer timeout' : '';
   return {
     message: `${region}: no copy ${place.unclears > 0 ? 'appeared' : 'was created'} ${by}.${last}`,
     advice: `${answer ? `${answer.advice} ` : ''}Re-run the job${longer}.`,
   };
+}
+
+/** After a timeout or a cancel the next step is a re-run of all. */
+function withoutRerun(advice: string): string {
+  return advice.replace(/^Re-run the job in a few minutes; if it lasts/, 'If it lasts');
 }
 
 function unfinished(
@@ -46,7 +54,7 @@ function unfinished(
   if (trouble)
     return {
       message: `${copy} was started, and its state was not known ${when}. It could not be read: ${trouble.message}`,
-      advice: `${trouble.advice} ${reuses(order)}`,
+      advice: `${trouble.advice} ${reuses(order).replace('it.', 'the copy.')}`,
     };
   const what = state === null ? 'was started, and its state was not read yet' : `was still ${state}`;
   return { message: `${copy} ${what} ${when}.`, advice: `The copy continues in the cloud. ${reuses(order)}` };

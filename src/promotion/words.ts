@@ -77,15 +77,14 @@ export function unclearTooOften({ order }: Run, place: Place, { message, advice 
   const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
     message: `${region}: no copy was seen after ${unclears} requests. ${message}`,
-    advice: `Look there, in project ${projectId}, for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
+    advice: `Look in project ${projectId} for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
   };
 }
 
 export function stranger({ region, name }: Place, images: Image[], { message }: Problem): Problem {
   return {
     message: `${region}: after an unclear answer ${ids(images)} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
-    advice:
-      'Look at it in the console: use it by its id if it is the copy, or delete it. Then re-run the job: it copies again.',
+    advice: `Look at ${ids(images)} in the console: use it by its id if it is the copy, or delete it. Then re-run the job: it copies again.`,
   };
 }
 
@@ -150,7 +149,7 @@ export function notListedYet({ region }: Place, { imageId }: Held): string {
 export function gone({ imageId }: Held): Problem {
   return {
     message: `${imageId} was listed and is not any more: somebody deleted it.`,
-    advice: 'Find out who deletes images in this project, then re-run the job: it creates a new copy.',
+    advice: 'Find out who deletes images in this project, then re-run the job.',
   };
 }
 

@@ -216,7 +216,7 @@ describe('a refusal for good', () => {
       8095,
       0,
       {},
-      /^Project org-prod has no custom images in the region that is full: look in the other projects/,
+      /^Project org-prod has no custom images where the quota is used up: look in the other projects/,
     ],
     [
       'no right: where it must hold',

@@ -324,7 +324,7 @@ describe('what CopyCustomImage answers', () => {
     }
     expect(one.copy.problem?.message).toMatch(/hk.*4 .*The API said no/);
     expect(one.copy.problem?.advice).toMatch(
-      /^Look there, in project org-prod, for web-1.4.2: .* a re-run reuses one\./,
+      /^Look in project org-prod for web-1.4.2: .* a re-run reuses one\./,
     );
     expect(one.due).toBeNull();
   });

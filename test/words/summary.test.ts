@@ -332,6 +332,21 @@ describe('the heading of a summary', () => {
       },
     ],
     [
+      '⚠️ web-1.4.2: ready in 1 of 2 regions, sg failed',
+      // What somebody has deleted is not to be deleted again.
+      'Find out who it was, then re-run the failed job: it keeps the ready copy and copies only the failed region again.',
+      {
+        status: 'partial',
+        copies: three(
+          {},
+          unavailable('sg', {
+            listed: false,
+            problem: { message: 'sg: gone.', advice: 'Find out who it was, then re-run the job.' },
+          }),
+        ),
+      },
+    ],
+    [
       '❌ sg failed, so all 3 copies were rolled back',
       're-run the job: it copies again. The deleted ids are void.',
       {
