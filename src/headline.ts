@@ -17,23 +17,19 @@ import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 /** Makes text from outside harmless where it will stand. */
 type Show = (text: string) => string;
 /** The outcome and the next step. */
-export function headlineOf(promotion: Promotion, order: Order | undefined, show: Show): Headline {
+export function headlineOf(promotion: Promotion, order: Order, show: Show): Headline {
   return { ...outcomeOf(promotion, order, show), ...nextOf(promotion, order) };
 }
 
-function outcomeOf(
-  promotion: Promotion,
-  order: Order | undefined,
-  show: Show,
-): Pick<Headline, 'icon' | 'text'> {
+function outcomeOf(promotion: Promotion, order: Order, show: Show): Pick<Headline, 'icon' | 'text'> {
   const { status, ended, copies, problems, rollback } = promotion;
   const say = (icon: string, text: string) => ({ icon, text });
   if (isDryRun(promotion, order)) return say(status === 'planned' ? '📝' : '⚠️', dryRun(copies, show));
   const undone = rollback?.by === 'step' ? undoneOf(promotion, rollback, show) : null;
   if (ended === 'cancelled') return say('🚫', `Cancelled${standing(promotion, show)}`);
   if (ended === 'timeout') {
-    const limit = order ? ` of ${formatDuration(order.timeout / 1000)}` : '';
-    return say('⏰', `Timeout${limit}${undone ? `: ${undone}` : standing(promotion, show)}`);
+    const limit = formatDuration(order.timeout / 1000);
+    return say('⏰', `Timeout of ${limit}${undone ? `: ${undone}` : standing(promotion, show)}`);
   }
   if (copies.length === 0)
     return say('❌', `Nothing was copied: ${plural(problems.length, 'problem')} to fix first`);

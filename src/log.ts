@@ -157,7 +157,7 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
       for (const alike of groupBy(facts, ({ problem }) => problem.advice))
         sink.warning(annotation([], alike));
       // The error begins with the same sentence.
-      if (promotion && failureMessage(promotion, order) === null) {
+      if (promotion && order && failureMessage(promotion, order) === null) {
         const { icon, ...headline } = headlineOf(promotion, order, short);
         write(`${icon} ${sentencesOf(headline).join(' ')}`);
       }
@@ -203,7 +203,7 @@ export function voidMessage(headline: Headline, deleted: readonly ImageRef[]): s
 }
 
 /** The one error of the step, harmless for an annotation; null when nothing went wrong. */
-export function failureMessage(promotion: Promotion, order?: Order): string | null {
+export function failureMessage(promotion: Promotion, order: Order): string | null {
   const failures = failuresOf(promotion).filter(
     ({ regions }) => regions.length === 0 || !isOptional(promotion, regions),
   );

@@ -15,7 +15,7 @@ import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 type Next = Pick<Headline, 'next' | 'said'>;
 
 /** What to do now. The names and the API's words in it are as they came. */
-export function nextOf(promotion: Promotion, order: Order | undefined): Next {
+export function nextOf(promotion: Promotion, order: Order): Next {
   const { copies, problems, rollback, ended } = promotion;
   if (isDryRun(promotion, order)) return afterDryRun(copies);
   if (rollback?.by === 'post')
@@ -52,7 +52,7 @@ function afterDryRun(copies: readonly Copy[]): Next {
     : { next: advice, said: advice };
 }
 
-function afterFailure(promotion: Promotion, order: Order | undefined, struck: readonly Copy[]): Next {
+function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[]): Next {
   const { status, copies, problems, ended } = promotion;
   const isCut = ended === 'cancelled' || ended === 'timeout';
   const of = (fate: string) => struck.filter((copy) => fateOf(copy) === fate);
@@ -71,9 +71,9 @@ function afterFailure(promotion: Promotion, order: Order | undefined, struck: re
   if (others.length > 0 && said === undefined) steps.push(`follow the advice for ${regions(others)}`);
   const kept = kinds(copies, unclear, order);
   const isGreen = status !== 'failed' && status !== 'partial';
-  const adopts = order === undefined || order.ifExists === 'adopt';
+  const adopts = order.ifExists === 'adopt';
   const job = isGreen ? 'run the workflow again' : 're-run the failed job';
-  const late = ended === 'timeout' && order && copying.length > 0;
+  const late = ended === 'timeout' && copying.length > 0;
   const longer = late
     ? `, with a longer timeout if ${formatDuration(order.timeout / 1000)} is often too short`
     : '';
@@ -90,8 +90,8 @@ function afterFailure(promotion: Promotion, order: Order | undefined, struck: re
 }
 
 /** What a re-run does with each kind of copy; empty when it only copies again. */
-function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order | undefined): string {
-  if (order && order.ifExists !== 'adopt') return '';
+function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order): string {
+  if (order.ifExists !== 'adopt') return '';
   const ready = copies.filter(isReady).length;
   const open = copies.filter((copy) => fateOf(copy) === 'copying').length;
   const failed = copies.filter((copy) => fateOf(copy) === 'failed').length;
@@ -105,11 +105,7 @@ function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order |
   return kinds.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
 
-function afterRollback(
-  promotion: Promotion,
-  { because, deleted, left }: Undone,
-  order: Order | undefined,
-): Next {
+function afterRollback(promotion: Promotion, { because, deleted, left }: Undone, order: Order): Next {
   const blamed = promotion.copies.filter(({ region }) => because.includes(region));
   const isLate = promotion.ended === 'timeout' && blamed.every(({ pending }) => pending);
   const advice = onlyAdvice(blamed.filter(({ imageId, pending }) => imageId === null && !pending));
@@ -118,7 +114,7 @@ function afterRollback(
   if (left.length === 0)
     return advice === null ? { next: rerun + end } : { next: `${advice} Then ${rerun}${end}`, said: advice };
   const sound = promotion.copies.filter((copy) => isLeft(copy, promotion) && !copy.problem);
-  const adopts = order === undefined || order.ifExists === 'adopt';
+  const adopts = order.ifExists === 'adopt';
   const them = sound.length === 1 ? 'it' : 'them';
   const keep =
     sound.length === 0 || !adopts

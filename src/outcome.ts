@@ -42,8 +42,8 @@ export function isOpen(copy: Copy): boolean {
 }
 
 /** A plan, also one that would fail. */
-export function isDryRun({ status, copies }: Promotion, order: Order | undefined): boolean {
-  return status === 'planned' || (order?.dryRun === true && copies.length > 0);
+export function isDryRun({ status, copies }: Promotion, order: Order): boolean {
+  return status === 'planned' || (order.dryRun && copies.length > 0);
 }
 
 /** The rollback could not delete it. */

@@ -20,8 +20,7 @@ import type { Copy, ImageRef, Order, Problem, Promotion } from './promotion/mode
 import { code, fenced, ganttTask, json, prose } from './text.ts';
 
 export interface SummaryContext {
-  /** Missing when the inputs were wrong. */
-  order?: Order | undefined;
+  order: Order;
   /** In the order in which they were told. */
   warnings: readonly Problem[];
   /** A step that fails later makes the post step delete what this run created. */
@@ -128,8 +127,8 @@ function headOf(rest: readonly Copy[]): string {
     : plural(rest.length, 'other region');
 }
 
-function origin({ source, copies, seconds }: Promotion, order: Order | undefined, detail: Detail): string[] {
-  if (!source || !order) return [];
+function origin({ source, copies, seconds }: Promotion, order: Order, detail: Detail): string[] {
+  if (!source) return [];
   const { region, projectId } = order.source;
   const size = source.ImageSize === undefined ? '' : `${source.ImageSize} GB`;
   const known = [source.ImageName, size, source.OsName].flatMap((fact) =>

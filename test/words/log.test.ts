@@ -96,7 +96,7 @@ describe('a log of hostile texts', () => {
     expect(names).toMatch(/^group endgroup (group endgroup )*warning( warning)*$/);
     expect(raw).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(200);
-    const message = failureMessage(promotion);
+    const message = failureMessage(promotion, ORDER);
     for (const line of [
       ...lines,
       ...commands.flatMap(({ text: one }) => one.split('\n')),
@@ -224,7 +224,7 @@ describe('a log', () => {
       copies: [failed('hk', 'hk: the copy ended Unavailable.')],
     });
     expect(play([], promotion).lines).toEqual(['✗ hk       uimage-hk  the copy ended Unavailable']);
-    expect(failureMessage(promotion)?.split('\n')[0]).toBe('web-1.4.2 is not ready in hk.');
+    expect(failureMessage(promotion, ORDER)?.split('\n')[0]).toBe('web-1.4.2 is not ready in hk.');
   });
 
   it('makes one fact in 12 regions one annotation, told at once and marked at the end', () => {
@@ -261,7 +261,7 @@ describe('a log', () => {
       copies: [aCopy(), failed('sg', 'sg: the copy ended Unavailable.', { optional: true })],
     });
     const { commands, lines } = play([], promotion);
-    expect(failureMessage(promotion)).toBeNull();
+    expect(failureMessage(promotion, ORDER)).toBeNull();
     expect(commands).toEqual([
       { name: 'warning', text: 'sg: the copy ended Unavailable. Delete it, then re-run the job.' },
     ]);
@@ -365,8 +365,8 @@ describe('a log', () => {
 
 describe('failureMessage', () => {
   it('is null when nothing went wrong', () => {
-    expect(failureMessage(aPromotion())).toBeNull();
-    expect(failureMessage(aPromotion({ status: 'copying' }))).toBeNull();
+    expect(failureMessage(aPromotion(), ORDER)).toBeNull();
+    expect(failureMessage(aPromotion({ status: 'copying' }), ORDER)).toBeNull();
   });
 
   it('lists every failed target once, with one remedy for one cause', () => {
@@ -417,13 +417,13 @@ describe('failureMessage', () => {
           problem: { message: `region-${index}: ${index} ${'long '.repeat(length)}`, advice: 'Try again.' },
         })),
       });
-    const message = failureMessage(promotion(1000)) ?? '';
+    const message = failureMessage(promotion(1000), ORDER) ?? '';
     expect(message.length).toBeLessThanOrEqual(4096);
     expect(message.match(/^- region-/gm)).toHaveLength(40);
     const hopeless = promotion(1000);
     for (const [index, copy] of hopeless.copies.entries())
       if (copy.problem) copy.problem.advice = `${index} ${'x'.repeat(500)}`;
-    const cut = failureMessage(hopeless) ?? '';
+    const cut = failureMessage(hopeless, ORDER) ?? '';
     expect(cut.length).toBeLessThanOrEqual(4096);
     expect(cut.endsWith('There is more: see the job summary.')).toBe(true);
     expect(cut.match(/There is more/g)).toHaveLength(1);

@@ -705,7 +705,9 @@ describe('the size of a summary', () => {
       expect(markdown).toMatch(/^\|[^|]*\|\W+region-38 /m);
       expect(markdown).toContain("The step's outputs hold every id in full.");
       expect(
-        Buffer.byteLength(renderSummary(promotion, { warnings: [], now: NOW }, OUTPUT_BYTES)),
+        Buffer.byteLength(
+          renderSummary(promotion, { order: anOrder(), warnings: [], now: NOW }, OUTPUT_BYTES),
+        ),
       ).toBeLessThan(OUTPUT_BYTES);
     },
   );
