@@ -22,7 +22,7 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
   if (held) return unfinished(place, held, order, when);
   const last = [
     ...(answer ? [` The last answer: ${answer.message}`] : []),
-    ...(trouble ? [` It could not be read: ${trouble.message}`] : []),
+    ...(trouble ? [` The region could not be listed: ${trouble.message}`] : []),
   ].join('');
   if (copyOf(place).unclear)
     return {

@@ -59,7 +59,7 @@ export function lastLookIn(places: Place[], ms: number): string {
 
 export function unclear(places: Place[]): string {
   const [first] = places;
-  return `It is not clear whether a copy was created in ${regions(places)}: ${first?.answer?.message ?? ''} The action searches for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
+  return `It is not clear whether a copy was created in ${regions(places)}${first?.answer ? `: ${first.answer.message}` : '.'} The action searches for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
 }
 
 // --- What a listing shows
@@ -97,7 +97,7 @@ export function listedNowhere(imageId: string, region: string): Problem {
 
 export function copiedMark({ region }: Place, images: Image[]): Problem {
   return {
-    message: `${region}: ${ids(images)} has this run's marker in its description, but the API did not answer with it. Somebody may have copied the marker.`,
+    message: `${region}: this run's marker is in the description of ${ids(images)}, with which the API did not answer. Somebody may have copied the marker.`,
     advice: 'The action left it alone. Delete it if nobody uses it.',
   };
 }
@@ -120,7 +120,7 @@ export function keptSecond({ order }: Run, { region }: Place, images: Image[]): 
 
 export function unreadable({ order }: Run, { region, answer }: Place, error: CloudError): Problem {
   return {
-    message: `${region}: whether a copy exists is not known, and the region cannot be listed: ${error.message}. What was not clear: ${answer?.message ?? ''}`,
+    message: `${region}: whether a copy exists is not known, and the region cannot be listed: ${whole(error.message)}${answer ? ` What was not clear: ${answer.message}` : ''}`,
     advice: `${error.advice} ${resume(order)}`,
   };
 }
