@@ -1,7 +1,7 @@
 import type * as core from '@actions/core';
 import type { Inputs } from './inputs/promote.ts';
 import type { Copy, Order } from './promotion/model.ts';
-import { type Traces, tracesOf } from './promotion/rollback.ts';
+import { type Traces, tracesOf } from './promotion/traces.ts';
 
 /** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
 export interface State {

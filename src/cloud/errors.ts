@@ -189,7 +189,7 @@ export function judgeStatus(call: string, status: number) {
     return final('there is no API at this address', 'Check api-url: host, scheme and path.');
   }
   return final(
-    'the request was refused before it reached the API',
+    'the request was refused on its way to the API',
     'Check api-url, and whether a proxy, firewall or web filter stands between the runner and the API.',
   );
 }

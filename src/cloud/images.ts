@@ -152,11 +152,19 @@ function flawOf(
   { offset, total: before }: { offset: number; total: number | undefined },
 ): string | undefined {
   const total = number(TotalCount) ?? before;
+  // Left out, it would be denied, and made again.
+  if (Array.isArray(ImageSet) && ImageSet.some(isNamelessCopy))
+    return 'the list holds a copy of the action whose id is not one that it can use';
   if (!Array.isArray(ImageSet)) {
     return total !== undefined && total <= offset ? undefined : 'the answer has no list of images';
   }
   if (ImageSet.length > 0 || total === undefined || total <= offset) return undefined;
   return `the list of images is cut: ${total} in all, and none after ${offset}`;
+}
+
+function isNamelessCopy(row: unknown): boolean {
+  const { ImageId, ImageDescription } = record(row) ?? {};
+  return id(ImageId) === undefined && /^\s*\[copy of /.test(text(ImageDescription) ?? '');
 }
 
 export async function copyCustomImage(

@@ -21,7 +21,7 @@ const LONGEST_PAUSE = 30_000;
 export type Answer =
   | { kind: 'made'; imageId: string; taskId: string | null }
   | { kind: 'source' }
-  /** For good. `inPart`: it was for a list, some of which may have been made. */
+  /** For good. `inPart`: all the same it may have been made, as a part of a list or behind the back of a gateway. */
   | { kind: 'refused'; problem: Problem; inPart?: boolean }
   | {
       kind: 'put off';
@@ -92,12 +92,11 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
   answers.forEach((own, index) => {
     const place = places[index];
     if (place && own.kind === 'made' && isTwice(own.imageId))
-      answers[index] = { kind: 'unclear', problem: words.withoutId(place, answer), ofList: false };
+      answers[index] = { kind: 'unclear', problem: words.idTwice(place, own.imageId, answer), ofList: false };
   });
   if (answers.some(({ kind }) => kind !== 'made')) run.singles = true;
-  const taken = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));
   for (const { TargetRegion, TargetImageId: imageId } of infos) {
-    if (TargetRegion && imageId && !taken.includes(imageId)) unasked(run, TargetRegion, imageId);
+    if (TargetRegion && imageId && !given.includes(imageId)) unasked(run, TargetRegion, imageId);
   }
   return answers;
 }
@@ -203,7 +202,9 @@ function fromRefusal(
       ? { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true }
       : { kind: 'refused', problem };
   }
-  if (!ofList) return { kind: 'refused', problem };
+  // Whoever answers in the API's place may do so after it has executed the call.
+  const isOthers = error.kind === 'http' && !error.decisive;
+  if (!ofList) return { kind: 'refused', problem, inPart: isOthers };
   if (error.blames === 'target') {
     run.singles = true;
     return { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true };

@@ -1,6 +1,6 @@
 import type { CopyAnswer, CopyRequest } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { answered, fromAnswer, fromError } from './answer.ts';
+import { type Answer, answered, fromAnswer, fromError } from './answer.ts';
 import { descriptionOf } from './mark.ts';
 import type { Place, Run } from './place.ts';
 import { copiesOf } from './view.ts';
@@ -28,9 +28,13 @@ export async function ask(run: Run, places: Place[]): Promise<void> {
     const own = answers[index];
     if (own) answered(run, place, own);
   });
-  const unclear = places.filter((_, index) => answers[index]?.kind === 'unclear');
+  const unclear = places.filter((_, index) => isUnclear(answers[index]));
   if (unclear.length > 0) report({ type: 'notice', message: words.unclear(unclear) });
   report({ type: 'ids', copies: copiesOf(run) });
+}
+
+function isUnclear(answer: Answer | undefined): boolean {
+  return answer?.kind === 'unclear' || (answer?.kind === 'refused' && answer.inPart === true);
 }
 
 function request(run: Run, places: Place[]): CopyRequest {

@@ -3,7 +3,8 @@ import { Stopped } from './context.ts';
 import { formatDuration } from './duration.ts';
 import type { Copy, ImageRef, Order, Problem, Promotion, Status } from './model.ts';
 import { type Held, isOpen, isWanting, type Place } from './place.ts';
-import { keyOf, type Rollback } from './rollback.ts';
+import type { Rollback } from './rollback.ts';
+import { keyOf } from './traces.ts';
 import { copiesOf, copyOf } from './view.ts';
 import { lookFor, resume, reuses, whole } from './words.ts';
 
@@ -18,8 +19,13 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
     timeout: [`after ${limit}`, `within ${limit}`],
     stopped: ['when the promotion ended', 'before the promotion ended'],
   }[ended] as [string, string];
-  if (held && held.misses > 0 && !trouble) return missing(place, held, order, { by, now });
-  if (held) return unfinished(place, held, order, when);
+  if (held) {
+    const isMissing = held.misses > 0 && !trouble;
+    const problem = isMissing
+      ? missing(place, held, order, { by, now })
+      : unfinished(place, held, order, when);
+    return withOwn(place, held, problem);
+  }
   const last = [
     ...(answer ? [` The last answer: ${answer.message}`] : []),
     ...(trouble ? [` The region could not be listed: ${trouble.message}`] : []),
@@ -58,6 +64,16 @@ function unfinished(
     };
   const what = state === null ? 'was started, and its state was not read yet' : `was still ${state}`;
   return { message: `${copy} ${what} ${when}.`, advice: `The copy continues in the cloud. ${reuses(order)}` };
+}
+
+/** Another run's image is waited for, and what this run made is still there. */
+function withOwn({ own }: Place, { imageId }: Held, { message, advice }: Problem): Problem {
+  const others = own.filter((id) => id !== imageId).join(', ');
+  if (others === '') return { message, advice };
+  return {
+    message: `${message} This run also created ${others}, which is still there.`,
+    advice: `${advice} When ${imageId} is Available, delete ${others}.`,
+  };
 }
 
 /** The last reads have missed it. */

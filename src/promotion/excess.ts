@@ -3,7 +3,8 @@ import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { polled, tell } from './observe.ts';
-import type { Place, Run } from './place.ts';
+import type { Excess, Place, Run } from './place.ts';
+import { isDeleting } from './verify.ts';
 import { copiesOf } from './view.ts';
 
 export const UNASKED = 'without being asked to';
@@ -12,7 +13,11 @@ export const SECOND = 'as a duplicate';
 /** Milliseconds for which the last reads and the deletes are repeated at least, beyond the timeout if need be. */
 export const LAST_PATIENCE = 30_000;
 
-type Excess = Place['excess'][number];
+/** Milliseconds for which an image is deleted again that is still there, and between two such deletes. */
+const LONGEST_DELETE = 60_000;
+const AGAIN = 5_000;
+
+const STILL_LISTED = 'the API accepted the delete, and still lists the image';
 
 /** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
 export function removeUnasked(run: Run, place: Place, imageId: string): void {
@@ -25,19 +30,20 @@ export function removeUnasked(run: Run, place: Place, imageId: string): void {
   place.doubt = null;
 }
 
-/** Deletes the first of them. An id alone is not enough to delete by. */
+/**
+ * Deletes the first of them: an id alone is not enough to delete by, and an answer is not enough to call it deleted. It
+ * is read before and after; what an accepted delete leaves there is deleted again.
+ */
 export async function remove(run: Run, place: Place): Promise<void> {
-  const { cloud, clock, deadline, order, report, signal } = run;
+  const { cloud, clock, deadline, order, signal } = run;
   const { region, projectId } = place;
   const [first] = place.excess;
   if (!first) return;
-  const { imageId } = first;
+  const { imageId, sentAt } = first;
   const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
+  const there = { Region: region, ProjectId: projectId };
   const read = async (id: string) => {
-    const images = await cloud.describeImages(
-      { Region: region, ProjectId: projectId, ImageIds: [id] },
-      options,
-    );
+    const images = await cloud.describeImages({ ...there, ImageIds: [id] }, options);
     return images.find(({ ImageId }) => ImageId === id);
   };
   try {
@@ -49,22 +55,42 @@ export async function remove(run: Run, place: Place): Promise<void> {
       return;
     }
     const image = await read(imageId);
-    if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
-      tell(run, foreign(place, first));
+    if (sentAt !== undefined && (!image || isDeleting(image))) gone(run, place, removed(place, first));
+    else if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
+      over(run, place, foreign(place, first));
+    else if (sentAt !== undefined && clock.now() >= sentAt + LONGEST_DELETE)
+      over(run, place, notRemoved(place, first, first.trouble ?? STILL_LISTED));
     else {
-      const target = { Region: region, ProjectId: projectId, ImageId: imageId };
-      const wasThere = await cloud.terminateCustomImage(target, options);
-      tell(run, wasThere ? removed(place, first) : unlisted(place, first));
-      place.own = place.own.filter((id) => id !== imageId);
-      // What the call made that was one too many is known.
-      place.sends -= 1;
-      report({ type: 'ids', copies: copiesOf(run) });
+      const wasThere = await cloud
+        .terminateCustomImage({ ...there, ImageId: imageId }, options)
+        .catch((error) => {
+          // The answer alone may be lost: what is read next tells.
+          if (!(error instanceof CloudError) || error.decisive || sentAt !== undefined || !image) throw error;
+          first.trouble = error.message;
+          return true;
+        });
+      first.sentAt ??= clock.now();
+      first.at = sentAt === undefined ? clock.now() : clock.now() + AGAIN;
+      if (!wasThere) gone(run, place, sentAt === undefined ? unlisted(place, first) : removed(place, first));
     }
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
-    tell(run, notRemoved(place, first, error.message));
+    over(run, place, notRemoved(place, first, first.trouble ?? error.message));
   }
+}
+
+function over(run: Run, place: Place, problem: Problem): void {
+  tell(run, problem);
   place.excess.shift();
+}
+
+function gone(run: Run, place: Place, problem: Problem): void {
+  const { imageId } = place.excess[0] as Excess;
+  over(run, place, problem);
+  place.own = place.own.filter((id) => id !== imageId);
+  // What the call made that was one too many is known.
+  place.sends -= 1;
+  run.report({ type: 'ids', copies: copiesOf(run) });
 }
 
 /** After a cancel: what is left of what was to be deleted. */

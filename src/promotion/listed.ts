@@ -2,7 +2,7 @@ import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
 import { bestOf, byAge } from './images.ts';
-import { descriptionOf, isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
+import { descriptionOf, isMarkedBy, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
 import {
   type Held,
@@ -48,10 +48,10 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     // It has seen what it chose.
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
-  if (place.doubt && !isWanting(place)) tellNamesakes(run, place, newcomers);
+  if (place.doubt && !isWanting(place)) tellNamesakes(run, place, newcomers.strangers);
 }
 
-function tellNamesakes(run: Run, place: Place, { strangers }: Newcomers): void {
+function tellNamesakes(run: Run, place: Place, strangers: Image[]): void {
   const unnamed = strangers.filter(({ ImageId }) => !place.problem?.message.includes(ImageId));
   if (unnamed.length > 0) tell(run, words.namesakes(place, unnamed));
 }
@@ -87,8 +87,7 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
 /** Marked as a copy of the source, under the name of the place. */
 function isCopy({ order, findings }: Run, { name }: Place, { ImageName, ImageDescription }: Image): boolean {
   const mark = readMark(ImageDescription, signerOf(order));
-  const isOfSource = mark?.imageId === findings.source.ImageId && mark.region === order.source.region;
-  return isOfSource && isSameName(ImageName, name);
+  return isMarkOf(mark, order.source.region, findings.source.ImageId) && isSameName(ImageName, name);
 }
 
 /** The adopted image has failed: another one that was there, or is by now, may be sound. */
@@ -154,7 +153,11 @@ function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): vo
   const kind = place.doubt?.kind;
   const answer = place.answer ?? words.nothingKnown(place);
   if (isOver) place.unclear = false;
-  if (kind === 'refused' || kind === 'in part') return;
+  if (kind === 'refused' || kind === 'in part') {
+    // Sent again all the same: the API says that it did not run.
+    if (isOver) tellNamesakes(run, place, strangers);
+    return;
+  }
   if (strangers.length > 0) {
     place.unclear = true;
     place.problem = words.stranger(place, strangers, answer);

@@ -42,6 +42,11 @@ export function isMarkedBy(run: string, description: string | undefined, signer?
   return readMark(description, signer)?.run === run;
 }
 
+/** Whether a later run takes an image with this mark for a copy of the source. Some API endpoints change letters. */
+export function isMarkOf(mark: Mark | null, region: string, imageId: string): boolean {
+  return mark?.imageId === imageId && mark.region.toLowerCase() === region.toLowerCase();
+}
+
 /** Our mark, then the text without older marks (the source may itself be a copy), cut where both are too long. */
 export function withMark(description: string | undefined, mark: Mark, signer?: Signer): string {
   const signature = signer ? ` sig ${signatureOf(mark, signer)}` : '';

@@ -1,11 +1,11 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
-import { isMarkedBy, signerOf } from './mark.ts';
+import { isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { type Held, isWanting, newHeld, type Place, type Reading, type Run, WINDOW } from './place.ts';
 import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
-import { copyOf } from './view.ts';
+import { copiesOf, copyOf } from './view.ts';
 import * as words from './words.ts';
 
 /** A copy that was seen and is then missing from so many answers in a row, over at least WINDOW, is gone. */
@@ -68,15 +68,21 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
 
 /** Takes in what the API says of the image that the place holds. */
 export function observe(run: Run, place: Place, held: Held, image: Image): void {
+  if (held.created && !held.marked && isOthers(run, place, image)) {
+    notOurs(run, place, image);
+    return;
+  }
   const from = held.state;
   held.seenAt = run.clock.now();
   held.misses = 0;
   held.state = image.State ?? 'unknown';
-  const isMarked = isMarkedBy(run.order.run, image.ImageDescription, signerOf(run.order));
-  if (isMarked) run.keepsMarks = true;
+  const { order, findings } = run;
+  const mark = readMark(image.ImageDescription, signerOf(order));
+  if (mark?.run === order.run) run.keepsMarks = true;
+  const isMarked = mark?.run === order.run && isMarkOf(mark, order.source.region, findings.source.ImageId);
+  if (isMarked) held.marked = true;
   else if (held.marked) tell(run, words.markEdited(place, held));
   else if (held.created) tell(run, words.markLost(place, held), 'mark');
-  held.marked ||= isMarked;
   if (held.created && image.ImageName !== undefined && !isSameName(image.ImageName, place.name))
     tell(run, words.renamed(place, held, image.ImageName), 'name');
   if (isAvailable(image)) {
@@ -93,6 +99,27 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
     run.changedAt = held.seenAt;
     tellState(run, place, held, from);
   }
+}
+
+/** The API answered with its id, and it is another run's, or nothing that this run has asked for. */
+function isOthers({ order, findings }: Run, { name }: Place, image: Image): boolean {
+  const mark = readMark(image.ImageDescription);
+  if (mark) return mark.run !== order.run;
+  const { ImageName } = image;
+  // An API endpoint may keep the source's name.
+  return ![undefined, name, findings.source.ImageName].some((own) => isSameName(ImageName, own));
+}
+
+/** The answer was wrong: the copy that it should have named may be there all the same. */
+function notOurs(run: Run, place: Place, image: Image): void {
+  const now = run.clock.now();
+  place.own = place.own.filter((imageId) => imageId !== image.ImageId);
+  place.held = null;
+  place.unclear = true;
+  place.problem = words.notOurs(place, image);
+  place.doubt = { kind: 'final', since: now, clearAt: now + WINDOW, until: now + WINDOW };
+  run.changedAt = now;
+  run.report({ type: 'ids', copies: copiesOf(run) });
 }
 
 /** What the API, or the plan, says is the source itself. */

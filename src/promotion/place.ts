@@ -48,7 +48,16 @@ export interface Place {
   /** In [0, 1): spreads the next poll. */
   random: number;
   /** To be deleted. */
-  excess: { imageId: string; why: string }[];
+  excess: Excess[];
+}
+
+export interface Excess {
+  imageId: string;
+  why: string;
+  /** When its delete was sent first; when it is to be read, and deleted, next; why the delete failed. */
+  sentAt?: number;
+  at?: number;
+  trouble?: string;
 }
 
 export interface Held {
@@ -173,7 +182,8 @@ export function isOpen({ plan, held, problem }: Place): boolean {
 
 /** What is to be done next for a place, and when; null when nothing is left. */
 export function next(place: Place, run: Run, now: number): { deed: Deed; at: number } | null {
-  if (place.excess.length > 0) return { deed: 'delete', at: now };
+  const [excess] = place.excess;
+  if (excess) return { deed: 'delete', at: excess.at ?? now };
   if (isWanting(place)) return nextForWanting(place, run, now);
   const { order, deadline, closing } = run;
   const { held, plan } = place;

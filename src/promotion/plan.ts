@@ -1,7 +1,7 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { Findings } from './check.ts';
 import { bestOf, byAge } from './images.ts';
-import { readMark, signerOf } from './mark.ts';
+import { isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Order, Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { newHeld, newPlace, type Place } from './place.ts';
@@ -93,8 +93,7 @@ function decide(
 /** Copies of this source: `known` by a mark that counts, `foreign` by one whose signature is another's. */
 function copiesOf(order: Order, source: Image, held: Image[]): { known: Image[]; foreign: Image[] } {
   const signer = signerOf(order);
-  const isOf = (mark: ReturnType<typeof readMark>) =>
-    mark?.region === order.source.region && mark.imageId === source.ImageId;
+  const isOf = (mark: ReturnType<typeof readMark>) => isMarkOf(mark, order.source.region, source.ImageId);
   const known = held.filter(({ ImageDescription }) => isOf(readMark(ImageDescription, signer)));
   const marked = held.filter(({ ImageDescription }) => isOf(readMark(ImageDescription)));
   return { known, foreign: marked.filter((image) => !known.includes(image)) };

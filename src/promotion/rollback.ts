@@ -1,53 +1,19 @@
 import type { Clock } from '../cloud/clock.ts';
-import type { Cloud } from '../cloud/cloud.ts';
+import type { Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
-import { isMarkedBy } from './mark.ts';
-import type { Copy, ImageRef, Order, Problem, Report } from './model.ts';
+import { isMarkedBy, readMark, type Signer } from './mark.ts';
+import type { ImageRef, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
-
-/** What a run has made, or may have made: enough for another process to undo it. */
-export interface Traces {
-  run: string;
-  /** Ids that CopyCustomImage gave to this run. Adopted images are never among them. */
-  created: ImageRef[];
-  /** Where images may be whose ids are not known: the mark finds them. */
-  places: { region: string; projectId: string; unasked?: true }[];
-  /** An answer was lost: an image may yet be listed. */
-  unclear: boolean;
-}
+import { keyOf, type Traces } from './traces.ts';
+import { isDeleting } from './verify.ts';
 
 /** Milliseconds for which one call is repeated: behind a throttle, many deletes take turns. */
 const PATIENCE = 240_000;
 
 /** Milliseconds between two looks for images whose ids are not known. */
 const PAUSE = 10_000;
-
-/** What of a promotion a rollback would have to undo. Nothing is anywhere before the first copy was sent. */
-export function tracesOf(
-  { run, source, target }: Order,
-  copies: readonly Copy[],
-  submitted: boolean,
-): Traces {
-  const sent = copies.filter(({ plan }) => plan === 'copy');
-  const places: Traces['places'] = sent.map(({ region, projectId }) => ({ region, projectId }));
-  // An API endpoint that ignores the list of a batch makes its one image in the source region.
-  if (sent.length > 1 && !sent.some(({ region }) => region === source.region))
-    places.push({ region: source.region, projectId: target.projectId, unasked: true });
-  return {
-    run,
-    places: submitted ? places : [],
-    unclear: sent.some(({ unclear }) => unclear),
-    created: copies.flatMap(({ created, imageId, others, region, projectId }) =>
-      [...(created && imageId !== null ? [imageId] : []), ...others].map((id) => ({
-        region,
-        projectId,
-        imageId: id,
-      })),
-    ),
-  };
-}
 
 export interface Effects {
   cloud: Cloud;
@@ -78,7 +44,7 @@ export async function rollback(traces: Traces, effects: Effects): Promise<Rollba
 
 /** An image that was not deleted, or a region that was not searched. */
 interface Left {
-  what: 'not deleted' | 'not listed, so not deleted' | 'not searched for images of this run';
+  what: 'not deleted' | 'not listed, so not deleted' | 'left alone' | 'not searched for images of this run';
   region: string;
   image: ImageRef | null;
   error: unknown;
@@ -88,10 +54,14 @@ class Undo {
   private readonly deleted: ImageRef[] = [];
   private readonly left: Left[] = [];
   private readonly handled = new Set<string>();
-  /** What the last lists show. */
-  private readonly listed = new Set<string>();
+  /** Those that a read has shown. */
+  private readonly seen = new Set<string>();
+  /** The ids that the last list of each place shows; absent where it could not be read. */
+  private readonly lists = new Map<string, ReadonlySet<string>>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
   private absent: ImageRef[] = [];
+  /** Their delete was accepted: gone when no list shows them. */
+  private readonly accepted = new Map<string, ImageRef>();
   private readonly traces: Traces;
   private readonly effects: Effects;
 
@@ -107,81 +77,116 @@ class Undo {
     const end = clock.now() + WINDOW;
     const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await repeat(sleep, () => this.round(end));
-    if (clock.now() >= end) this.judgeAbsent();
-    else {
-      for (const image of this.absent)
-        this.left.push({
-          what: 'not listed, so not deleted',
-          region: image.region,
-          image,
-          error: signal.reason,
-        });
+    for (const image of this.accepted.values()) this.judge(image, ACCEPTED);
+    for (const image of this.absent) {
+      // Not there for as long as a new image may take to be listed: gone.
+      if (clock.now() >= end) this.judge(image, UNKNOWN);
+      else this.leave('not listed, so not deleted', image, signal.reason);
     }
+    const left = this.left.filter((one) => !this.isGone(one));
     return {
       deleted: this.deleted,
-      left: this.left.flatMap(({ image }) => image ?? []),
-      problems: problemsOf(this.left, this.traces.run),
+      left: left.flatMap(({ image }) => image ?? []),
+      problems: problemsOf(left, this.traces.run),
     };
   }
 
-  /** Not there for as long as a new image may take to be listed: gone, unless the last lists show it. */
-  private judgeAbsent(): void {
-    const error = new Stopped({
-      message: 'the API answers that there is no such image (RetCode 8956), and lists it all the same.',
-      advice: '',
-    });
-    for (const image of this.absent) {
-      const isShown = this.listed.has(keyOf(image));
-      if (isShown) this.left.push({ what: 'not deleted', region: image.region, image, error });
-      else this.deleted.push(image);
-    }
+  private judge(image: ImageRef, message: string): void {
+    if (!this.isListed(image)) this.deleted.push(image);
+    else this.leave('not deleted', image, new Stopped({ message, advice: '' }));
+  }
+
+  private isListed(image: ImageRef): boolean {
+    return this.lists.get(placeOf(image))?.has(image.imageId) ?? false;
+  }
+
+  private leave(what: Left['what'], image: ImageRef, error: unknown): void {
+    this.left.push({ what, region: image.region, image, error });
+  }
+
+  /** Only the answer was lost: it was there, and a list that came later does not show it. */
+  private isGone({ what, image, error }: Left): boolean {
+    if (what !== 'not deleted' || !image || !(error instanceof CloudError)) return false;
+    const wasRead = this.seen.has(keyOf(image)) && this.lists.has(placeOf(image));
+    const isGone = wasRead && !this.isListed(image);
+    if (isGone) this.deleted.push(image);
+    return isGone;
   }
 
   /** Milliseconds until the next one; null when nothing can turn up any more. */
   private async round(end: number): Promise<number | null> {
     const { clock, signal } = this.effects;
-    const again = this.absent;
+    const shown = () => [...this.accepted.values()].filter((image) => this.isListed(image));
+    const again = [...this.absent, ...shown()];
     this.absent = [];
     for (const image of again) this.handled.delete(keyOf(image));
     await Promise.all(again.map((image) => this.remove(image)));
     const last = clock.now() >= end || signal.aborted;
-    this.listed.clear();
     const troubles = await Promise.all(this.traces.places.map((place) => this.sweep(place)));
-    if (!last && (this.traces.unclear || this.absent.length > 0))
-      return Math.max(0, Math.min(PAUSE, end - clock.now()));
+    const isOpen = this.traces.unclear || this.absent.length > 0 || shown().length > 0;
+    if (!last && isOpen) return Math.max(0, Math.min(PAUSE, end - clock.now()));
     this.left.push(...troubles.flat());
     return null;
   }
 
-  private async remove(image: ImageRef): Promise<void> {
+  /** `isFound`: by its mark. Else it is read first: an id alone is not enough to delete by. */
+  private async remove(image: ImageRef, isFound = false): Promise<void> {
     const { cloud, signal } = this.effects;
-    if (this.handled.has(keyOf(image))) return;
-    this.handled.add(keyOf(image));
-    const { region, projectId, imageId } = image;
+    const key = keyOf(image);
+    if (this.handled.has(key)) return;
+    this.handled.add(key);
+    const target = { Region: image.region, ProjectId: image.projectId, ImageId: image.imageId };
+    const options = { signal, patience: PATIENCE, persist: true };
     try {
-      const target = { Region: region, ProjectId: projectId, ImageId: imageId };
-      const options = { signal, patience: PATIENCE, persist: true };
+      if (!isFound && !this.accepted.has(key)) {
+        const { Region, ProjectId, ImageId } = target;
+        const shown = await cloud.describeImages({ Region, ProjectId, ImageIds: [ImageId] }, options);
+        if (shown.length > 0) this.seen.add(key);
+        if (shown.some((one) => !this.mayBeOurs(one, image))) {
+          this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
+          return;
+        }
+      } else this.seen.add(key);
       const wasThere = await cloud.terminateCustomImage(target, options);
-      (wasThere ? this.deleted : this.absent).push(image);
+      if (wasThere) this.accepted.set(key, image);
+      else if (this.accepted.delete(key)) this.deleted.push(image);
+      else this.absent.push(image);
     } catch (error) {
-      this.left.push({ what: 'not deleted', region, image, error });
+      if (!this.accepted.has(key)) this.leave('not deleted', image, error);
     }
   }
 
-  private async sweep({ region, projectId }: Traces['places'][number]): Promise<Left[]> {
-    const { cloud, signal, markSecret } = this.effects;
-    const signer = markSecret ? { secret: markSecret, projectId } : undefined;
+  /** The API answered with its id. An API endpoint may drop descriptions, or cut the mark. */
+  private mayBeOurs({ ImageDescription: text = '' }: Image, { projectId }: ImageRef): boolean {
+    if (readMark(text)) return isMarkedBy(this.traces.run, text, this.signerOf(projectId));
+    return text.trim() === '' || text.trimStart().startsWith('[copy of');
+  }
+
+  private signerOf(projectId: string): Signer | undefined {
+    const { markSecret } = this.effects;
+    return markSecret ? { secret: markSecret, projectId } : undefined;
+  }
+
+  private async sweep(place: Traces['places'][number]): Promise<Left[]> {
+    const { cloud, signal } = this.effects;
+    const { region, projectId } = place;
+    const signer = this.signerOf(projectId);
+    const options = { signal, patience: PATIENCE, persist: true };
+    const key = placeOf(place);
+    this.lists.delete(key);
     try {
-      const images = await customImages(cloud, region, projectId, {
-        signal,
-        patience: PATIENCE,
-        persist: true,
-      });
-      for (const { ImageId: imageId } of images) this.listed.add(keyOf({ region, projectId, imageId }));
-      const ours = images.filter(({ ImageDescription }) =>
-        isMarkedBy(this.traces.run, ImageDescription, signer),
-      );
-      await Promise.all(ours.map(({ ImageId }) => this.remove({ region, projectId, imageId: ImageId })));
+      // Again where something was found: only a list that comes after a delete tells whether it is gone.
+      for (let found = true; found; ) {
+        const images = await customImages(cloud, region, projectId, options);
+        const ours = images
+          .filter(({ ImageDescription }) => isMarkedBy(this.traces.run, ImageDescription, signer))
+          .map(({ ImageId }) => ({ region, projectId, imageId: ImageId }))
+          .filter((image) => !this.handled.has(keyOf(image)));
+        await Promise.all(ours.map((image) => this.remove(image, true)));
+        const there = images.filter((image) => !isDeleting(image));
+        this.lists.set(key, new Set(there.map(({ ImageId }) => ImageId)));
+        found = ours.length > 0;
+      }
       return [];
     } catch (error) {
       return [{ what: 'not searched for images of this run', region, image: null, error }];
@@ -189,9 +194,13 @@ class Undo {
   }
 }
 
-/** No page says that an id is unlike those of other regions. */
-export function keyOf({ region, projectId, imageId }: ImageRef): string {
-  return [region, projectId, imageId].join(' ');
+const ACCEPTED = 'the API accepts the delete (RetCode 0), and lists the image all the same.';
+const UNKNOWN = 'the API answers that there is no such image (RetCode 8956), and lists it all the same.';
+const UNMARKED =
+  'its description carries no marker of this run. Somebody has edited it, or it is no copy of this run.';
+
+function placeOf({ region, projectId }: { region: string; projectId: string }): string {
+  return `${region} ${projectId}`;
 }
 
 /** Images named in one sentence: more would be cut. */
@@ -220,6 +229,7 @@ function problemOf(alike: readonly Left[], run: string): Problem {
   const todo = {
     'not deleted': `Delete ${them} by hand: ${are} billed until then.`,
     'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
+    'left alone': `Delete ${them} by hand if nobody uses ${them}: ${are} billed until then.`,
     'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
   }[first.what];
   return {

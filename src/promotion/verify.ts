@@ -6,9 +6,14 @@ export function isAvailable({ State }: Image): boolean {
   return State === 'Available';
 }
 
-/** It may still become Available: an unknown state counts as under way. */
-export function isPending({ State }: Image): boolean {
-  return State !== 'Available' && State !== 'Unavailable';
+/** It may still become Available: an unknown state counts as under way, unless it speaks of a deletion. */
+export function isPending(image: Image): boolean {
+  return image.State !== 'Available' && image.State !== 'Unavailable' && !isDeleting(image);
+}
+
+/** No page documents such a state. */
+export function isDeleting({ State }: Image): boolean {
+  return /^delet/i.test(State ?? '');
 }
 
 /** Those that are Available and equal to their source, or may still become so. */
@@ -52,6 +57,6 @@ export function lostFeatures(source: Image, copy: Image): Problem | null {
 }
 
 /** API endpoints may store names in small letters. */
-export function isSameName(name: string | undefined, other: string): boolean {
-  return name?.toLowerCase() === other.toLowerCase();
+export function isSameName(name: string | undefined, other: string | undefined): boolean {
+  return name?.toLowerCase() === other?.toLowerCase();
 }

@@ -2,6 +2,7 @@
 import type { CopyAnswer, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
+import { readMark } from './mark.ts';
 import type { Order, Problem } from './model.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
 
@@ -41,6 +42,23 @@ export function withoutId(place: Place, { requestId, TargetImageId }: CopyAnswer
   };
 }
 
+export function idTwice(place: Place, imageId: string, { requestId }: CopyAnswer): Problem {
+  return {
+    message: `CopyCustomImage answered with ${imageId} for more than one region, so which copy is in ${place.region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
+    advice: lookFor(place),
+  };
+}
+
+export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: Image): Problem {
+  const what = readMark(ImageDescription)
+    ? 'carries the marker of another run'
+    : `is named ${ImageName} and carries no marker`;
+  return {
+    message: `${place.region}: the API answered with ${ImageId}, but that image ${what}, so the action does not hand it out.`,
+    advice: `${lookFor(place)} If the copy is there, use it by its id. If not, give ${ImageId} to the vendor's support, then re-run the job.`,
+  };
+}
+
 export function oneForList(places: Place[], imageId: string): string {
   return `The API endpoint answered for ${places.length} regions with one image, ${imageId}. The action searches each for it.`;
 }
@@ -59,7 +77,7 @@ export function lastLookIn(places: Place[], ms: number): string {
 
 export function unclear(places: Place[]): string {
   const [first] = places;
-  return `It is not clear whether a copy was created in ${regions(places)}${first?.answer ? `: ${first.answer.message}` : '.'} The action searches for it for up to ${WINDOW_SECONDS} s before it sends anything again.`;
+  return `It is not clear whether a copy was created in ${regions(places)}${first?.answer ? `: ${first.answer.message}` : '.'} The action searches for it for up to ${WINDOW_SECONDS} s.`;
 }
 
 // --- What a listing shows
@@ -173,10 +191,10 @@ export function unwatchable(
   };
 }
 
-export function broken({ imageId, taskId }: Held): Problem {
+export function broken({ imageId, taskId, state }: Held): Problem {
   const task = taskId ? `, with task id ${taskId},` : '';
   return {
-    message: `the copy ${imageId} ended Unavailable.`,
+    message: `the copy ${imageId} ended ${state}.`,
     advice: `It cannot boot a machine: delete it and re-run the job. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next.`,
   };
 }

@@ -113,6 +113,7 @@ export class Oracle {
 
   afterAll(ended: Ended, fate: { postRuns: boolean; succeeded: boolean }): void {
     this.checkLost(ended);
+    this.checkDeleted(ended);
     this.checkRollback(ended, fate);
     this.warned.push(ended.step.warned);
     this.last = ended;
@@ -217,7 +218,7 @@ export class Oracle {
 
   /** Nobody can tell that it is this run's. */
   private isUnknowable(image: ModelImage, { named }: Caller): boolean {
-    return (!this.world.keepsMarks || image.edited) && !named.has(image.id);
+    return (!this.world.keepsMarks || image.edited !== null) && !named.has(image.id);
   }
 
   /** The API said of it that it did not run, in a way that need not be looked behind for long. */
@@ -397,6 +398,32 @@ export class Oracle {
     }
   }
 
+  /** What is called deleted is not there. */
+  private checkDeleted(ended: Ended): void {
+    const { world } = this;
+    const { step } = ended;
+    // An empty list says so, once.
+    if (this.scenario.faults.some(({ effect }) => effect.kind === 'blink')) return;
+    const gone = step
+      .images()
+      .flatMap(({ imageId, state }) => (state === 'Deleted' && imageId ? [imageId] : []));
+    const told = [
+      /- void: \S+ (\S+)/g,
+      /This run created (\S+) in \S+ [^;]*; the action deleted it/g,
+      /deleted its own (\S+) as/g,
+    ];
+    for (const form of told) for (const [, id = ''] of step.told.matchAll(form)) gone.push(id);
+    for (const image of world.images) {
+      // Nobody could see it when it was deleted.
+      const isLate = image.listedAt > image.sentAt + SEEN_WITHIN;
+      if (!gone.includes(image.id) || isLate || !world.isListed(image)) continue;
+      // A cancel came before the list that would have shown it.
+      const wasCut = new RegExp(`\\b${image.region}\\b[^\n]* not searched`).test(step.warned);
+      if (wasCut || this.wasUnreadable(ended, image.region)) continue;
+      world.violate(`${image.id} is called deleted, and is there`);
+    }
+  }
+
   private checkRollback(
     ended: Ended,
     { postRuns, succeeded }: { postRuns: boolean; succeeded: boolean },
@@ -412,7 +439,14 @@ export class Oracle {
       if (image.maker !== caller.number || image.deleted || this.isDenied(image)) continue;
       if (this.isUnknowable(image, caller) || this.wasUnreadable(ended, image.region)) continue;
       if (names(step.warned, image.id)) {
-        const mayFail = site.locked || site.refusal || site.throttle || outage || caller.isHard(image.region);
+        const mayFail =
+          image.edited ||
+          site.deletes ||
+          site.locked ||
+          site.refusal ||
+          site.throttle ||
+          outage ||
+          caller.isHard(image.region);
         const isKnown = how === 'itself' && caller.named.has(image.id) && names(step.known, image.id);
         if (!mayFail && isKnown && !caller.deletes.hard && caller.deletes.faults <= 3)
           world.violate(`the rollback of run ${caller.number} gives ${image.id} up after what passes`);
@@ -478,8 +512,9 @@ export class Oracle {
   }
 
   /** What must become of a target: a sound image, a refusal by this code, or null for either. */
-  private expectedIn(region: string, { caller, gone }: Ended): 'sound' | number | null {
+  private expectedIn(region: string, ended: Ended): 'sound' | number | null {
     const { world } = this;
+    const { caller, gone } = ended;
     if (caller.isHard(region) || (caller.unclear.get(region) ?? 0) >= 4) return null;
     if (world.isSource(region)) return 'sound';
     const copies = this.copiesIn(region).filter(({ id }) => !gone.has(id));
@@ -516,7 +551,10 @@ export class Oracle {
         world.isMarked(image) &&
         image.fate.removedAfter === undefined,
     );
-    if (adopts && isThere) return 'sound';
+    // What was adopted is read again at the end: at the deadline there is no time for another.
+    const isLate = ended.endedAt >= caller.deadline;
+    const hasVanished = held.some(({ deleted }) => deleted?.by === 'somebody' && deleted.at >= startedAt);
+    if (adopts && isThere) return isLate && hasVanished ? null : 'sound';
     const sound = copies.every(
       ({ fate, deleted }) =>
         fate.end === 'Available' && deleted?.by !== 'somebody' && fate.removedAfter === undefined,
@@ -602,7 +640,9 @@ export class Oracle {
       if (!image || image.deleted || image.edited || image.fate.end !== 'Available') return;
       // An older one with its mark was waited for first.
       const isBefore = (other: ModelImage) =>
-        other.maker === image.maker && world.isOlder(other, image) && readyAt(other) > startedAt;
+        (other.maker === image.maker || other.fate.end === 'stuck') &&
+        world.isOlder(other, image) &&
+        readyAt(other) > startedAt;
       if (this.copiesIn(region).some(isBefore)) return;
       ready = Math.max(ready, readyAt(image));
     }

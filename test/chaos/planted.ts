@@ -27,8 +27,8 @@ const PLANTED: Planted[] = [
     name: 'adopting by name alone',
     edits: [
       [
-        'mark?.region === order.source.region && mark.imageId === source.ImageId;\n  const known',
-        'mark?.region === order.source.region || source.ImageId !== "";\n  const known',
+        'isMarkOf(mark, order.source.region, source.ImageId);\n  const known',
+        '(isMarkOf(mark, order.source.region, source.ImageId) || source.ImageId !== "");\n  const known',
       ],
     ],
   },
@@ -94,7 +94,7 @@ const PLANTED: Planted[] = [
   { name: 'the mark comes last', edits: [['`${ours} ${kept}`.trimEnd()', '`${text} ${ours}`.trimStart()']] },
   {
     name: 'names are compared by case',
-    edits: [['name?.toLowerCase() === other.toLowerCase()', 'name === other']],
+    edits: [['name?.toLowerCase() === other?.toLowerCase()', 'name === other']],
   },
   {
     name: 'what was adopted is not read again',

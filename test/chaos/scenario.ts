@@ -109,6 +109,8 @@ export interface Scenario {
     ghosts: { seconds: number; byId: boolean } | null;
     /** Every delete is refused with 295. */
     locked: boolean;
+    /** A delete is accepted and carried out later, or not at all for the first times. */
+    deletes: { how: 'late'; seconds: number } | { how: 'ignored'; times: number } | null;
     /** A batch is executed, and answered as one copy: with the first id alone. */
     answersOne: boolean;
     /** Calls a second and at once; what is beyond is refused. */
@@ -409,6 +411,13 @@ export const scenario: fc.Arbitrary<Scenario> = fc
       ),
       ghosts: rarely(8, fc.record({ seconds: fc.constantFrom(60, 200, 600), byId: fc.boolean() })),
       locked: fc.constantFrom(...Array.from({ length: 9 }, () => false), true),
+      deletes: rarely(
+        9,
+        fc.oneof(
+          fc.record({ how: fc.constant('late' as const), seconds: fc.constantFrom(3, 40, 300) }),
+          fc.record({ how: fc.constant('ignored' as const), times: fc.constantFrom(1, 2, 99) }),
+        ),
+      ),
       answersOne: fc.constantFrom(false, false, false, false, false, false, false, true),
       throttle: fc.constantFrom(
         ...Array.from({ length: 12 }, () => null),
@@ -476,6 +485,13 @@ export function story({ site, targets, faults, runs, outage, ...rest }: Scenario
         ]
       : []),
     ...(site.locked ? ['Every delete is refused with 295.'] : []),
+    ...(site.deletes
+      ? [
+          site.deletes.how === 'late'
+            ? `A delete is carried out ${site.deletes.seconds} s after its answer.`
+            : `The first ${site.deletes.times} deletes of an image are accepted and not carried out.`,
+        ]
+      : []),
     ...(site.missingIsAnError ? ['The site answers 8956 for an id that is not listed.'] : []),
     ...(site.others > 0
       ? [

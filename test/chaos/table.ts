@@ -79,6 +79,8 @@ const BEHAVIOURS: [string, Change][] = [
   ],
   ['one call a second', site({ throttle: { rate: 1, burst: 1 } })],
   ['deletes locked (295)', site({ locked: true })],
+  ['deletes carried out 40 s late', site({ deletes: { how: 'late', seconds: 40 } })],
+  ['deletes accepted, not done', site({ deletes: { how: 'ignored', times: 99 } })],
   ['8956 for what is not listed', site({ missingIsAnError: true })],
   ['a stranger of the name', stranger('not')],
   ['a stranger with our mark', stranger('as ours')],

@@ -63,8 +63,10 @@ export interface ModelImage {
   deleted: { at: number; by: 'somebody' | 'us' } | null;
   /** What the call that made it told its caller. */
   told: 'id' | 'nothing' | 'unclear' | 'refused';
-  /** Nothing is left of its description. */
-  edited: boolean;
+  /** When somebody left nothing of its description. */
+  edited: number | null;
+  /** Deletes of it that were accepted and not carried out. */
+  ignored: number;
 }
 
 interface Listing {
@@ -343,7 +345,8 @@ export class World {
       listedAt: now + fate.listedAfter * 1000,
       deleted: null,
       told: 'nothing',
-      edited: false,
+      edited: null,
+      ignored: 0,
       ...given,
       fate,
       name: lowercases && given.id !== SOURCE_ID ? name.toLowerCase() : name,
@@ -367,7 +370,7 @@ export class World {
       this.clock.after(edited.after * 1000, () => {
         this.note(`somebody edits the description of ${image.id}: ${edited.how}`);
         this.strike(`description ${edited.how}`);
-        image.edited = edited.how === 'replaced';
+        image.edited = edited.how === 'replaced' ? this.clock.elapsed : null;
         image.description = edited.how === 'replaced' ? 'in use' : `${image.description} (in use)`;
       });
     }
@@ -896,9 +899,23 @@ export class World {
       return refuse(refusal.code);
     }
     if (image.maker === caller.number) this.checkDeletion(image, caller, phase);
-    image.deleted = { at: this.clock.elapsed, by: 'us' };
-    this.strike('an image of the run is deleted');
+    // A read that came before the edit may be as old as a delete may wait.
+    if (image.edited && this.clock.elapsed > image.edited + 300_000 && this.isListed(image, image.edited))
+      this.violate(`${id} is deleted, though its description has no mark`);
+    this.carryOut(image);
     return answer({});
+  }
+
+  private carryOut(image: ModelImage): void {
+    const { deletes } = this.scenario.site;
+    const carryOut = () => {
+      image.deleted ??= { at: this.clock.elapsed, by: 'us' };
+      this.strike('an image of the run is deleted');
+    };
+    if (deletes) this.strike(`delete ${deletes.how}`);
+    if (deletes?.how === 'late') this.clock.after(deletes.seconds * 1000, carryOut);
+    else if (deletes && image.ignored < deletes.times) image.ignored += 1;
+    else carryOut();
   }
 
   /** Without rollback only doubles of what is kept, and images in places that nobody wanted, are deleted. */

@@ -188,13 +188,13 @@ describe('return codes', () => {
 describe('an HTTP status', () => {
   it.each([
     [399, 'redirect'],
-    [400, 'the request was refused before it reached the API'],
-    [403, 'the request was refused before it reached the API'],
+    [400, 'the request was refused on its way to the API'],
+    [403, 'the request was refused on its way to the API'],
     [404, 'there is no API at this address'],
     [405, 'there is no API at this address'],
     [408, 'the API endpoint stopped waiting for the request'],
-    [406, 'the request was refused before it reached the API'],
-    [499, 'the request was refused before it reached the API'],
+    [406, 'the request was refused on its way to the API'],
+    [499, 'the request was refused on its way to the API'],
     [500, 'the API or a gateway before it is out of order'],
   ])('%i: %s', (status, words) => {
     expect(judgeStatus('GetRegion', status).meaning).toContain(words);

@@ -370,6 +370,15 @@ describe('describeImages', () => {
     expect(images).toEqual(['uimage-1']);
   });
 
+  it('is no fact when a copy of the action is in it under such an id', async () => {
+    const ImageDescription = '[copy of cn-bj2/uimage-1 by 7-1-abcdef] nginx';
+    for (const ImageId of ['-rf', undefined]) {
+      const { client, clock } = fakeClient(() => ({ RetCode: 0, ImageSet: [{ ImageId, ImageDescription }] }));
+      const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+      expect([error.kind, error.meaning]).toEqual(['unreadable', expect.stringContaining('holds a copy')]);
+    }
+  });
+
   it('asks an endpoint that ignores Offset and ids twice for an id that is on no page it gives', async () => {
     const { offsets } = await (async () => {
       const { client, clock, sent } = fakeClient(site(250, { ignoreOffset: true }));

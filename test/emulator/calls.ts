@@ -226,7 +226,7 @@ function terminateCustomImage(world: World, params: Params): Answer {
   const region = readRegion(params);
   const projectId = readProject(world, params);
   const { imageId } = findCustomImage(world, region, projectId, params.required('ImageId'));
-  world.delete(imageId);
+  world.terminate(imageId);
   return { ImageId: imageId };
 }
 

@@ -473,6 +473,20 @@ describe('TerminateCustomImage', () => {
     expect((await remove({ ProjectId })).RetCode).toBe(8956);
     expect((await remove({ ProjectId, ImageId: '' })).Message).toContain('ImageId');
   });
+
+  it('is accepted, and carried out later or never, where the site is slow', async () => {
+    let now = 1_000_000;
+    const emulator = await start({ deleteSeconds: 40, now: () => now });
+    const { TargetImageId: ImageId } = await copy(emulator, { TargetRegion: 'hk' });
+    const params = { Region: 'hk', ImageId, ProjectId: emulator.projects.target };
+    for (let again = 0; again < 2; again++)
+      expect((await call(emulator, 'TerminateCustomImage', params)).RetCode).toBe(0);
+    now += 39_000;
+    expect(emulator.images('hk')).toHaveLength(1);
+    now += 1_000;
+    expect(emulator.images('hk')).toEqual([]);
+    expect((await call(emulator, 'TerminateCustomImage', params)).RetCode).toBe(8956);
+  });
 });
 
 describe('faults', () => {

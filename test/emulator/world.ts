@@ -40,6 +40,8 @@ export interface Settings extends CopySettings {
    */
   batchRefusal: 'whole' | 'drop' | 'before';
   retCodeAsString: boolean;
+  /** Seconds after its answer that a delete is carried out; Infinity: it is accepted and never is. */
+  deleteSeconds: number;
 }
 
 export function defaultSettings(): Settings {
@@ -60,6 +62,7 @@ export function defaultSettings(): Settings {
     batchAnswersBoth: false,
     batchRefusal: 'whole',
     retCodeAsString: false,
+    deleteSeconds: 0,
   };
 }
 
@@ -112,6 +115,7 @@ interface StoredImage extends ImageFields {
   finalState: string;
   settlesAt: number;
   listedAt: number;
+  goneAt: number;
   copyOf?: { region: string; imageId: string };
   taskId?: string;
 }
@@ -191,11 +195,12 @@ export class World {
       finalState: image.finalState ?? (image.settlesInSeconds === undefined ? pendingState : 'Available'),
       settlesAt: now + (image.settlesInSeconds ?? 0) * 1000,
       listedAt: now + (image.listedInSeconds ?? 0) * 1000,
+      goneAt: Number.POSITIVE_INFINITY,
     };
   }
 
   #show(record: StoredImage): Image {
-    const { pendingState, finalState, settlesAt, listedAt, ...image } = record;
+    const { pendingState, finalState, settlesAt, listedAt, goneAt: _, ...image } = record;
     const now = this.settings.now();
     return {
       ...image,
@@ -238,6 +243,7 @@ export class World {
 
   /** A project's own images, listed or not, and the public ones. */
   visible(region: string, projectId: string): Image[] {
+    this.#sweep();
     return [...this.#publicImages, ...this.#images.values()]
       .filter((image) => image.region === region && ['', projectId].includes(image.projectId))
       .map((image) => this.#show(image));
@@ -249,6 +255,7 @@ export class World {
 
   /** Every custom image that exists, listed or not. */
   customImages(region?: string, projectId?: string): Image[] {
+    this.#sweep();
     return [...this.#images.values()]
       .filter((image) => image.region === (region ?? image.region))
       .filter((image) => image.projectId === (projectId ?? image.projectId))
@@ -256,15 +263,31 @@ export class World {
   }
 
   #find(imageId: string): StoredImage {
+    this.#sweep();
     const record = this.#images.get(imageId);
     if (!record) throw new Error(`No such image: ${imageId}`);
     return record;
   }
 
-  delete(imageId: string): void {
+  /** By the API: carried out when the site carries deletes out. */
+  terminate(imageId: string): void {
     const image = this.#find(imageId);
-    this.#images.delete(imageId);
+    image.goneAt = Math.min(image.goneAt, this.settings.now() + this.settings.deleteSeconds * 1000);
+    this.#sweep();
+  }
+
+  #sweep(): void {
+    const now = this.settings.now();
+    for (const image of [...this.#images.values()]) if (now >= image.goneAt) this.#remove(image);
+  }
+
+  #remove(image: StoredImage): void {
+    this.#images.delete(image.imageId);
     this.#deleted.push(image);
+  }
+
+  delete(imageId: string): void {
+    this.#remove(this.#find(imageId));
   }
 
   /** From now on and for good. */

@@ -152,11 +152,14 @@ describe('an answer with images', () => {
   });
 
   it('that is one for two regions is clear for neither', async () => {
-    const { ids, of } = await asked(
+    const { ids, of, scenario } = await asked(
       ['hk', 'sg'],
       [{ Infos: [info('hk', 'uimage-1'), info('sg', 'uimage-1')] }],
     );
     expect([ids, of('hk').doubt?.kind, of('sg').doubt?.kind]).toEqual([[null, null], 'unclear', 'unclear']);
+    // It is one of the two, so it is nothing to delete.
+    expect([of('hk').excess, of('sg').excess]).toEqual([[], []]);
+    expect(scenario.notices.join()).toContain('answered with uimage-1 for more than one region');
   });
 
   it('that an earlier answer has given already: it is no stray', async () => {

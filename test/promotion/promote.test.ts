@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Image } from '../../src/cloud/cloud.ts';
+import { CloudError, judgeStatus } from '../../src/cloud/errors.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
 import { promote } from '../../src/promotion/promote.ts';
 import {
@@ -704,4 +706,88 @@ it('takes the state of the adopted copy, not of another that is there', async ()
   const copy = copyIn(await scenario.promote(), 'hk');
   expect(copy).toMatchObject({ imageId: 'uimage-1', state: 'Available', outcome: 'adopted' });
   expect(polls(scenario, 'hk')).toHaveLength(1);
+});
+
+describe('an answer that names the wrong image', () => {
+  const wrong = (some: Partial<Image>) => ({ ...SOURCE, ImageId: 'uimage-wrong', ...some });
+  const OTHERS = { ImageDescription: markedBy('77-1-other0', 'uimage-of-another') };
+  const answersWrong = (scenario: Scenario, some: Partial<Image>, executed: boolean) =>
+    scenario.cloud.fault(COPY, (execute) => {
+      if (executed) execute();
+      scenario.cloud.add(wrong(some), { region: 'hk', projectId: PROD });
+      return { TargetImageId: 'uimage-wrong' };
+    });
+
+  it.each([
+    ['with the marker of another run', OTHERS],
+    ['of another name, without a marker', { ImageName: 'db-9', ImageDescription: '' }],
+  ])('%s: the copy is handed out, and the other image left alone', async (_, some) => {
+    const scenario = new Scenario();
+    answersWrong(scenario, some, true);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: 'uimage-new-hk-1', outcome: 'copied' });
+    expect(promotion.status).toBe('available');
+    expect(scenario.cloud.ids('hk')).toEqual(['uimage-new-hk-1', 'uimage-wrong']);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+  });
+
+  it.each([
+    ['marker', OTHERS, /the API answered with uimage-wrong, but .* carries the marker of another run/],
+    ['name', { ImageName: 'db-9', ImageDescription: '' }, /is named db-9 and carries no marker/],
+  ])('and made none: the target fails, the id is told and not handed out (%s)', async (_, some, words) => {
+    const scenario = new Scenario();
+    answersWrong(scenario, some, false);
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, outcome: 'failed', others: [] });
+    expect(told(promotion).join()).toMatch(words);
+    expect([scenario.cloud.ids('hk'), scenario.cloud.calls(COPY).length]).toEqual([['uimage-wrong'], 1]);
+  });
+
+  it('twice: what it made in both regions is handed out, and nothing deleted', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.fault(COPY, (execute) => {
+      const { Infos } = execute() as { Infos: { TargetRegion: string; TargetImageId: string }[] };
+      return { Infos: Infos.map((info) => ({ ...info, TargetImageId: Infos[0]?.TargetImageId })) };
+    });
+    await allMade(scenario);
+    expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+});
+
+describe('a copy that something before the API refuses', () => {
+  const forbids = (executed: boolean) => (execute: () => unknown) => {
+    if (executed) execute();
+    const fields = { call: COPY, kind: 'http', status: 403, region: HERE } as const;
+    throw new CloudError({ ...fields, ...judgeStatus(COPY, 403) });
+  };
+
+  it('and made all the same is found', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, forbids(true));
+    await allMade(scenario);
+  });
+
+  it('is not sent again, and called not copied when no list has shown it for two minutes', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.fault(COPY, forbids(false));
+    const promotion = await scenario.promote();
+    expect(told(promotion).join()).toMatch(/^hk: not copied\. .*HTTP 403/);
+    expect(scenario.cloud.calls(COPY)).toHaveLength(1);
+    expect(promotion.seconds).toBeGreaterThanOrEqual(120);
+  });
+});
+
+it.each([
+  ['cuts the id in it', 'uimage-source', 'uimage-sour', /drops or cuts image descriptions/],
+  ['escapes it', 'cn-bj2/', 'cn-bj2\\/', /drops or cuts image descriptions/],
+  ['writes it in capitals', 'cn-bj2', 'CN-BJ2', /^$/],
+])('a marker that a re-run would not know is told: the API endpoint %s', async (_, from, to, words) => {
+  const scenario = new Scenario();
+  scenario.cloud.describe = (description) => description.replace(from, to);
+  await allMade(scenario);
+  expect(scenario.warnings.join()).toMatch(words);
+  const again = new Scenario();
+  again.cloud.inherit(scenario.cloud);
+  await again.promote();
+  expect(again.cloud.calls(COPY)).toHaveLength(words.source === '^$' ? 0 : 1);
 });

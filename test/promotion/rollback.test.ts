@@ -3,7 +3,8 @@ import { rolledBack } from '../../src/promotion/ending.ts';
 import { withMark } from '../../src/promotion/mark.ts';
 import type { Copy, Event, ImageRef, Promotion, Report } from '../../src/promotion/model.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
-import { rollback, type Traces } from '../../src/promotion/rollback.ts';
+import { rollback } from '../../src/promotion/rollback.ts';
+import type { Traces } from '../../src/promotion/traces.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { broken, FakeCloud, fails, HERE, markedBy, PROD, RUN, SOURCE } from './scenario.ts';
 
@@ -56,7 +57,7 @@ describe('a rollback', () => {
     expect(left).toEqual([]);
     expect(cloud.ids()).toEqual([]);
     const calls = cloud.calls(TERMINATE);
-    expect(calls.map(({ at }) => at)).toEqual([0, 0]);
+    expect(calls.map(({ at }) => at)).toEqual([100, 100]);
     for (const call of calls) {
       expect(call.projectId).toBe(PROD);
       expect(call.patience).toBeGreaterThanOrEqual(30_000);
@@ -134,6 +135,91 @@ describe('a rollback', () => {
     expect(cloud.calls(TERMINATE)).toEqual([]);
   });
 
+  it.each([
+    ['that another run marks', markedBy('77-1-anothe')],
+    ['whose description somebody has replaced', 'golden: keep'],
+  ])('leaves an image alone %s, though the API answered with its id', async (_, ImageDescription) => {
+    const { cloud, undo } = setUp();
+    cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription });
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect(deleted).toEqual([]);
+    expect(cloud.calls(TERMINATE)).toEqual([]);
+    expect(left).toEqual([
+      {
+        message: expect.stringMatching(/^uimage-hk-1 in hk was left alone: .*no marker of this run/),
+        advice: expect.stringMatching(/^Delete it by hand if nobody uses it/),
+      },
+    ]);
+  });
+
+  it.each([undefined, '', '[copy of cn-bj2/uimage-sou'])(
+    'deletes by its id what an API endpoint has stored as %j',
+    async (ImageDescription) => {
+      const { cloud, undo } = setUp();
+      const { ImageDescription: _, ...rest } = SOURCE;
+      const described = ImageDescription === undefined ? rest : { ...rest, ImageDescription };
+      cloud.add({ ...described, ImageId: 'uimage-hk-1' }, { region: 'hk', projectId: PROD });
+      expect((await undo({ created: [ours('hk')] })).deleted).toEqual([ours('hk')]);
+    },
+  );
+
+  it('deletes again what an accepted delete has left there', async () => {
+    const { clock, cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => true, { times: 2 });
+    expect(await undo({ created: [ours('hk')], places: [place('hk')] })).toEqual({
+      deleted: [ours('hk')],
+      left: [],
+    });
+    expect(cloud.ids()).toEqual([]);
+    expect(cloud.calls(TERMINATE)).toHaveLength(3);
+    expect(clock.elapsed).toBeLessThan(WINDOW);
+  });
+
+  it('does not call deleted what stays in the lists, whatever the delete answers', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => true, { times: 99 });
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect(deleted).toEqual([]);
+    expect(left.map(({ message }) => message)).toEqual([
+      'uimage-hk-1 in hk was not deleted: the API accepts the delete (RetCode 0), and lists the image all the same.',
+    ]);
+  });
+
+  it.each(['as it was', 'Deleting'])(
+    'takes for gone what it deleted and a list still shows, %s',
+    async (how) => {
+      const { clock, cloud, add, undo } = setUp();
+      add(ours('hk'));
+      const [, stored] = cloud.stored;
+      cloud.fault(TERMINATE, () => {
+        if (stored && how === 'Deleting') stored.finalState = how;
+        return true;
+      });
+      cloud.fault(TERMINATE, () => false, { times: 99 });
+      expect((await undo({ created: [ours('hk')], places: [place('hk')] })).deleted).toEqual([ours('hk')]);
+      expect(clock.elapsed).toBeLessThan(how === 'Deleting' ? 1_000 : 11_000);
+    },
+  );
+
+  it('takes for gone what no list shows any more, though each answer to its delete was lost', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, (execute) => {
+      execute();
+      throw broken(TERMINATE, 'lost');
+    });
+    const lost = () => {
+      throw broken(TERMINATE, 'lost');
+    };
+    cloud.fault(TERMINATE, lost, { times: 99 });
+    expect(await undo({ created: [ours('hk')], places: [place('hk')] })).toEqual({
+      deleted: [ours('hk')],
+      left: [],
+    });
+  });
+
   it('is not put off by images without a mark', async () => {
     const { cloud, add, undo } = setUp();
     cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription: 'no mark' });
@@ -206,7 +292,10 @@ describe('a rollback', () => {
     const { cloud, add, undo } = setUp();
     add(ours('hk'));
     await undo({ created: [ours('hk')], places: [place('hk'), place('sg')], unclear: true });
-    expect(cloud.sent[0]?.action).toBe(TERMINATE);
+    expect(cloud.sent.slice(0, 2).map(({ action, imageIds }) => [action, imageIds])).toEqual([
+      ['DescribeImage', ['uimage-hk-1']],
+      [TERMINATE, ['uimage-hk-1']],
+    ]);
   });
 });
 
@@ -375,13 +464,14 @@ describe('what a rollback could not do', () => {
   it('never throws, whatever a call does', async () => {
     const { cloud, add, undo } = setUp();
     add(ours('hk'));
-    cloud.fault(TERMINATE, () => {
+    const defect = () => {
       throw new TypeError('defect');
-    });
-    cloud.fault('DescribeImage', () => {
-      throw new TypeError('defect');
-    });
-    const { left } = await undo({ created: [ours('hk')], places: [place('hk')] });
-    expect(left).toHaveLength(2);
+    };
+    cloud.fault(TERMINATE, defect, { region: 'hk' });
+    cloud.fault('DescribeImage', defect, { region: 'sg', times: 2 });
+    for (const image of [ours('sg'), ours('us-ca')]) add(image);
+    const created = [ours('hk'), ours('sg'), ours('us-ca')];
+    const { deleted, left } = await undo({ created, places: [place('sg')] });
+    expect([deleted, left.length]).toEqual([[ours('us-ca')], 2]);
   });
 });

@@ -3,7 +3,7 @@ import { endOf, isSettled, problemsOf, statusOf, tooLate, unsettled } from '../.
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
 import * as words from '../../src/promotion/words.ts';
-import { PROD, refused, Scenario } from './scenario.ts';
+import { markedBy, PROD, refused, Scenario } from './scenario.ts';
 
 const NOW = 1_795_000_000_000;
 const problem: Problem = { message: 'The API said no (RetCode 110).', advice: 'Ask it.' };
@@ -40,6 +40,14 @@ it('every sentence is as it stands in sentences.txt', async () => {
       words.withoutId(place(), { requestId: 'request-1' }),
       words.withoutId(place(), { TargetImageId: 'uimage-1' }),
     ],
+    idTwice: [
+      words.idTwice(place(), 'uimage-1', { requestId: 'request-1' }),
+      words.idTwice(place(), 'uimage-1', {}),
+    ],
+    notOurs: [
+      words.notOurs(place(), { ImageId: 'uimage-1', ImageDescription: markedBy('77-1-other0') }),
+      words.notOurs(place(), { ImageId: 'uimage-1', ImageName: 'db-9' }),
+    ],
     oneForList: [words.oneForList(both('hk', 'sg'), 'uimage-1')],
     sentAgainIn: [words.sentAgainIn(denied, 1_400)],
     oneByOne: [words.oneByOne(denied)],
@@ -71,7 +79,10 @@ it('every sentence is as it stands in sentences.txt', async () => {
     gone: [words.gone(held())],
     insteadOf: [words.insteadOf(problem, held(), 'uimage-2')],
     unwatchable: [words.unwatchable(adopting, place(), held(), denied)],
-    broken: [words.broken(held()), words.broken(held({ taskId: null }))],
+    broken: [
+      words.broken(held({ state: 'Unavailable' })),
+      words.broken(held({ state: 'Deleting', taskId: null })),
+    ],
     unknownState: [words.unknownState('Syncing')],
     markLost: [words.markLost(place(), held())],
     notInList: [words.notInList(place(), held())],
@@ -87,6 +98,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     'not settled: appeared': ends({ unclears: 1 }),
     'not settled: copying': ends({ held: held({ state: 'Copying', seenAt: NOW }) }, copying.order),
     'not settled: not read': ends({ held: held() }),
+    'not settled: beside its own': ends({ held: held({ created: false }), own: ['uimage-1', 'uimage-2'] }),
     'not settled: unreadable': ends({ held: held(), trouble: problem }),
     'not settled: never listed': [
       ...ends({ held: held({ misses: 1 }) }),

@@ -152,7 +152,7 @@ describe('the post step', () => {
     async (ended, rollback, told) => {
       const clock = new VirtualClock();
       const cloud = new FakeCloud(clock);
-      cloud.addCopy('hk', { ImageId: 'uimage-1' });
+      cloud.addCopy('hk', { ImageId: 'uimage-1', ImageDescription: '' });
       const traces = {
         run: 'r',
         created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }],
@@ -265,7 +265,8 @@ it('needs the connection alone: every other input may be missing, or wrong', asy
     const clock = new VirtualClock();
     const left = new FakeCloud(clock);
     const { created } = JSON.parse(first.state.promotion ?? 'none').traces;
-    for (const { region, imageId } of created) left.addCopy(region, { ImageId: imageId });
+    for (const { region, imageId } of created)
+      left.addCopy(region, { ImageId: imageId, ImageDescription: '' });
     const result = await new Step().play('post', left, clock, given, first.state);
     expect(left.ids()).toEqual([]);
     expect(result.warnings).toEqual([expect.stringMatching(/void/)]);
@@ -278,7 +279,7 @@ it.each([
 ])('with release-tag %s: the release that names images which are gone is told', async (tag, warnings) => {
   const clock = new VirtualClock();
   const cloud = new FakeCloud(clock);
-  cloud.addCopy('hk', { ImageId: 'uimage-1' });
+  cloud.addCopy('hk', { ImageId: 'uimage-1', ImageDescription: '' });
   const created = [{ region: 'hk', projectId: PROD, imageId: 'uimage-1' }];
   const traces = { run: 'r', created, places: [], unclear: false };
   const saved = {
