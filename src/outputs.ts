@@ -1,5 +1,9 @@
+import { rmSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Environment } from './inputs/reader.ts';
 import { isUsable } from './outcome.ts';
 import type { Copy, Promotion } from './promotion/model.ts';
+import { attempt } from './step.ts';
 
 /** A run that ended before it knew anything. */
 export const NOTHING: Promotion = {
@@ -31,6 +35,14 @@ export function outputsOf(promotion: Promotion, markdown = ''): Record<string, s
     ),
     'summary-markdown': markdown,
   };
+}
+
+/**
+ * Before a run knows anything, and when its images are gone: what reads the file must not find the ids of an earlier run.
+ * A relative path is in the workspace. What cannot be removed is told when it cannot be written.
+ */
+export function removeOutputFile(path: string | undefined, env: Environment): void {
+  if (path) attempt(() => rmSync(resolve(env.GITHUB_WORKSPACE ?? '', path), { force: true }));
 }
 
 /** A target as the output `images` has it. */

@@ -4,6 +4,7 @@ import { readInputs } from './inputs/promote.ts';
 import { type Environment, Reader } from './inputs/reader.ts';
 import { createLog, voidMessage } from './log.ts';
 import type { Headline } from './outcome.ts';
+import { removeOutputFile } from './outputs.ts';
 import type { Event, ImageRef, Problem } from './promotion/model.ts';
 import { rollback } from './promotion/rollback.ts';
 import type { Traces } from './promotion/traces.ts';
@@ -63,6 +64,7 @@ export async function post(workflow: Workflow): Promise<void> {
   try {
     const result = await rollback(state.traces, { cloud, clock, signal, report, markSecret });
     const { deleted } = result;
+    if (deleted.length > 0) removeOutputFile(state.outputFile, env);
     if (deleted.length > 0 && state.published) {
       const message = `The release ${state.published} names images that the rollback has deleted.`;
       const advice =

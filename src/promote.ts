@@ -3,7 +3,7 @@ import type { Inputs } from './inputs/promote.ts';
 import { createLog, failureMessage } from './log.ts';
 import { OUTPUT_BYTES } from './markdown.ts';
 import { contentOf, resultOf, writeOutputFile } from './output-file.ts';
-import { NOTHING, outputsOf } from './outputs.ts';
+import { NOTHING, outputsOf, removeOutputFile } from './outputs.ts';
 import { rolledBack } from './promotion/ending.ts';
 import type { Copy, Event, Order, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
@@ -29,6 +29,7 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     ended: null,
     rollback: inputs.rollback,
     summary: inputs.summary,
+    ...(outputFile ? { outputFile } : {}),
   };
   const mayRollBack = inputs.rollback !== 'never' && !inputs.order.dryRun;
   const stateless = mayRollBack ? attempt(() => saveBeginning(files, state)) : null;
@@ -41,6 +42,7 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     core.setFailed(`${stateless} ${advice}${lost === null ? '' : `\n${lost}`}`);
     return;
   }
+  removeOutputFile(outputFile, env);
   const log = createLog({ sink: core, order: inputs.order });
   const warnings: Problem[] = [];
   const known: Promotion = { ...NOTHING, status: 'copying' };

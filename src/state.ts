@@ -16,6 +16,7 @@ export interface State {
   rollback: Inputs['rollback'];
   /** Whether the page of the job is wanted. */
   summary: boolean;
+  outputFile?: string;
   traces?: Traces;
 }
 
@@ -41,10 +42,33 @@ export function loadState(workflow: typeof core): State | 'none' | 'broken' {
   const text = workflow.getState(NAME);
   if (text === '') return 'none';
   try {
-    const state = JSON.parse(text) as State;
-    const hasBegun = state.submitted === false && state.traces === undefined;
-    return hasBegun || Array.isArray(state.traces?.created) ? state : 'broken';
+    const state: unknown = JSON.parse(text);
+    return isState(state) ? state : 'broken';
   } catch {
     return 'broken';
   }
+}
+
+/** Whatever else may write into the runner's files: nothing is deleted by what is not whole. */
+function isState(value: unknown): value is State {
+  if (!isRecord(value) || typeof value.submitted !== 'boolean') return false;
+  if (!['never', 'step', 'job'].includes(String(value.rollback))) return false;
+  const { traces } = value;
+  if (traces === undefined) return !value.submitted;
+  if (!isRecord(traces) || typeof traces.run !== 'string' || traces.run === '') return false;
+  return (
+    areAll(traces.places, ['region', 'projectId']) &&
+    areAll(traces.created, ['region', 'projectId', 'imageId'])
+  );
+}
+
+function areAll(list: unknown, names: readonly string[]): boolean {
+  if (!Array.isArray(list)) return false;
+  return list.every(
+    (one) => isRecord(one) && names.every((name) => typeof one[name] === 'string' && one[name] !== ''),
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }

@@ -21,6 +21,8 @@ export interface Inputs {
 export interface Read extends Reading {
   /** Absent when there are mistakes. */
   inputs?: Inputs;
+  /** Empty where none is wanted, or where it is a mistake itself. */
+  outputFile: string;
 }
 
 /** Reads every input and tells all mistakes at once. Sends nothing, prints nothing. */
@@ -55,9 +57,10 @@ export function readInputs(env: Environment): Read {
   const outputFile = readOutputFile(reader);
   const release = readRelease(reader);
   const reading = reader.reading();
-  if (reading.mistakes.length > 0) return reading;
+  if (reading.mistakes.length > 0) return { ...reading, outputFile };
   return {
     ...reading,
+    outputFile,
     inputs: {
       connection,
       order: {
@@ -162,12 +165,13 @@ export function readOutputFile(reader: Reader): string {
   if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
     const forms = 'images.auto.tfvars.json, images.env or images.json';
     reader.mistake('output-file', `${shown(path)} has an ending that says no form. Write it like ${forms}.`);
-    return path;
+    return '';
   }
   if (path === '') return path;
   const mistake = mistakeOfPath(path, reader);
-  if (mistake !== null) reader.mistake('output-file', `${shown(path)} ${mistake}`);
-  return path;
+  if (mistake === null) return path;
+  reader.mistake('output-file', `${shown(path)} ${mistake}`);
+  return '';
 }
 
 /** Why no file can be written there; known before anything is copied. Leaves nothing behind. */
@@ -184,6 +188,8 @@ function mistakeOfPath(path: string, reader: Reader): string | null {
     while (!statSync(there, { throwIfNoEntry: false })) there = dirname(there);
     const isFolder = statSync(there).isDirectory();
     if (there === file && isFolder) return `is a folder. ${HOW}`;
+    if (!isFolder && !statSync(there).isFile())
+      return `is no file of its own, but a device or a pipe. ${HOW}`;
     if (there !== file && !isFolder) return `cannot be created: ${shown(there)} is a file. ${HOW}`;
     // To root every folder looks open, also those in which nothing can be made, such as /proc.
     if (isFolder) rmdirSync(mkdtempSync(join(there, '.output-file-')));

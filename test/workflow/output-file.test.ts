@@ -128,17 +128,36 @@ describe('in a step', () => {
     expect([status, images]).toEqual([outcome(result).status, outcome(result).images]);
   });
 
+  it('of an earlier run is gone before the first request, and when the inputs are wrong', async () => {
+    const path = join(folder, 'earlier.json');
+    writeFileSync(path, 'of an earlier run');
+    let there = true;
+    await run(path, (cloud) => {
+      cloud.fault('GetRegion', (execute) => {
+        there = existsSync(path);
+        return execute();
+      });
+    });
+    expect([there, existsSync(path)]).toEqual([false, true]);
+    const clock = new VirtualClock();
+    const wrong = { ...ORDER, 'output-file': path, timeout: 'soon' };
+    await new Step().play('main', new FakeCloud(clock), clock, wrong);
+    expect(existsSync(path)).toBe(false);
+  });
+
   const FILE = 'a file';
   it.each([
     ['folder.json', 'is a folder'],
     [`${FILE}/images.json`, 'cannot be (written|created)'],
     [`${FILE}/deep/images.json`, 'cannot be (written|created)'],
     ['/proc/images.json', 'cannot be written'],
+    ['pipe.json', 'is no file of its own'],
     ['a.json\nb.json', 'has more than one line'],
     ['manifest.json', 'is packer-manifest too'],
   ])('that can never be written is a mistake before any request: %j', async (name, mistake) => {
     mkdirSync(join(folder, 'folder.json'), { recursive: true });
     writeFileSync(join(folder, FILE), '');
+    spawnSync('mkfifo', [join(folder, 'pipe.json')]);
     const { mistakes } = readInputs({
       ...inputs({
         ...ORDER,

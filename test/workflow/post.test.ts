@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
 import { doneBut, FakeCloud, fails, PROD } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
@@ -196,6 +199,12 @@ describe('the post step', () => {
   });
 });
 
+const TRACES = { run: 'r', created: [], places: [], unclear: false };
+/** What main saves, with something else in its place. */
+const broken = (some: object) => ({
+  promotion: JSON.stringify({ submitted: true, succeeded: false, rollback: 'job', traces: TRACES, ...some }),
+});
+
 describe('without a state that can be read', () => {
   it.each([
     ['none', {}],
@@ -203,6 +212,12 @@ describe('without a state that can be read', () => {
     ['another shape', { promotion: '{"run":"r"}' }],
     ['no list', { promotion: '{"run":"r","traces":{"created":"x"}}' }],
     ['null', { promotion: 'null' }],
+    ['no order', broken({ rollback: undefined })],
+    ['an id that is none', broken({ traces: { ...TRACES, created: [null] } })],
+    ['an image without a region', broken({ traces: { ...TRACES, created: [{ imageId: 'uimage-1' }] } })],
+    ['a place that is none', broken({ traces: { ...TRACES, places: [{ region: 'hk' }, null] } })],
+    ['a list that is a number', broken({ traces: { ...TRACES, places: 7 } })],
+    ['a run without a name', broken({ traces: { ...TRACES, run: '' } })],
   ])('(%s) the post step deletes nothing, and tells once what to look for', async (_, state) => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
@@ -228,16 +243,6 @@ describe('without a state that can be read', () => {
     expect([cloud.sent, result.warnings]).toEqual([[], []]);
   });
 
-  it('or with a state that orders no rollback, likewise', async () => {
-    const clock = new VirtualClock();
-    const cloud = new FakeCloud(clock);
-    const traces = { run: 'r', created: [], places: [{ region: 'hk', projectId: 'p' }], unclear: false };
-    const state = { promotion: JSON.stringify({ submitted: true, succeeded: false, traces }) };
-    const result = await new Step().play('post', cloud, clock, { ...ORDER, rollback: 'job' }, state);
-    expect(cloud.sent).toEqual([]);
-    expect(result.log).toBe('');
-  });
-
   it('or without keys, it deletes nothing, and names what is left', async () => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
@@ -251,6 +256,16 @@ describe('without a state that can be read', () => {
     expect(result.warnings).toHaveLength(1);
     expect(result.warnings[0]).toMatch(/private-key is missing.*uimage-left in hk/);
   });
+});
+
+it('takes the output-file away when its ids are void, and only then', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'post-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'images.json');
+  await job({ rollback: 'step', 'output-file': file });
+  expect(readFileSync(file, 'utf8')).toContain('uimage-new-hk-1');
+  await job({ rollback: 'job', 'output-file': file });
+  expect(existsSync(file)).toBe(false);
 });
 
 it('needs the connection alone: every other input may be missing, or wrong', async () => {
