@@ -170,7 +170,8 @@ export function explainFailure(
     };
   }
   if (isRateLimit(error)) {
-    const minutes = Math.ceil(Math.max(resetTime(headers) - clock.now(), 60_000) / 60_000);
+    const asked = Number(headers['retry-after']) * 1000 || resetTime(headers) - clock.now();
+    const minutes = Math.ceil(Math.max(asked, 60_000) / 60_000);
     return {
       reason,
       advice: `The token has used up its requests: wait ${minutes} min. ${again}`,

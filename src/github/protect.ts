@@ -3,10 +3,18 @@ import { createDispatcher } from '../cloud/proxy.ts';
 import { idsOf } from '../inputs/spelling.ts';
 import { Stopped } from '../promotion/context.ts';
 import { ASSET, ASSET_IN_WAITING } from './asset.ts';
-import { connect, createPatience, explainFailure, type GitHubOptions } from './client.ts';
+import {
+  connect,
+  createPatience,
+  explainFailure,
+  type GitHubOptions,
+  type Octokit,
+  type Patiently,
+  type Repository,
+} from './client.ts';
 
-/** GitHub lists no more than a thousand releases. */
-const PAGES = 10;
+/** GitHub lists no more than a thousand releases, and may answer with smaller pages than were asked for. */
+const PAGES = 100;
 
 interface ProtectOptions extends GitHubOptions {
   /** So many of the newest releases that carry images.json. */
@@ -28,31 +36,21 @@ export async function idsOfReleases(options: ProtectOptions): Promise<Map<string
     dispatcher = createDispatcher(new URL(options.apiUrl), options.env);
     const octokit = await connect(options, dispatcher);
     const patiently = createPatience(options);
-    const found = new Map<string, string>();
-    let left = count;
-    for (let page = 1; left > 0 && page <= PAGES; page++) {
-      const query = { owner, repo, per_page: 100, page };
-      const { data } = await patiently(() => octokit.rest.repos.listReleases(query));
-      for (const { tag_name: tag, assets, draft } of data) {
-        // A publication that broke off may have left the one without the other.
-        const named = assets.filter(({ name }) => name === ASSET || name === ASSET_IN_WAITING);
-        // A draft may never be released: it takes no release's place.
-        if (named.length === 0 || draft || left === 0) continue;
-        left -= 1;
-        for (const { id: asset_id, name } of named) {
-          const headers = { accept: 'application/octet-stream' };
-          const answer = await patiently(() =>
-            octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id, headers }),
-          );
-          for (const id of idsIn(answer.data, name, tag))
-            if (!found.has(id)) found.set(id, `in release ${tag}`);
-        }
-      }
-      if (data.length < 100) break;
-    }
-    if (left === count) {
+    const releases = await readReleases(octokit, patiently, { owner, repo });
+    if (releases.length === 0) {
       const advice = 'Publish the ids with release-tag, or leave protect-releases out.';
       throw stop(`no release of ${repository} has an ${ASSET}.`, advice);
+    }
+    const found = new Map<string, string>();
+    for (const { tag, assets } of releases.slice(0, count)) {
+      for (const { id: asset_id, name } of assets) {
+        const headers = { accept: 'application/octet-stream' };
+        const answer = await patiently(() =>
+          octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id, headers }),
+        );
+        for (const id of idsIn(answer.data, name, tag))
+          if (!found.has(id)) found.set(id, `in release ${tag}`);
+      }
     }
     return found;
   } catch (error) {
@@ -63,6 +61,30 @@ export async function idsOfReleases(options: ProtectOptions): Promise<Map<string
   } finally {
     await dispatcher?.destroy();
   }
+}
+
+/** Those that carry ids, the last published first: GitHub lists them by when they were drafted. */
+async function readReleases(
+  octokit: Octokit,
+  patiently: Patiently,
+  repository: Repository,
+): Promise<{ tag: string; assets: { id: number; name: string }[] }[]> {
+  const releases: { tag: string; at: number; assets: { id: number; name: string }[] }[] = [];
+  for (let page = 1; page <= PAGES; page++) {
+    const query = { ...repository, per_page: 100, page };
+    const { data, headers } = await patiently(() => octokit.rest.repos.listReleases(query));
+    if (!Array.isArray(data)) throw stop('the list of releases is no list.', WORDS.again);
+    for (const { tag_name: tag, assets, draft, published_at, created_at } of data) {
+      // A publication that broke off may have left the one without the other.
+      const named = assets.filter(({ name }) => name === ASSET || name === ASSET_IN_WAITING);
+      // A draft may never be released: it takes no release's place.
+      if (named.length === 0 || draft) continue;
+      releases.push({ tag, at: Date.parse(published_at ?? created_at) || 0, assets: named });
+    }
+    const isFull = data.length === 100;
+    if (!isFull && !/\brel="?next\b/.test(headers.link ?? '')) return releases.sort((a, b) => b.at - a.at);
+  }
+  throw stop('the list of releases does not come to an end.', WORDS.again);
 }
 
 const WORDS = {

@@ -109,3 +109,26 @@ it('protects nothing by halves: whatever cannot be read stops the whole', async 
   );
   expect(await refusal({ repository: 'app' })).toContain(`"app" is not a repository's owner/name.`);
 });
+
+it('takes the releases that were published last, though GitHub lists them by their drafts, and in small pages', async () => {
+  const list = await Promise.all(
+    [
+      ['v3', '2026-01-03T00:00:00Z'],
+      ['v2', '2026-02-02T00:00:00Z'],
+      ['v1', '2026-03-01T00:00:00Z'],
+    ].map(async ([tag = '', published_at], id) => {
+      files.set(id, images(`uimage-${tag}`));
+      const assets = [{ id, name: 'images.json' }];
+      return { tag_name: tag, draft: false, created_at: '2025-01-01T00:00:00Z', published_at, assets };
+    }),
+  );
+  github.fail((seen) => {
+    if (!seen.path.includes('/releases?')) return redirect(seen);
+    const page = Number(new URL(seen.path, github.apiUrl).searchParams.get('page'));
+    const link = `<${github.apiUrl}/x?page=${page + 1}>; rel="next"`;
+    return { status: 200, headers: page < 3 ? { link } : {}, body: list.slice(page - 1, page) };
+  });
+  expect(await protectedIds(2)).toEqual({ 'uimage-v1': 'in release v1', 'uimage-v2': 'in release v2' });
+  github.fail(() => ({ status: 200, body: { message: 'odd' } }));
+  expect(await refusal()).toContain('the list of releases is no list.');
+});
