@@ -36,7 +36,7 @@ export function decide(images: readonly Image[], rules: Rules, now: number): Dec
   });
   family.sort((a, b) => byAge(b.image, a.image));
   // One whose age nobody knows cannot be ranked: it takes no other's place, and stays by itself.
-  const ranked = family.filter(({ image }) => image.State === 'Available' && createdAt(image) !== null);
+  const ranked = family.filter(({ image }) => image.State === 'Available' && createdAt(image, now) !== null);
   const newest = new Set(ranked.slice(0, rules.keep).map(({ image }) => image.ImageId));
 
   return family.map(({ image, mark }) => {
@@ -51,7 +51,7 @@ export function decide(images: readonly Image[], rules: Rules, now: number): Dec
 function whyKept(image: Image, { protect, minAge }: Rules, now: number): string | null {
   const protection = protect.get(image.ImageId.toLowerCase());
   if (protection !== undefined) return protection;
-  const created = createdAt(image);
+  const created = createdAt(image, now);
   if (created === null) return 'its age is not known';
   if (now - created < minAge) return `younger than ${formatAge(minAge)}`;
   if (image.State === 'Available' || image.State === 'Unavailable') return null;
@@ -64,9 +64,13 @@ function newestOf({ keep }: Rules): string {
   return keep === 1 ? 'the newest' : `one of the ${keep} newest`;
 }
 
-/** Unix milliseconds. */
-export function createdAt({ CreateTime }: Image): number | null {
-  return CreateTime !== undefined && CreateTime > 0 ? CreateTime * 1000 : null;
+/** Milliseconds that the runner's clock may be behind the API's. */
+const SKEW = 86_400_000;
+
+/** Unix milliseconds; null when it is not told, or lies in the future. */
+export function createdAt({ CreateTime }: Image, now: number): number | null {
+  if (CreateTime === undefined || CreateTime <= 0) return null;
+  return CreateTime * 1000 > now + SKEW ? null : CreateTime * 1000;
 }
 
 /** `12d`, from two days on, and of whole days; else hours and minutes. */

@@ -186,7 +186,7 @@ function whatOf({ fate, why }: Item, dryRun: boolean, isStopped = false): string
 }
 
 function ageOf({ image }: Item, now: number): string {
-  const created = createdAt(image);
+  const created = createdAt(image, now);
   return created === null ? '' : formatAge(Math.max(0, now - created));
 }
 

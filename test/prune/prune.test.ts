@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { hasFailed, pruneHeadline, renderPrune } from '../../src/prune/page.ts';
 import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { PROJECT, type Seed, World } from './world.ts';
+import { PROJECT, type Seed, type Site, World } from './world.ts';
 
 const sound = (days: number): Seed => ({
   kind: 'ours',
@@ -20,9 +20,9 @@ const SEEDS: Seed[] = [
   { ...sound(10), kind: 'unmarked', state: 'Unavailable' },
 ];
 
-function stage(some: Partial<PruneOrder> = {}) {
+function stage(some: Partial<PruneOrder> = {}, odd: Partial<Site> = {}) {
   const clock = new VirtualClock();
-  const site = { page: 100, total: true, newestFirst: false, latency: 100 };
+  const site = { page: 100, total: true, newestFirst: false, latency: 100, deletes: null, ...odd };
   const world = new World(clock, site, { keep: 2, minAge: 168 }, { hk: SEEDS, sg: SEEDS });
   const cancel = new AbortController();
   const events: PruneEvent[] = [];
@@ -91,9 +91,35 @@ describe('prune', () => {
     expect([...world.deletedByUs]).toEqual(['uimage-hk1', 'uimage-sg6', 'uimage-hk2', 'uimage-sg7']);
     expect(events.map(({ type }) => type)).toEqual(['plan', 'fate', 'fate', 'fate', 'fate']);
     expect(events[0]).toMatchObject({ regions: [{ region: 'hk', listed }, { region: 'sg' }] });
-    // The list, and for each delete a look before it.
-    expect(clock.elapsed).toBe(500);
+    // The list, and for each delete a look before it and one after it.
+    expect(clock.elapsed).toBe(700);
     expect(world.violations).toEqual([]);
+  });
+
+  it.each([1, 3])('deletes again what an accepted delete has left there, %i times', async (times) => {
+    const { world, play } = stage({ regions: ['hk'] }, { deletes: { how: 'ignored', times } });
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 deleted', 'hk uimage-hk1 deleted']);
+    expect([...world.deletedByUs]).toEqual(['uimage-hk1', 'uimage-hk2']);
+    expect(world.deletes).toBe(2 * (times + 1));
+  });
+
+  it('calls nothing deleted that stays in the list, whatever the delete answers', async () => {
+    const { world, clock, play } = stage({ regions: ['hk'] }, { deletes: { how: 'ignored', times: 999 } });
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 failed', 'hk uimage-hk1 failed']);
+    expect(told(result)[0]?.message).toBe(
+      'uimage-hk1 in hk was not deleted: the API accepts the delete (RetCode 0), and lists the image all the same.',
+    );
+    expect(world.deletedByUs.size).toBe(0);
+    expect(clock.elapsed).toBeLessThan(2 * 150_000);
+  });
+
+  it('deletes nothing after the timeout, though the last look began before it', async () => {
+    const { world, play } = stage({ regions: ['hk'], timeout: 1_000 });
+    world.effects = [{ on: 'DescribeImage', nth: 2, count: 1, effect: { kind: 'hang', executed: null } }];
+    const result = await play();
+    expect([result.ended, world.deletes]).toEqual(['timeout', 0]);
   });
 
   it('in a dry run only lists', async () => {
@@ -223,15 +249,13 @@ describe('prune', () => {
       const result = await play();
       expect(result.ended).toBe('cancelled');
       expect(clock.elapsed).toBe(hangs ? 3_250 : 300);
-      expect(fates(result).slice(2)).toEqual([
-        'hk uimage-hk2 due',
-        `hk uimage-hk1 ${hangs ? 'failed' : 'deleted'}`,
+      expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 due', 'hk uimage-hk1 failed']);
+      const why = hangs
+        ? 'the step was ended before the API answered.'
+        : 'the API accepted the delete (RetCode 0), and no list could be read after it.';
+      expect(told(result).map(({ message }) => message)).toEqual([
+        `Whether uimage-hk1 in hk was deleted is not known: ${why}`,
       ]);
-      expect(told(result).map(({ message }) => message)).toEqual(
-        hangs
-          ? ['Whether uimage-hk1 in hk was deleted is not known: the step was ended before the API answered.']
-          : [],
-      );
     }
   });
 });

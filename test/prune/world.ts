@@ -48,6 +48,8 @@ export interface Site {
   newestFirst: boolean;
   /** Milliseconds. */
   latency: number;
+  /** A delete is accepted and carried out later, or not at all for the first times. */
+  deletes: { how: 'late'; seconds: number } | { how: 'ignored'; times: number } | null;
 }
 
 export interface Rules {
@@ -110,6 +112,7 @@ export class World {
   #history: { at: number; images: Model[] }[] = [];
   #listings = new Map<string, Listing>();
   #serial = 0;
+  #ignored = new Map<string, number>();
   readonly #clock: VirtualClock;
   readonly #site: Site;
   readonly #rules: Rules;
@@ -334,18 +337,34 @@ export class World {
     });
   }
 
+  isThere(id: string): boolean {
+    return this.#images.some((image) => image.id === id);
+  }
+
+  #carryOut(image: Model): void {
+    const at = this.#images.indexOf(image);
+    if (at < 0) return;
+    this.note(`  ${image.id} is deleted`);
+    this.strike('deleted');
+    this.#images.splice(at, 1);
+    this.deletedByUs.add(image.id);
+    this.#remember();
+  }
+
   #terminate(form: URLSearchParams): string {
     const id = form.get('ImageId') ?? '';
     const at = this.#images.findIndex(
       (image) =>
         image.id === id && image.region === form.get('Region') && image.project === form.get('ProjectId'),
     );
-    if (at < 0) return JSON.stringify({ RetCode: 8956, Message: 'no such image' });
-    this.note(`  ${id} is deleted`);
-    this.strike('deleted');
-    this.#images.splice(at, 1);
-    this.deletedByUs.add(id);
-    this.#remember();
+    const image = this.#images[at];
+    if (!image) return JSON.stringify({ RetCode: 8956, Message: 'no such image' });
+    const { deletes } = this.#site;
+    const ignored = this.#ignored.get(id) ?? 0;
+    if (deletes) this.strike(`delete ${deletes.how}`);
+    if (deletes?.how === 'late') this.#clock.after(deletes.seconds * 1000, () => this.#carryOut(image));
+    else if (deletes && ignored < deletes.times) this.#ignored.set(id, ignored + 1);
+    else this.#carryOut(image);
     return JSON.stringify({ RetCode: 0, Action: 'TerminateCustomImageResponse' });
   }
 }
