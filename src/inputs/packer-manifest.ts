@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { oneLine } from '../text.ts';
+import { readText } from './file.ts';
 import type { Environment } from './reader.ts';
 import { type PackerImage, packerId, type Spelled, shown } from './spelling.ts';
 
@@ -14,16 +13,11 @@ const BUILD_AGAIN = "Let Packer's manifest post-processor write it, in the job t
 
 /** The image of Packer's last run, from the file of its manifest post-processor; a relative path is in the workspace. */
 export function readPackerManifest(path: string, env: Environment, wanted: Wanted): Spelled<PackerImage> {
-  let text: string;
-  try {
-    text = readFileSync(resolve(env.GITHUB_WORKSPACE ?? '', path), 'utf8');
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? oneLine(String(error), 100);
-    const remedy = 'Check the path: it is relative to the workspace, and the build must have run before.';
-    return { mistake: `${shown(path)} cannot be read (${reason}). ${remedy}` };
-  }
-  const { value, mistake } = imageOfManifest(text, wanted);
-  return value ? { value } : { mistake: `${shown(path)} ${mistake}` };
+  const text = readText(path, env, ', and the build must have run before');
+  if (text.value === undefined) return text;
+  const { value, mistake, notice } = imageOfManifest(text.value, wanted);
+  if (!value) return { mistake: `${shown(path)} ${mistake}` };
+  return { value, ...(notice ? { notice: `${shown(path)} ${notice}` } : {}) };
 }
 
 /** The newest build of `last_run_uuid` that made images of this API: artifact ids `project:region:id`, with commas. */
@@ -45,7 +39,7 @@ export function imageOfManifest(text: string, { region, projectId }: Wanted): Sp
     return {
       mistake: `has no build of its last run ${shown(last)}. That run failed, or wrote another file.`,
     };
-  const [images] = ofRun.map(imagesOf).filter((some) => some.length > 0);
+  const [images, ...others] = ofRun.map(imagesOf).filter((some) => some.length > 0);
   if (!images) {
     const ids = ofRun.map(({ artifact_id }) => shown(String(artifact_id ?? ''))).join(', ');
     return { mistake: `has no artifact of the form project:region:id in its last run, but ${ids}.` };
@@ -55,7 +49,12 @@ export function imageOfManifest(text: string, { region, projectId }: Wanted): Sp
       (region === '' || image.region === region) && (projectId === '' || image.projectId === projectId),
   );
   const [image] = fitting;
-  if (image && fitting.length === 1) return { value: image };
+  if (image && fitting.length === 1) {
+    if (others.length === 0) return { value: image };
+    const passed = others.flat().map(({ imageId }) => imageId);
+    const notice = `has ${others.length + 1} builds in its last run: the action takes the newest, ${image.imageId}, and not ${oneLine(passed.join(', '), 300)}. To copy another, set source-image-id.`;
+    return { value: image, notice };
+  }
   const list = images.map((one) => `${one.projectId}:${one.region}:${one.imageId}`).join(', ');
   const asked = [region && `region ${shown(region)}`, projectId && `project-id ${shown(projectId)}`];
   return {

@@ -39,7 +39,7 @@ export function readInputs(env: Environment): Read {
     'target-regions',
     'Give the regions to copy to, one per line or with commas.',
   );
-  const optional = reader.regions('optional-regions');
+  const optional = readOptional(reader, required);
   const name = reader.imageName('target-image-name');
   const description = reader.text('target-image-description');
   const tag = reader.tag('target-image-tag');
@@ -133,6 +133,7 @@ export function readSource(
   if (path) {
     const read = readPackerManifest(path, reader.env, { region, projectId });
     if (read.mistake !== undefined) reader.mistake('packer-manifest', read.mistake);
+    if (read.notice !== undefined) reader.notices.push(`packer-manifest: ${read.notice}`);
     image = read.value ?? null;
   } else if (packer) {
     for (const [input, value, named] of [
@@ -150,6 +151,17 @@ export function readSource(
     ...(project ? { projectId: project } : {}),
     ...(name ? { name } : { imageId: image?.imageId ?? imageId }),
   };
+}
+
+/** One that is in both lists is optional; said, or its failure would pass unseen. */
+export function readOptional(reader: Reader, required: string[]): string[] {
+  const optional = reader.regions('optional-regions');
+  const both = required.filter((region) => optional.includes(region)).join(', ');
+  if (both !== '')
+    reader.notices.push(
+      `optional-regions: ${both} is in target-regions too; a failure there is a warning only.`,
+    );
+  return optional;
 }
 
 function readName(reader: Reader): string {

@@ -2,7 +2,9 @@
  * How people write lists, durations and Packer's name of an image. Pure: text in; its value, or one sentence that says
  * how it is to be written, out.
  */
-export type Spelled<T> = { value: T; mistake?: undefined } | { value?: undefined; mistake: string };
+export type Spelled<T> =
+  | { value: T; mistake?: undefined; notice?: string }
+  | { value?: undefined; mistake: string; notice?: undefined };
 
 const HOW_TO_LIST = 'Use one per line, commas, or a JSON array such as ["hk","sg"].';
 

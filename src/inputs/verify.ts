@@ -1,11 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { Order } from '../promotion/model.ts';
-import { oneLine } from '../text.ts';
 import type { ImagesFile, VerifyOrder } from '../verify/verify.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
+import { readText } from './file.ts';
 import { imagesOfFile } from './images-file.ts';
-import { readOutputFile, readSource } from './promote.ts';
+import { readOptional, readOutputFile, readSource } from './promote.ts';
 import { type Environment, Reader, type Reading } from './reader.ts';
 import { type Spelled, shown } from './spelling.ts';
 
@@ -32,7 +30,7 @@ export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyI
     'target-regions',
     remedy('Give the regions to look in, one per line or with commas.'),
   );
-  const optional = reader.regions('optional-regions');
+  const optional = readOptional(reader, required);
   const name = reader.imageName('target-image-name');
   const markSecret = readMarkSecret(reader);
   const timeout = reader.duration('timeout', 600_000);
@@ -69,18 +67,10 @@ export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyI
   return { ...reading, inputs: { connection, order, summary, ...(outputFile ? { outputFile } : {}) } };
 }
 
-/** A relative path is in the workspace. */
 function readImagesFile(path: string, env: Environment): Spelled<ImagesFile> {
-  let text: string;
-  try {
-    text = readFileSync(resolve(env.GITHUB_WORKSPACE ?? '', path), 'utf8');
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? oneLine(String(error), 100);
-    return {
-      mistake: `${shown(path)} cannot be read (${reason}). Check the path: it is relative to the workspace.`,
-    };
-  }
-  const { value, mistake } = imagesOfFile(text);
+  const text = readText(path, env);
+  if (text.value === undefined) return text;
+  const { value, mistake } = imagesOfFile(text.value);
   return value ? { value } : { mistake: `${shown(path)} ${mistake}` };
 }
 

@@ -1,9 +1,9 @@
 import type { Image } from '../cloud/cloud.ts';
 import { byAge } from '../promotion/images.ts';
-import { type Mark, readMark, type Signer } from '../promotion/mark.ts';
+import { isMarkOf, type Mark, readMark, type Signer } from '../promotion/mark.ts';
 import type { Problem } from '../promotion/model.ts';
 
-import { differences, isAvailable, isPending, isSameName } from '../promotion/verify.ts';
+import { differences, isAvailable, isPending, isSameName, lostFeatures } from '../promotion/verify.ts';
 
 export type Condition = 'available' | 'missing' | 'broken' | 'different' | 'copying' | 'unread';
 
@@ -12,6 +12,8 @@ export interface Judgement {
   condition: Condition;
   image: Image | null;
   problem: Problem | null;
+  /** What a reader should know of an image that is sound, or about to be. */
+  warnings?: Problem[];
   /** A copy that is no use: to be deleted before the next promotion, which may find it again. */
   isUseless?: true;
 }
@@ -38,21 +40,22 @@ export function judgeByMark(
   // The oldest sound one, as a promotion reuses it; else the one that is nearest to being sound.
   for (const condition of ['available', 'copying', 'different', 'broken'] as const) {
     const found = judged.find((one) => one.condition === condition);
-    if (found) return found;
+    if (found) return besides(found, named);
   }
   return { condition: 'missing', image: null, problem: missing(images, copies, origin, name) };
 }
 
-/** Looks for one image by its id. */
+/** Looks for one image by its id. `copies`: those of its source that are there. */
 export function judgeById(
   images: readonly Image[],
   imageId: string | null,
   source: Image | null,
-  signed?: (image: Image) => boolean,
+  { signed, copies = [] }: { signed?: ((image: Image) => boolean) | undefined; copies?: Image[] } = {},
 ): Judgement {
   const image = images.find(({ ImageId }) => ImageId === imageId);
   if (image) {
-    const judged = imageId === source?.ImageId ? judgeSource(image) : judgeImage(image, source);
+    const judged =
+      imageId === source?.ImageId ? judgeSource(image) : besides(judgeImage(image, source), copies);
     if (judged.condition !== 'available' || !signed || signed(image)) return judged;
     const message = `${imageId} has no marker that mark-secret has signed for its source and project. Do not use it.`;
     const advice = 'Check that mark-secret is that of the promotion. If it is, find out who made the image.';
@@ -97,7 +100,21 @@ function judgeImage(image: Image, source: Image | null, what = 'copy'): Judgemen
       isUseless: true,
     };
   }
-  return { condition: 'available', image, problem: null };
+  const lost = source && lostFeatures(source, image);
+  return { condition: 'available', image, problem: null, ...(lost ? { warnings: [lost] } : {}) };
+}
+
+/** More copies of the source, under any name that was asked for: each is billed. */
+function besides(judged: Judgement, copies: readonly Image[]): Judgement {
+  const { image, condition, warnings = [] } = judged;
+  const others = copies.filter(({ ImageId }) => ImageId !== image?.ImageId);
+  if (others.length === 0 || (condition !== 'available' && condition !== 'copying')) return judged;
+  const ids = others.map(({ ImageId, State }) => `${ImageId} (${State ?? 'state unknown'})`).join(', ');
+  const message = `Beside ${image?.ImageId} there ${others.length > 1 ? 'are more copies' : 'is another copy'} of the source: ${ids}.`;
+  return {
+    ...judged,
+    warnings: [...warnings, { message, advice: 'Delete those that nobody uses: they are billed.' }],
+  };
 }
 
 /** Marked as copies of that source, whatever their names are. */
@@ -107,8 +124,7 @@ export function copiesOf(
   signer: Signer | undefined,
 ): Image[] {
   return images.filter(({ ImageDescription }) => {
-    const mark = readMark(ImageDescription, signer);
-    return mark?.region === region && mark.imageId === imageId;
+    return isMarkOf(readMark(ImageDescription, signer), region, imageId);
   });
 }
 

@@ -95,12 +95,15 @@ export function verifyWarnings({ targets, extra }: Verification): Problem[] {
     ...problem,
     message: `${regions.join()}: ${problem.message}`,
   }));
-  if (extra.length === 0) return optional;
+  const known = targets.flatMap(({ region, warnings }) =>
+    warnings.map(({ message, advice }) => ({ message: `${region}: ${message}`, advice })),
+  );
+  if (extra.length === 0) return [...optional, ...known];
   const list = extra.map(({ region, imageId }) => `${imageId} in ${region}`).join(', ');
   const message = `${plural(extra.length, 'more copy', 'more copies')} of the source in regions that were not asked for: ${list}.`;
   const advice =
     'Add the regions to target-regions, or delete these copies: they are billed and use the quota.';
-  return [...optional, { message, advice }];
+  return [...optional, ...known, { message, advice }];
 }
 
 const SIGN: Record<Condition, string> = {

@@ -6,6 +6,7 @@ import { asProblem, bounded, type Context, reading, Stopped } from '../promotion
 import { customImages } from '../promotion/images.ts';
 import { readMark, signerOf } from '../promotion/mark.ts';
 import type { Event, ImageRef, Order, Problem } from '../promotion/model.ts';
+import { isSameName } from '../promotion/verify.ts';
 import { type Condition, copiesOf, type Judgement, judgeById, judgeByMark, judgeSource } from './judge.ts';
 
 /** An image that should be there. Without an id the file says that its copy has failed, or names none. */
@@ -38,6 +39,7 @@ export interface Target {
   readonly state: string | null;
   readonly condition: Condition;
   readonly problem: Problem | null;
+  readonly warnings: readonly Problem[];
   readonly isUseless: boolean;
 }
 
@@ -150,7 +152,10 @@ async function readFile(run: Context, file: ImagesFile, verification: Verificati
   verification.targets = file.images.map((expected) => {
     const { imageId } = expected;
     const signed = signedIn(run, file, expected);
-    const judge = (images: Image[]) => judgeById(images, imageId, source, signed);
+    const judge = (images: Image[]) => {
+      const copies = file.source ? copiesOf(images, file.source, signerOf(run.order)) : [];
+      return judgeById(images, imageId, source, { signed, copies: copies.filter(isAlike(expected)) });
+    };
     const answer = listings.get(keyOf(expected)) as Asked<Image[]>;
     return targetOf(expected, isOptional(run, expected.region), answer, judge);
   });
@@ -168,6 +173,10 @@ function signedIn({ order }: Context, { source }: ImagesFile, { region, projectI
     const mark = readMark(ImageDescription, { ...signer, projectId });
     return mark !== null && (!source || (mark.region === source.region && mark.imageId === source.imageId));
   };
+}
+
+function isAlike({ name }: Expected): (image: Image) => boolean {
+  return ({ ImageName }) => name === null || isSameName(ImageName, name);
 }
 
 /** Null when it was deleted since, or when these keys may not see it: it is only compared with. */
@@ -197,6 +206,7 @@ function targetOf(
     condition,
     image,
     problem,
+    warnings = [],
     isUseless = false,
   } = answer.ok ? judge(answer.value) : unread(answer.error);
   return {
@@ -208,6 +218,7 @@ function targetOf(
     state: image?.State ?? null,
     condition,
     problem,
+    warnings,
     isUseless,
   };
 }

@@ -63,6 +63,28 @@ describe('judgeByMark', () => {
     expect(judged(images)).toBe(words);
   });
 
+  it('tells what stands beside a sound one, and what features it has lost', () => {
+    const source = { ...SOURCE, Features: ['IPv6', 'Aarch64_Type'] };
+    const warnings = (...images: Image[]) =>
+      judgeByMark(images, { ...ORIGIN, image: source }, 'web', undefined).warnings?.map(
+        ({ message }) => message,
+      );
+    expect(warnings(copy('a', { Features: source.Features }))).toBeUndefined();
+    expect(
+      warnings(copy('a', { Features: ['IPv6'] }), copy('b', { CreateTime: 2, State: 'Unavailable' })),
+    ).toEqual([
+      'a lacks features of its source: Aarch64_Type. Aarch64_Type marks an arm64 image.',
+      'Beside a there is another copy of the source: b (Unavailable).',
+    ]);
+    expect(
+      warnings(copy('a', { State: 'Unavailable' }), copy('b', { State: 'Unavailable' })),
+    ).toBeUndefined();
+    const found = judgeById([copy('a')], 'a', SOURCE, { copies: [copy('a'), copy('b'), copy('c')] });
+    expect(found.warnings?.[0]?.message).toBe(
+      'Beside a there are more copies of the source: b (Available), c (Available).',
+    );
+  });
+
   it('counts only valid signatures when there is a secret', () => {
     const signer = { secret: 'sixteen letters..', projectId: 'org-1' };
     const signed = copy('b', { ImageDescription: withMark('', MARK, signer) });
@@ -87,8 +109,8 @@ it('judges the source where it is its own target, and an image by its id', () =>
   });
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', null).condition).toBe('available');
   expect(judgeById([copy('a', { ImageSize: 20 })], 'a', SOURCE).condition).toBe('different');
-  expect(judgeById([copy('a')], 'a', SOURCE, () => true).condition).toBe('available');
-  expect(judgeById([copy('a')], 'a', SOURCE, () => false)).toMatchObject({
+  expect(judgeById([copy('a')], 'a', SOURCE, { signed: () => true }).condition).toBe('available');
+  expect(judgeById([copy('a')], 'a', SOURCE, { signed: () => false })).toMatchObject({
     condition: 'different',
     problem: { message: expect.stringContaining('a has no marker that mark-secret has signed') },
   });

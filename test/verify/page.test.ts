@@ -15,6 +15,7 @@ function target(word: string, index: number): Target {
     state: null,
     condition,
     problem: null,
+    warnings: [],
     isUseless: /^(broken|different)$/.test(word),
   };
 }

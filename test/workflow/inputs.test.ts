@@ -651,3 +651,12 @@ describe('whatever comes', () => {
     );
   });
 });
+
+it('a region in both lists is optional, and that is said', () => {
+  const { inputs: read, notices } = reading({ 'target-regions': 'hk, sg', 'optional-regions': 'sg' });
+  expect(read?.order.target).toMatchObject({ regions: ['hk'], optionalRegions: ['sg'] });
+  expect(notices).toEqual([
+    'optional-regions: sg is in target-regions too; a failure there is a warning only.',
+  ]);
+  expect(reading({ 'optional-regions': 'sg' }).notices).toEqual([]);
+});

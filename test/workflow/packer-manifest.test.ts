@@ -39,7 +39,17 @@ describe('the image of a manifest', () => {
       { region: 'cn-bj2', projectId: 'org-build' },
     ],
   ])('%s', (_, text, wanted) => {
-    expect(imageOfManifest(text, wanted)).toEqual({ value: IMAGE });
+    expect(imageOfManifest(text, wanted).value).toEqual(IMAGE);
+  });
+
+  it('is of the newest build of the last run: those that are passed over are told', () => {
+    const two = [build('org-build:cn-bj2:uimage-arm', 'run-2', 1_763_000_000), build(ID)];
+    expect(imageOfManifest(manifest(...two), anywhere)).toEqual({
+      value: IMAGE,
+      notice:
+        'has 2 builds in its last run: the action takes the newest, uimage-new, and not uimage-arm. To copy another, set source-image-id.',
+    });
+    expect(imageOfManifest(manifest(build(ID)), anywhere).notice).toBeUndefined();
   });
 
   it.each([
@@ -84,6 +94,7 @@ describe('packer-manifest', () => {
   it.each([
     ['nowhere.json', {}, /^packer-manifest: "nowhere\.json" cannot be read \(ENOENT\)\. Check the path/],
     ['.', {}, /^packer-manifest: "\." cannot be read \(EISDIR\)/],
+    ['/dev/zero', {}, /^packer-manifest: "\/dev\/zero" is a pipe or a device, not a file\./],
     ['manifest.json', { region: 'hk' }, /^packer-manifest: "manifest\.json" has no image in region "hk"/],
     ['manifest.json', { 'source-image-name': 'web' }, /^source-image-name: Set source-image-name or packer-/],
   ])('%s with %j is one mistake', (path, given, told) => {
