@@ -126,14 +126,14 @@ export function headlineOfRollback(
     };
   if (left.length === 0) return { icon: '⚠️', text: 'The rollback could not search every region', next: '' };
   const still = `${plural(left.length, 'image')} still exist${left.length === 1 ? 's and is' : ' and are'} billed`;
-  const failed = again ? 'The rollback failed again' : 'Rollback failed';
+  const cause = because.charAt(0).toUpperCase() + because.slice(1);
   return {
     icon: '⚠️',
     text:
       deleted.length > 0
         ? `Rolled back in part, because ${because}: ${gone}, ${still}`
-        : `${failed}, and was due because ${because}: ${still}`,
-    next: `delete ${list(left)} in the console, or keep what the re-run can reuse. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
+        : `${cause}, and the rollback failed${again ? ' again' : ''}: ${still}`,
+    next: `delete ${list(left)} in the console; one that is Available may stay: a re-run reuses it. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
   };
 }
 

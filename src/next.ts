@@ -1,14 +1,4 @@
-import {
-  fateOf,
-  type Headline,
-  isDryRun,
-  isLeft,
-  isOpen,
-  isReady,
-  NAMED,
-  needsReader,
-  plural,
-} from './outcome.ts';
+import { fateOf, type Headline, isDryRun, isOpen, isReady, NAMED, needsReader, plural } from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 
@@ -69,22 +59,31 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
   ];
   const said = steps.length === 0 && advice !== null ? advice : undefined;
   if (others.length > 0 && said === undefined) steps.push(`follow the advice for ${regions(others)}`);
+  const beside = others.length === 0 && broken.length + unlisted.length === 0 ? onlyAdvice(unclear) : null;
+  const isBeside = beside !== null && !/\bre-run\b/i.test(beside);
   const kept = kinds(copies, unclear, order);
   const isGreen = status !== 'failed' && status !== 'partial';
   const adopts = order.ifExists === 'adopt';
   const job = isGreen ? 'run the workflow again' : 're-run the failed job';
-  const late = ended === 'timeout' && copying.length > 0;
+  const late = ended === 'timeout' && copying.length + unclear.length > 0;
   const longer = late
-    ? `, with a longer timeout if ${formatDuration(order.timeout / 1000)} is often too short`
+    ? ` If ${formatDuration(order.timeout / 1000)} is often too short, raise timeout in the workflow.`
     : '';
   const again = adopts
-    ? `${job}${longer}${kept ? `: it ${kept}` : ''}`
-    : 're-run it with if-exists: adopt, or it copies everything again';
-  const optional = isGreen ? `if you need ${regions(struck)}: ` : '';
-  if (said === undefined)
-    return { next: `${optional}${steps.length > 0 ? `${steps.join(', ')}, then ` : ''}${again}.` };
-  const end = /\bre-run the job\.$/;
-  if (end.test(said)) return { next: optional + said.replace(end, `${again}.`), said };
+    ? `${job}${kept ? `: it ${kept}` : ''}`
+    : 'set if-exists: adopt and run the workflow again, or it copies everything again';
+  const optional = isGreen ? `this step passed; if you need ${regions(struck)}: ` : '';
+  if (said === undefined) {
+    const first = steps.length > 0 ? `${steps.join(', ')}, then ` : '';
+    const next = `${optional}${first}${again}.${longer}`;
+    return isBeside ? { next: `${next} ${beside}`, said: beside } : { next };
+  }
+  const end = /\bre-run the job(: it reuses a copy that exists)?\.$/i;
+  const [last = ''] = end.exec(said) ?? [];
+  if (last !== '') {
+    const first = /^R/.test(last) ? again.charAt(0).toUpperCase() : again.charAt(0);
+    return { next: `${optional}${said.slice(0, -last.length)}${first}${again.slice(1)}.`, said };
+  }
   if (!/\bre-run\b/i.test(said) || !adopts) return { next: `${optional}${said} Then ${again}.`, said };
   return { next: `${optional}${said}${kept ? ` A re-run ${kept}.` : ''}`, said };
 }
@@ -93,7 +92,7 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
 function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order): string {
   if (order.ifExists !== 'adopt') return '';
   const ready = copies.filter(isReady).length;
-  const open = copies.filter((copy) => fateOf(copy) === 'copying').length;
+  const open = copies.filter((copy) => ['copying', 'unread'].includes(fateOf(copy))).length;
   const failed = copies.filter((copy) => fateOf(copy) === 'failed').length;
   if (ready + open + unclear.length === 0) return '';
   const kinds = [
@@ -105,24 +104,31 @@ function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order):
   return kinds.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
 
-function afterRollback(promotion: Promotion, { because, deleted, left }: Undone, order: Order): Next {
+function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next {
+  const { because, deleted, left } = undone;
   const blamed = promotion.copies.filter(({ region }) => because.includes(region));
   const isLate = promotion.ended === 'timeout' && blamed.every(({ pending }) => pending);
   const advice = onlyAdvice(blamed.filter(({ imageId, pending }) => imageId === null && !pending));
-  const rerun = `re-run the job${isLate ? ' with a longer timeout' : ''}: it copies ${left.length > 0 ? 'what is missing' : 'again'}.`;
+  const job = isLate ? 'raise timeout in the workflow and run it again' : 're-run the job';
+  const rerun = `${job}: it copies ${left.length > 0 ? 'what is missing' : 'again'}.`;
   const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
   if (left.length === 0)
     return advice === null ? { next: rerun + end } : { next: `${advice} Then ${rerun}${end}`, said: advice };
-  const sound = promotion.copies.filter((copy) => isLeft(copy, promotion) && !copy.problem);
+  const isKnown = (copy: Copy) =>
+    left.some(
+      ({ region, imageId, unmarked }) => !unmarked && region === copy.region && imageId === copy.imageId,
+    );
+  const sound = promotion.copies.filter((copy) => isKnown(copy) && !copy.problem);
   const adopts = order.ifExists === 'adopt';
   const them = sound.length === 1 ? 'it' : 'them';
-  const keep =
-    sound.length === 0 || !adopts
-      ? ''
-      : sound.length === left.length
-        ? `, or keep ${them}: a re-run reuses ${them}`
-        : `. Those in ${regions(sound)} may stay: a re-run reuses them`;
-  return { next: `delete ${list(left)}${keep}. Then ${rerun}${end}` };
+  if (sound.length === 0 || !adopts) return { next: `delete ${list(left)}. Then ${rerun}${end}` };
+  const keep = `or keep ${them}: a re-run reuses ${them}`;
+  const others = left.filter(
+    (image) => !sound.some(({ region, imageId }) => region === image.region && imageId === image.imageId),
+  );
+  if (others.length === 0) return { next: `delete ${list(left)}, ${keep}. Then ${rerun}${end}` };
+  const which = `${list(sound)} ${sound.length === 1 ? 'is' : 'are'} sound: delete ${them} too, ${keep}`;
+  return { next: `delete ${list(others)}. ${which}. Then ${rerun}${end}` };
 }
 
 /** Null where there is none, or more than one. */

@@ -43,7 +43,7 @@ export async function post(workflow: Workflow): Promise<void> {
     core.warning(
       [`${KILLED.text}. ${what}`, `Next: ${KILLED.next}`].flatMap((line) => logLines(line)).join('\n'),
     );
-    return append(workflow, state.summary, KILLED, [{ message: what, advice: '' }]);
+    return append(workflow, state.summary, KILLED, [{ message: what, advice: '' }], [], '##');
   }
   if (reading.mistakes.length > 0) {
     const left = listOf(created) || 'none is known';
@@ -92,12 +92,13 @@ function causeOf({ succeeded, ended }: State): string {
 const KILLED = {
   icon: '🚫',
   text: 'This step was killed',
-  next: 're-run the job. With if-exists: adopt it reuses the copies that exist.',
+  next: 're-run the job: with if-exists: adopt, the default, it reuses the copies that exist.',
 };
 
 /** Without a rollback nothing but this names what a killed step has started. */
 function killed({ created, places }: Traces): string {
-  if (created.length > 0) return `It had started these copies: ${listOf(created)}.`;
+  if (created.length > 0)
+    return `It had started these copies in project ${created[0]?.projectId}, which continue in the cloud: ${listOf(created)}.`;
   const targets = places.filter(({ unasked }) => !unasked);
   const beside = places
     .filter(({ unasked }) => unasked)
@@ -120,10 +121,11 @@ async function append(
   headline: Headline,
   left: readonly Problem[],
   deleted: readonly ImageRef[] = [],
+  level?: '##',
 ): Promise<void> {
   if (!isWanted) return;
   const { renderRollback } = await import('./summary.ts');
-  await writePage(core, renderRollback(headline, deleted, left));
+  await writePage(core, renderRollback(headline, deleted, left, level));
 }
 
 /**

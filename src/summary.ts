@@ -67,10 +67,11 @@ export function renderRollback(
   { icon, text, next }: Headline,
   deleted: readonly ImageRef[],
   left: readonly Problem[],
+  level = '###',
 ): string {
   const gone = deleted.map(({ region, imageId }) => `${code(region)} ${code(imageId)}`).join(', ');
   return `${[
-    `### ${icon} ${prose(text)}`,
+    `${level} ${icon} ${prose(text)}`,
     ...(next ? [`**Next:** ${prose(next)}`] : []),
     ...(gone ? [`These ids are void: ${gone}.`] : []),
     ...(left.length > 0 ? [bullets('⚠️', warningsOf(left, []), 1000)] : []),
@@ -78,7 +79,7 @@ export function renderRollback(
 }
 
 const PROVISIONAL =
-  'These ids hold only if the whole job succeeds (rollback: job). Else the end of this page names the deleted ones.';
+  'If a later step of the job fails or the job is cancelled, the "Post" step deletes these copies (rollback: job), and the end of this page names the void ids.';
 
 function render(promotion: Promotion, context: SummaryContext, detail: Detail): string {
   const { copies } = promotion;
@@ -91,11 +92,12 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
     : copies.filter((copy) => needsReader(copy, promotion));
   const rest = copies.filter((copy) => !urgent.includes(copy));
   const whole = failuresOf(promotion).filter(({ regions }) => regions.length === 0);
-  const ids = isPlan ? [] : copies.filter(isUsable);
+  const isVoid = (copy: Copy) => promotion.rollback?.by === 'post' && copy.created;
+  const ids = isPlan ? [] : copies.filter(isUsable).filter((copy) => !isVoid(copy));
   const fold = (title: string, body: string) =>
     copies.length > MANY ? [`<details>\n<summary>${title}</summary>`, body, '</details>'] : [body];
   return `${[
-    `## ${icon} ${text}`,
+    `## ${icon} ${text}${context.provisional ? '; kept only if the whole job succeeds' : ''}`,
     ...(next ? [`**Next:** ${prose(next, detail.text + 500)}`] : []),
     ...(context.provisional ? [PROVISIONAL] : []),
     ...(whole.length > 0 ? [bullets('❌', whole, detail.text)] : []),
@@ -107,7 +109,10 @@ function render(promotion: Promotion, context: SummaryContext, detail: Detail): 
     ...(rest.length > 0 && !isPlan
       ? fold(
           headOf(rest),
-          quietTable(rest, now, detail, (copy) => isLeft(copy, promotion)),
+          quietTable(rest, now, detail, (copy) => {
+            if (isLeft(copy, promotion)) return ['⚠️', `${copy.state ?? 'state unknown'}, not deleted`];
+            return isVoid(copy) ? ['🗑️', 'copied; the Post step deletes it'] : null;
+          }),
         )
       : []),
     ...(detail.gantt && !isPlan && promotion.status !== 'copying'
@@ -191,15 +196,15 @@ function quietTable(
   copies: readonly Copy[],
   now: number,
   { cell: most, rows }: Detail,
-  isLeft: (copy: Copy) => boolean,
+  after: (copy: Copy) => [sign: string, what: string] | null,
 ): string {
   return table(
     ['', 'Region', 'Image id', 'What happened', 'Time'],
     copies.map((copy) => [
-      isLeft(copy) ? '⚠️' : SIGN[fateOf(copy)],
+      after(copy)?.[0] ?? SIGN[fateOf(copy)],
       code(copy.region, most),
       code(copy.imageId ?? '', most),
-      isLeft(copy) ? 'not deleted' : happened(copy),
+      after(copy)?.[1] ?? happened(copy),
       time(copy, now),
     ]),
     rows,

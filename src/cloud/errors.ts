@@ -174,7 +174,7 @@ export function judgeStatus(call: string, status: number) {
   if (status === 429) return judge(call, RETURN_CODES[153] as ReturnCode);
   const unsure = (meaning: string) =>
     judge(call, { reads: 'retry', copy: 'ambiguous', blames: 'account', meaning, advice: LATER });
-  if (status >= 500) return unsure('the API or a gateway before it is out of order');
+  if (status >= 500) return unsure('the API, or a gateway in front of it, is out of order');
   // Gateways also send it when they close an idle connection, while a request is on its way.
   if (status === 408) return unsure('the API endpoint stopped waiting for the request');
   const final = (meaning: string, advice: string) =>

@@ -28,7 +28,7 @@ export class TransportError extends Error {
   }
 }
 
-export const LOST = 'The network or the API broke off: re-run the job in a few minutes.';
+export const LOST = 'The connection to the API was cut: re-run the job in a few minutes.';
 
 const UNTRUSTED =
   'If a proxy or a private authority signs it, save the certificate of that authority to a file and name the file in the environment variable NODE_EXTRA_CA_CERTS of this step; verification is never turned off.';

@@ -2,9 +2,10 @@ import type { CopyAnswer, CopyInfo } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem, Stopped } from './context.ts';
 import { UNASKED } from './excess.ts';
+import { isNew } from './images.ts';
 import type { Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
-import { type Doubt, isNew, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
+import { type Doubt, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
 import { refusal } from './refusal.ts';
 import { waitForSource } from './source.ts';
 import * as words from './words.ts';
@@ -69,7 +70,8 @@ export function answered(run: Run, place: Place, answer: Answer): void {
 function doubt(place: Place, some: Pick<Doubt, 'kind' | 'since' | 'ofList'>, pause: number): void {
   place.unclear = place.held === null;
   const until = Math.max(some.since + WINDOW, place.doubt?.until ?? 0);
-  place.doubt = { ...some, clearAt: some.since + pause, until };
+  const listUntil = some.ofList ? until : (place.doubt?.listUntil ?? 0);
+  place.doubt = { ...some, clearAt: some.since + pause, until, listUntil };
 }
 
 /** What an answer says of each place that it was asked for. */

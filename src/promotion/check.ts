@@ -85,6 +85,9 @@ export async function check(context: Context): Promise<Findings> {
   return { source, sourceProject, held, unreadable };
 }
 
+/** The RetCode of a policy. */
+const DENIED = 299;
+
 function targetsOf({ target }: Context['order']): string[] {
   return [...new Set([...target.regions, ...(target.optionalRegions ?? [])])];
 }
@@ -109,9 +112,10 @@ function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
 
 function unlisted(region: string, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
+  const where = error.code === DENIED ? ` It must hold in ${region} as it does elsewhere.` : '';
   return {
     message: `${region}: not copied, because the images there could not be listed. ${message}`,
-    advice,
+    advice: advice + where,
   };
 }
 

@@ -32,13 +32,19 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
   ].join('');
   if (copyOf(place).unclear)
     return {
-      message: `${region}: it was not known whether a copy exists ${when}.${last}`,
+      message:
+        place.unclears > 0 || place.refusals === 0
+          ? `${region}: it was not known whether a copy exists ${when}.${last}`
+          : `${region}: no copy was listed ${by}. The API refused ${place.refusals > 1 ? `each of ${place.refusals} requests` : 'the request'}, and may have carried one out all the same.${last}`,
       advice:
         ended === 'stopped'
           ? `${answer?.advice ?? lookFor(place)} ${resume(order)}`
           : withoutRerun(answer?.advice ?? lookFor(place)),
     };
-  const longer = ended === 'timeout' ? ', or give a longer timeout' : '';
+  const longer =
+    ended === 'timeout'
+      ? `. If ${formatDuration(order.timeout / 1000)} is often too short, raise timeout in the workflow`
+      : '';
   return {
     message: `${region}: no copy ${place.unclears > 0 ? 'appeared' : 'was created'} ${by}.${last}`,
     advice: `${answer ? `${answer.advice} ` : ''}Re-run the job${longer}.`,
@@ -71,7 +77,7 @@ function withOwn({ own }: Place, { imageId }: Held, { message, advice }: Problem
   const others = own.filter((id) => id !== imageId).join(', ');
   if (others === '') return { message, advice };
   return {
-    message: `${message} This run also created ${others}, which is still there.`,
+    message: `${message} This run also created ${others}, and did not delete it.`,
     advice: `${advice} When ${imageId} is Available, delete ${others}.`,
   };
 }
@@ -101,7 +107,7 @@ function missing(
       : 'somebody deleted it, and a re-run copies again';
   return {
     message,
-    advice: `Look for it in the console, in project ${projectId}. If it exists, ${reuses(order).replace('A re-run', 'a re-run')} If not, ${gone}.`,
+    advice: `Look for it in the console, in project ${projectId}. If it exists, ${reuses(order).replace('A r', 'a r')} If not, ${gone}.`,
   };
 }
 /** The line of a cancelled step that says what continues in the cloud. */
@@ -219,5 +225,14 @@ function again({ imageId, taskId, pending }: Copy): string {
   const task = taskId ? `, with task id ${taskId},` : '';
   return pending
     ? ''
-    : `If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next.`;
+    : `If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`;
+}
+
+export function mayAppear(places: Place[], { wait, run }: Order): Problem {
+  return {
+    message: `CopyCustomImage was sent more than once for ${places.map(({ region }) => region).join(', ')} after an unclear answer: a second copy may still appear there.`,
+    advice: wait
+      ? `Look there in a few minutes for a second image with "by ${run}" in its description, and delete the one that is not in the outputs.`
+      : 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',
+  };
 }

@@ -3,9 +3,19 @@ import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { polled, tell } from './observe.ts';
-import type { Excess, Place, Run } from './place.ts';
+import type { Place, Run } from './place.ts';
 import { isDeleting } from './verify.ts';
 import { copiesOf } from './view.ts';
+
+/** An image that is to be deleted. */
+export interface Excess {
+  imageId: string;
+  why: string;
+  /** When its delete was sent first; when it is to be read, and deleted, next; why the delete failed. */
+  sentAt?: number;
+  at?: number;
+  trouble?: string;
+}
 
 export const UNASKED = 'without being asked to';
 export const SECOND = 'as a duplicate';

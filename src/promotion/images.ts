@@ -1,5 +1,6 @@
 import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
 import { withoutCopiedMarks } from './mark.ts';
+import type { Run } from './place.ts';
 import { isAvailable, soundOf } from './verify.ts';
 
 export function customImages(
@@ -23,4 +24,18 @@ export function byAge(a: Image, b: Image): number {
 export function bestOf(source: Image, copies: Image[], now: number): Image | undefined {
   const sound = withoutCopiedMarks(soundOf(source, copies), now);
   return sound.find(isAvailable) ?? sound[0];
+}
+
+/** `uimage-1 (Available, 40 GB, created 2026-11-26T17:05Z)`: what helps to know it again. */
+export function described({ ImageId, State, ImageSize, CreateTime }: Image): string {
+  const at = new Date((CreateTime ?? 0) * 1000);
+  const created = CreateTime && at.getTime() > 0 ? [`created ${at.toISOString().slice(0, 16)}Z`] : [];
+  const size = ImageSize === undefined ? [] : [`${ImageSize} GB`];
+  return `${ImageId} (${[State ?? 'state unknown', ...size, ...created].join(', ')})`;
+}
+
+/** Not the source, and not listed before this run: only such an image can be one that it made. */
+export function isNew({ findings }: Run, region: string, imageId: string): boolean {
+  if (imageId === findings.source.ImageId) return false;
+  return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
 }

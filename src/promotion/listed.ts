@@ -1,12 +1,11 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
-import { bestOf, byAge } from './images.ts';
+import { bestOf, byAge, isNew } from './images.ts';
 import { descriptionOf, isMarkedBy, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
 import {
   type Held,
-  isNew,
   isOpen,
   isWanting,
   newHeld,

@@ -37,6 +37,11 @@ export interface ImageRef {
   imageId: string;
 }
 
+/** One that a rollback has left. `unmarked`: no run recognises it any more. */
+export interface Leftover extends ImageRef {
+  unmarked?: true;
+}
+
 export type Outcome = 'copied' | 'adopted' | 'source' | 'planned' | 'failed';
 export type Status = 'available' | 'copying' | 'planned' | 'partial' | 'failed';
 
@@ -94,7 +99,7 @@ export interface Undone {
   because: readonly string[];
   deleted: readonly ImageRef[];
   /** Images that it could not delete. */
-  left: readonly ImageRef[];
+  left: readonly Leftover[];
 }
 
 /** What a promotion tells while it goes on. */

@@ -62,7 +62,7 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
     else place.problem = words.unreadable(run, place, error);
   } else {
     place.quitAt = Math.max(now, doubt?.until ?? 0);
-    tell(run, words.lastLookFailed(place, error));
+    tell(run, words.lastLookFailed(run, place, error));
   }
 }
 

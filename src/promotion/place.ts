@@ -1,5 +1,6 @@
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
+import type { Excess } from './excess.ts';
 import type { Copy, Problem } from './model.ts';
 import { pollDelay } from './pace.ts';
 
@@ -51,15 +52,6 @@ export interface Place {
   excess: Excess[];
 }
 
-export interface Excess {
-  imageId: string;
-  why: string;
-  /** When its delete was sent first; when it is to be read, and deleted, next; why the delete failed. */
-  sentAt?: number;
-  at?: number;
-  trouble?: string;
-}
-
 export interface Held {
   imageId: string;
   taskId: string | null;
@@ -92,6 +84,8 @@ export interface Doubt {
   until: number;
   /** It was asked for in a list, which an API endpoint may ignore. */
   ofList?: boolean;
+  /** Until then one may turn up that a list of regions has made, whatever a single call has said since. */
+  listUntil?: number;
 }
 
 export interface Run extends Context {
@@ -251,10 +245,4 @@ function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: num
   if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
   return { deed: 'last look', at };
-}
-
-/** Not the source, and not listed before this run: only such an image can be one that it made. */
-export function isNew({ findings }: Run, region: string, imageId: string): boolean {
-  if (imageId === findings.source.ImageId) return false;
-  return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
 }

@@ -1,13 +1,12 @@
 import { check } from './check.ts';
 import { bounded, type Context, Stopped } from './context.ts';
 import { drive } from './drive.ts';
-import { endOf, isSettled, problemsOf, statusOf, tooLate, unsettled } from './ending.ts';
+import { endOf, isSettled, mayAppear, problemsOf, statusOf, tooLate, unsettled } from './ending.ts';
 import type { Promotion } from './model.ts';
 import { observe } from './observe.ts';
 import { newRun, type Place, type Run } from './place.ts';
 import { nearQuota, plan } from './plan.ts';
 import { copiesOf } from './view.ts';
-import { mayAppear } from './words.ts';
 
 /**
  * Check, plan, drive. Never throws: whatever happens, what is known is in the result, and each copy that is not there

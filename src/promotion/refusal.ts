@@ -25,7 +25,7 @@ function full({ order, findings }: Run, { region }: Place, advice: string): stri
   if (count === undefined) return advice;
   if (count > 0)
     return `Project ${projectId} has ${count} custom image${count === 1 ? '' : 's'} there. ${advice}`;
-  return `Project ${projectId} has no custom images where the quota is used up: look in the other projects of the account for images that nobody needs, or ask the vendor to raise the quota, then re-run the job.`;
+  return `Free a place where the quota is used up: delete an image there in another project of the account (${projectId} has none there), or ask the vendor to raise the quota, then re-run the job.`;
 }
 
 /** The same for every region, so that their rows stay one fact. */

@@ -4,7 +4,7 @@ import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { isMarkedBy, readMark, type Signer } from './mark.ts';
-import type { ImageRef, Problem, Report } from './model.ts';
+import type { ImageRef, Leftover, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
 import { keyOf, type Traces } from './traces.ts';
 import { isDeleting } from './verify.ts';
@@ -28,7 +28,7 @@ export interface Effects {
 export interface Rollback {
   deleted: ImageRef[];
   /** Images that may still exist. */
-  left: ImageRef[];
+  left: Leftover[];
   /** Why, and where nothing could be searched. */
   problems: Problem[];
 }
@@ -86,7 +86,10 @@ class Undo {
     const left = this.left.filter((one) => !this.isGone(one));
     return {
       deleted: this.deleted,
-      left: left.flatMap(({ image }) => image ?? []),
+      left: left.flatMap(({ what, image }): Leftover[] => {
+        if (!image) return [];
+        return [what === 'left alone' ? { ...image, unmarked: true } : image];
+      }),
       problems: problemsOf(left, this.traces.run),
     };
   }
@@ -142,7 +145,7 @@ class Undo {
         const { Region, ProjectId, ImageId } = target;
         const shown = await cloud.describeImages({ Region, ProjectId, ImageIds: [ImageId] }, options);
         if (shown.length > 0) this.seen.add(key);
-        if (shown.some((one) => !this.mayBeOurs(one, image))) {
+        if (shown.some((one) => !this.mayBeOurs(one))) {
           this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
           return;
         }
@@ -157,8 +160,8 @@ class Undo {
   }
 
   /** The API answered with its id. An API endpoint may drop descriptions, or cut the mark. */
-  private mayBeOurs({ ImageDescription: text = '' }: Image, { projectId }: ImageRef): boolean {
-    if (readMark(text)) return isMarkedBy(this.traces.run, text, this.signerOf(projectId));
+  private mayBeOurs({ ImageDescription: text = '' }: Image): boolean {
+    if (readMark(text)) return isMarkedBy(this.traces.run, text);
     return text.trim() === '' || text.trimStart().startsWith('[copy of');
   }
 

@@ -69,13 +69,12 @@ function tellPassedOver({ report }: Context, image: Image, matches: Image[], wan
     report({ type: 'notice', message });
   } else {
     const state = image.State ?? 'Available';
-    const count = matches.filter(({ State = 'Available' }) => State === state).length;
     const others = newer.map(({ ImageId, State }) => `${ImageId} (${State})`).join(', ');
     report({
       type: 'warning',
       problem: {
-        message: `source-image-name ${wanted}: ${matches.length} match, ${count} of them ${state}; the action copies ${chosen}, the newest ${state} one. Newer: ${others}.`,
-        advice: 'To copy one of them, wait until it is Available and re-run the job, or set source-image-id.',
+        message: `source-image-name ${wanted}: ${others} ${newer.length > 1 ? 'are' : 'is'} newer than ${chosen}, which the action copies: the newest ${state} one of ${matches.length} that match.`,
+        advice: 'To copy a newer one, wait until it is Available and re-run the job, or set source-image-id.',
       },
     });
   }

@@ -6,7 +6,8 @@ export function copyOf(place: Place): Copy {
   const { region, projectId, name, optional, why, held, problem, doubt } = place;
   // Beside an image that it holds, another may turn up; and one that a refused list made may be listed late.
   const mayTurnUp = doubt !== null && place.readAt < doubt.until;
-  const unclear = place.unclear || (mayTurnUp && (held !== null || doubt.ofList === true));
+  const mayBeOfList = doubt !== null && place.readAt < (doubt.listUntil ?? 0);
+  const unclear = place.unclear || (mayTurnUp && held !== null) || mayBeOfList;
   return {
     region,
     projectId,

@@ -2,9 +2,13 @@
 import type { CopyAnswer, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
+import { described } from './images.ts';
 import { readMark } from './mark.ts';
 import type { Order, Problem } from './model.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
+
+/** RetCode of keys that have expired. */
+const EXPIRED = 174;
 
 const WINDOW_SECONDS = WINDOW / 1000;
 
@@ -14,14 +18,14 @@ export function lookFor({ projectId, name }: Place): string {
 
 /** Of an image whose id is known. */
 export function reuses({ ifExists }: Order): string {
-  return ifExists === 'adopt' ? 'A re-run reuses it.' : 'A re-run with if-exists: adopt reuses it.';
+  return ifExists === 'adopt' ? 'A re-run reuses it.' : 'A run with if-exists: adopt reuses it.';
 }
 
 /** What to do where a copy may exist, or be under way. True as well when a rollback has deleted it. */
 export function resume({ ifExists }: Order): string {
   return ifExists === 'adopt'
     ? 'Re-run the job: it reuses a copy that exists.'
-    : 'Re-run the job with if-exists: adopt, so that it reuses a copy that exists.';
+    : 'Set if-exists: adopt and run the workflow again: it reuses a copy that exists.';
 }
 
 const ids = (images: Image[]) => images.map(({ ImageId }) => ImageId).join(', ');
@@ -94,15 +98,16 @@ export function unclearTooOften({ order }: Run, place: Place, { message, advice 
   const { region, projectId, name, unclears } = place;
   const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
-    message: `${region}: no copy was seen after ${unclears} requests. ${message}`,
-    advice: `Look in project ${projectId} for ${name}: late copies can still appear, and a re-run${how} reuses one. ${advice}`,
+    message: `${region}: no copy was listed, though CopyCustomImage was sent ${unclears} times and no answer was clear. Up to ${unclears} copies can still appear. The last answer: ${message}`,
+    advice: `Wait some minutes, then look in project ${projectId} for ${name}: a re-run${how} reuses one copy; delete the others. ${advice}`,
   };
 }
 
 export function stranger({ region, name }: Place, images: Image[], { message }: Problem): Problem {
+  const which = images.length > 1 ? 'one of them' : 'it';
   return {
-    message: `${region}: after an unclear answer ${ids(images)} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
-    advice: `Look at ${ids(images)} in the console: use it by its id if it is the copy, or delete it. Then re-run the job: it copies again.`,
+    message: `${region}: after an unclear answer ${images.map(described).join(', ')} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
+    advice: `Look at ${ids(images)} in the console. If ${which} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
   };
 }
 
@@ -147,14 +152,14 @@ export function unlooked({ region }: Place, error: CloudError): string {
   return `${region} cannot be listed: ${whole(error.message)} The action sends CopyCustomImage again when a list shows that the one that was refused created nothing.`;
 }
 
-export function lastLookFailed({ region, projectId, doubt, held }: Place, error: CloudError): Problem {
+export function lastLookFailed({ order }: Run, { region, doubt }: Place, error: CloudError): Problem {
   const what = doubt
-    ? `A second copy of this run may be in ${region}, which could not be listed at the end`
-    : `${region} could not be listed at the end, so whether another run copied there at the same time is not known`;
-  const which = held ? held.imageId : 'one of them';
+    ? 'a second copy of this run may be there'
+    : 'whether another run copied there at the same time is not known';
+  const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
-    message: `${what}: ${error.message}.`,
-    advice: `Look in the console, in project ${projectId}: if ${region} has two copies of this source, keep ${which} and delete the other.`,
+    message: `${region}: the list of images could not be read at the end, so ${what}. ${whole(error.message)}`,
+    advice: `Delete nothing yet. When the list can be read again, a re-run${how} reuses the oldest copy and names any other.`,
   };
 }
 
@@ -185,6 +190,11 @@ export function unwatchable(
   error: CloudError,
 ): Problem {
   const { message, advice } = asProblem(error);
+  if (error.code === EXPIRED)
+    return {
+      message: `${region}: the API stopped accepting the keys while the action waited for ${imageId} (RetCode ${EXPIRED}${error.requestId ? `, request id ${error.requestId}` : ''}).`,
+      advice: `The keys have expired, or somebody revoked them. The copies continue in the cloud. Use keys that are valid for longer than the copies take (role-urn renews its own). ${resume(order)}`,
+    };
   return {
     message: `${region}: the action can no longer watch ${imageId}: ${message}`,
     advice: `${advice} ${resume(order)}`,
@@ -195,7 +205,7 @@ export function broken({ imageId, taskId, state }: Held): Problem {
   const task = taskId ? `, with task id ${taskId},` : '';
   return {
     message: `the copy ${imageId} ended ${state}.`,
-    advice: `It cannot boot a machine: delete it and re-run the job. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next.`,
+    advice: `It cannot boot a machine: delete it and re-run the job. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`,
   };
 }
 
@@ -237,13 +247,4 @@ export function renamed({ region, name }: Place, { imageId }: Held, other: strin
 
 export function trouble({ region }: Place, { imageId }: Held, error: CloudError): string {
   return `${region}: the state of ${imageId} cannot be read: ${whole(error.message)} The action keeps trying until the timeout.`;
-}
-
-export function mayAppear(places: Place[], { wait, run }: Order): Problem {
-  return {
-    message: `CopyCustomImage was sent more than once for ${regions(places)} after an unclear answer: a second copy may still appear there.`,
-    advice: wait
-      ? `Look there in a few minutes for a second image with "by ${run}" in its description, and delete the one that is not in the outputs.`
-      : 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',
-  };
 }

@@ -391,11 +391,23 @@ export class Oracle {
       const isStopped = caller.isHard(image.region) && names(step.warned, image.region);
       if (!world.keepsMarks && (excused || isStopped || !image.asked)) continue;
       if (image.edited && !caller.named.has(image.id)) continue;
+      if (this.wasForged(image, caller)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
       if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
       if (this.wasUnreadable(ended, image.region)) continue;
       world.violate(`${image.id} in ${image.region}, made by run ${caller.number}, is lost`);
     }
+  }
+
+  /** Somebody copied the mark before ours was listed: it was taken for ours, and the search was over. */
+  private wasForged(image: ModelImage, caller: Caller): boolean {
+    const isForged = (other: ModelImage) =>
+      other.maker === 'somebody' &&
+      other.region === image.region &&
+      caller.mark !== null &&
+      other.description.includes(` by ${caller.mark}`) &&
+      other.listedAt <= image.listedAt;
+    return caller.unclear.has(image.region) && this.world.images.some(isForged);
   }
 
   /** What is called deleted is not there. */
@@ -452,14 +464,7 @@ export class Oracle {
           world.violate(`the rollback of run ${caller.number} gives ${image.id} up after what passes`);
         continue;
       }
-      // Somebody copied the mark before ours was listed: it was taken for ours, and the search was over.
-      const isForged = (other: ModelImage) =>
-        !other.ofSource &&
-        other.region === image.region &&
-        caller.mark !== null &&
-        other.description.includes(` by ${caller.mark}`) &&
-        other.listedAt <= image.listedAt;
-      if (caller.unclear.has(image.region) && world.images.some(isForged)) continue;
+      if (this.wasForged(image, caller)) continue;
       // Refused or not, a site that ignores the list makes it where nobody looks.
       if (!image.asked && image.told === 'refused') continue;
       if (image.listedAt > image.sentAt + SEEN_WITHIN && !caller.named.has(image.id)) continue;
@@ -703,7 +708,7 @@ export class Oracle {
       );
       if ((there || coming) && DENIES.test(error))
         world.violate(`${region} has ${there?.id ?? 'a copy under way'}, and the error says: ${error}`);
-      if (there && there.listedAt > endedAt && names(error, there.id) && /\bwas still Copying\b/.test(error))
+      if (there && there.listedAt > endedAt && error.includes(`${there.id} was still Copying`))
         world.violate(`${there.id} was never listed, and the error says: ${error}`);
     }
   }

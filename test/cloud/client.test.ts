@@ -220,7 +220,7 @@ describe('an answer', () => {
     });
     await clock.run(client.call('DescribeImage', { Region: 'hk' }, { patience: 60_000 }));
     await failure(clock.run(client.call('GetRegion', { Region: true })), CloudError);
-    const outOfOrder = 'the API or a gateway before it is out of order';
+    const outOfOrder = 'the API, or a gateway in front of it, is out of order';
     expect(told).toEqual([
       { call: 'DescribeImage', region: 'hk', code: 'RetCode 130', requestId: 'request-0', ms: 40 },
       { call: 'DescribeImage', region: 'hk', code: outOfOrder, requestId: 'request-1', ms: 40 },

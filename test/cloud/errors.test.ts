@@ -195,7 +195,7 @@ describe('an HTTP status', () => {
     [408, 'the API endpoint stopped waiting for the request'],
     [406, 'the request was refused on its way to the API'],
     [499, 'the request was refused on its way to the API'],
-    [500, 'the API or a gateway before it is out of order'],
+    [500, 'the API, or a gateway in front of it, is out of order'],
   ])('%i: %s', (status, words) => {
     expect(judgeStatus('GetRegion', status).meaning).toContain(words);
   });

@@ -203,7 +203,7 @@ describe('a trouble', () => {
     'Check api-url and that the runner may reach it. If it must go through a proxy, set HTTPS_PROXY for this step (HTTP_PROXY for an address of http).';
   const BY_PROXY =
     'Check api-url, and that the proxy in https_proxy runs and lets this host through; list the host in NO_PROXY to reach it without the proxy.';
-  const LOST = 'The network or the API broke off: re-run the job in a few minutes.';
+  const LOST = 'The connection to the API was cut: re-run the job in a few minutes.';
   const UNTRUSTED =
     'If a proxy or a private authority signs it, save the certificate of that authority to a file and name the file in the environment variable NODE_EXTRA_CA_CERTS of this step; verification is never turned off.';
   const at = (host: string) => ({ address: host, port: 443 });

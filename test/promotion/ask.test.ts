@@ -219,7 +219,7 @@ describe('a refusal for good', () => {
       8095,
       0,
       {},
-      /^Project org-prod has no custom images where the quota is used up: look in the other projects/,
+      /^Free a place where the quota is used up: delete an image there in another project .*org-prod has none/,
     ],
     [
       'no right: where it must hold',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
-import { remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
-import { type Excess, newHeld, type Place, type Run } from '../../src/promotion/place.ts';
+import { type Excess, remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
+import { newHeld, type Place, type Run } from '../../src/promotion/place.ts';
 import { broken, fails, HERE, markedBy, ours, PROD, Scenario } from './scenario.ts';
 
 const DELETE = 'TerminateCustomImage';

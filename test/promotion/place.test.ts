@@ -324,9 +324,26 @@ describe('what CopyCustomImage answers', () => {
     }
     expect(one.copy.problem?.message).toMatch(/hk.*4 .*The API said no/);
     expect(one.copy.problem?.advice).toMatch(
-      /^Look in project org-prod for web-1.4.2: .* a re-run reuses one\./,
+      /^Wait some minutes, then look in project org-prod for web-1.4.2: a re-run reuses one copy;/,
     );
     expect(one.due).toBeNull();
+  });
+
+  it('what a list may have made stays in doubt for two minutes, whatever a single call is answered then', () => {
+    const list: Answer = {
+      kind: 'put off',
+      problem,
+      pause: 10_000,
+      mayHaveRun: true,
+      ofList: true,
+      inPart: true,
+    };
+    const one = life({ timeout: 45_000 }).send(list).at(10).look();
+    expect(one.due).toEqual(['send', 10]);
+    one.send(putOff(30)).at(30).look();
+    expect(one.copy.unclear).toBe(true);
+    one.at(121).look();
+    expect(one.copy.unclear).toBe(false);
   });
 
   it('given up names a new image of its name, though its description cannot be of this run', () => {
@@ -336,7 +353,7 @@ describe('what CopyCustomImage answers', () => {
         .send(UNCLEAR)
         .at(round * WINDOW_SECONDS)
         .look(ours('uimage-x', { ImageDescription: 'by hand' }));
-    expect(one.copy.problem?.message).toContain('4 requests');
+    expect(one.copy.problem?.message).toContain('was sent 4 times');
     expect(one.scenario.warnings).toEqual([expect.stringContaining('uimage-x')]);
   });
 });

@@ -43,7 +43,7 @@ function setUp() {
     expect([ended.deleted, ended.left]).toEqual([deleted, problems]);
     for (const { imageId } of left)
       expect(problems.some(({ message }) => message.includes(imageId))).toBe(true);
-    return { deleted, left: problems };
+    return Object.defineProperty({ deleted, left: problems, refs: left }, 'refs', { enumerable: false });
   };
   return { clock, cloud, cancel, add, undo };
 }
@@ -141,9 +141,10 @@ describe('a rollback', () => {
   ])('leaves an image alone %s, though the API answered with its id', async (_, ImageDescription) => {
     const { cloud, undo } = setUp();
     cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription });
-    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    const { deleted, left, refs } = await undo({ created: [ours('hk')], places: [place('hk')] });
     expect(deleted).toEqual([]);
     expect(cloud.calls(TERMINATE)).toEqual([]);
+    expect(refs).toEqual([{ ...ours('hk'), unmarked: true }]);
     expect(left).toEqual([
       {
         message: expect.stringMatching(/^uimage-hk-1 in hk was left alone: .*no marker of this run/),

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { endOf, isSettled, problemsOf, statusOf, tooLate, unsettled } from '../../src/promotion/ending.ts';
+import {
+  endOf,
+  isSettled,
+  mayAppear,
+  problemsOf,
+  statusOf,
+  tooLate,
+  unsettled,
+} from '../../src/promotion/ending.ts';
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
 import * as words from '../../src/promotion/words.ts';
@@ -58,7 +66,14 @@ it('every sentence is as it stands in sentences.txt', async () => {
     unclearTooOften: [adopting, copying].map((run) =>
       words.unclearTooOften(run, place('hk', { unclears: 4 }), problem),
     ),
-    stranger: [words.stranger(place(), two, problem)],
+    stranger: [
+      words.stranger(place(), two, problem),
+      words.stranger(
+        place(),
+        [{ ImageId: 'uimage-1', State: 'Available', ImageSize: 40, CreateTime: 1_795_000_000 }],
+        problem,
+      ),
+    ],
     listedNowhere: [words.listedNowhere('uimage-1', 'cn-bj2')],
     copiedMark: [words.copiedMark(place(), two)],
     namesakes: [words.namesakes(place(), two)],
@@ -69,8 +84,9 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     unlooked: [words.unlooked(place(), denied)],
     lastLookFailed: [
-      words.lastLookFailed(place('hk', { held: held() }), denied),
+      words.lastLookFailed(adopting, place('hk', { held: held() }), denied),
       words.lastLookFailed(
+        copying,
         place('hk', { doubt: { kind: 'unclear', since: NOW, clearAt: NOW, until: NOW } }),
         denied,
       ),
@@ -78,7 +94,10 @@ it('every sentence is as it stands in sentences.txt', async () => {
     notListedYet: [words.notListedYet(place(), held())],
     gone: [words.gone(held())],
     insteadOf: [words.insteadOf(problem, held(), 'uimage-2')],
-    unwatchable: [words.unwatchable(adopting, place(), held(), denied)],
+    unwatchable: [
+      words.unwatchable(adopting, place(), held(), refused('DescribeImage', 174, 'hk')),
+      words.unwatchable(adopting, place(), held(), denied),
+    ],
     broken: [
       words.broken(held({ state: 'Unavailable' })),
       words.broken(held({ state: 'Deleting', taskId: null })),
@@ -89,9 +108,10 @@ it('every sentence is as it stands in sentences.txt', async () => {
     markEdited: [words.markEdited(place(), held())],
     renamed: [words.renamed(place(), held(), 'Web')],
     trouble: [words.trouble(place(), held(), denied)],
-    mayAppear: [adopting, copying].map((run) => words.mayAppear(both('hk', 'sg'), run.order)),
+    mayAppear: [adopting, copying].map((run) => mayAppear(both('hk', 'sg'), run.order)),
     'not settled: nothing sent': ends({}),
     'not settled: refused': ends({ answer: problem, trouble: problem }),
+    'not settled: refused, for later': ends({ unclear: true, refusals: 3, answer: problem }),
     'not settled: unclear': ends({ unclear: true, unclears: 1, answer: problem }),
     'not settled: unclear, for later': ends({ unclear: true, answer: { ...problem, advice: LASTING } }),
     'not settled: unclear, no answer': ends({ unclear: true }),

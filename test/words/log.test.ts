@@ -266,7 +266,7 @@ describe('a log', () => {
       { name: 'warning', text: 'sg: the copy ended Unavailable. Delete it, then re-run the job.' },
     ]);
     expect(lines.join(' ')).toContain(
-      'ready in 1 of 2 regions, optional sg failed. Next: if you need sg: delete',
+      'ready in 1 of 2 regions, optional sg failed. Next: this step passed; if you need sg: delete',
     );
   });
 

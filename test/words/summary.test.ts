@@ -314,12 +314,12 @@ describe('the heading of a summary', () => {
     ],
     [
       '⏰ Timeout of 10m: 2 of 3 ready, us-ca still copying (uimage-us-ca); a re-run picks it up',
-      're-run the failed job, with a longer timeout if 10m is often too short: it keeps the 2 ready copies and picks up the copy under way.',
+      're-run the failed job: it keeps the 2 ready copies and picks up the copy under way. If 10m is often too short, raise timeout in the workflow.',
       { status: 'partial', ended: 'timeout', copies: three({}, { region: 'sg' }, still('us-ca')) },
     ],
     [
       '⏰ Timeout of 10m: 1 of 4 ready, us-ca not listed, kr perhaps copying, sg failed',
-      'delete uimage-sg (sg), look in the console for uimage-us-ca (us-ca), wait 2 minutes, then re-run the failed job: it keeps the ready copy, reuses the copies that exist by then and copies only the failed region again.',
+      'delete uimage-sg (sg), look in the console for uimage-us-ca (us-ca), wait 2 minutes, then re-run the failed job: it keeps the ready copy, reuses the copies that exist by then and copies only the failed region again. If 10m is often too short, raise timeout in the workflow.',
       {
         status: 'partial',
         ended: 'timeout',
@@ -369,7 +369,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '⏰ Timeout of 10m: us-ca was not ready, so all 2 copies were rolled back',
-      're-run the job with a longer timeout: it copies again. The deleted ids are void.',
+      'raise timeout in the workflow and run it again: it copies again. The deleted ids are void.',
       {
         status: 'failed',
         ended: 'timeout',
@@ -396,8 +396,20 @@ describe('the heading of a summary', () => {
       },
     ],
     [
+      '❌ sg failed; the rollback deleted 1 of 2 copies, but not uimage-hk in hk',
+      'delete uimage-hk (hk). Then re-run the job: it copies what is missing. The deleted ids are void.',
+      {
+        status: 'partial',
+        rollback: {
+          ...undone({ deleted: ['sg'] }),
+          left: images('hk').map((image) => ({ ...image, unmarked: true as const })),
+        },
+        copies: [aCopy({ imageId: 'uimage-hk' }), aCopy({ ...unavailable('sg'), state: 'Deleted' })],
+      },
+    ],
+    [
       '❌ sg failed, and the rollback could not delete 3 copies',
-      'delete uimage-hk (hk), uimage-sg (sg), uimage-us-ca (us-ca). Those in hk, us-ca may stay: a re-run reuses them. Then re-run the job: it copies what is missing.',
+      'delete uimage-sg (sg). uimage-hk (hk), uimage-us-ca (us-ca) are sound: delete them too, or keep them: a re-run reuses them. Then re-run the job: it copies what is missing.',
       {
         status: 'partial',
         rollback: undone({ left: ['hk', 'sg', 'us-ca'] }),
@@ -409,7 +421,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '⏰ Timeout of 10m: 1 of 2 ready, sg in an unknown state (uimage-sg)',
-      'Re-run it later. A re-run keeps the ready copy.',
+      'Re-run it later. A re-run keeps the ready copy and picks up the copy under way.',
       {
         status: 'partial',
         ended: 'timeout',
@@ -430,7 +442,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '⚠️ web-1.4.2: ready in 1 of 2 regions, optional sg failed',
-      'if you need sg: Raise the quota. Then run the workflow again: it keeps the ready copy and copies only the failed region again.',
+      'this step passed; if you need sg: Raise the quota. Then run the workflow again: it keeps the ready copy and copies only the failed region again.',
       { copies: three({}, full('sg', { optional: true })) },
     ],
     [
@@ -467,7 +479,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '⚠️ web-1.4.2: ready in 1 of 2 regions, optional sg failed',
-      'if you need sg: delete uimage-sg (sg), then run the workflow again: it keeps the ready copy and copies only the failed region again.',
+      'this step passed; if you need sg: delete uimage-sg (sg), then run the workflow again: it keeps the ready copy and copies only the failed region again.',
       { copies: three({}, unavailable('sg', { optional: true })) },
     ],
     [
@@ -486,7 +498,7 @@ describe('the heading of a summary', () => {
     const order = anOrder({ ifExists: 'copy' });
     const promotion = aPromotion({ status: 'partial', copies: three({}, unavailable('sg')) });
     expect(renderSummary(promotion, { order, warnings: [], now: NOW })).toContain(
-      'then re-run it with if-exists: adopt, or it copies everything again.',
+      'then set if-exists: adopt and run the workflow again, or it copies everything again.',
     );
   });
 });
@@ -616,7 +628,7 @@ describe('a summary', () => {
     const rollback = undone({ deleted: ['sg', 'us-ca'], left: ['hk'] });
     const rows = rowsOf(parse(summaryOf(aPromotion({ status: 'partial', copies, rollback }))));
     expect(rows.slice(3).map(([sign, region, , what]) => [sign, region, what])).toEqual([
-      ['⚠️', 'hk', 'not deleted'],
+      ['⚠️', 'hk', 'Available, not deleted'],
       ['🗑️', 'us-ca', 'rolled back: the id is void'],
     ]);
     // Red is what failed, not what was deleted for it.
@@ -631,7 +643,9 @@ describe('a summary', () => {
   it('whose ids a later step can void says so', () => {
     const page = (provisional: boolean) =>
       renderSummary(aPromotion(), { order: anOrder(), warnings: [], now: NOW, provisional });
-    expect(page(true).split('\n\n')[1]).toMatch(/^These ids hold only if the whole job succeeds/);
+    expect(page(true).split('\n\n')[1]).toMatch(
+      /^If a later step of the job fails .* the "Post" step deletes these copies/,
+    );
     expect(page(false)).not.toContain('rollback');
   });
 
@@ -649,15 +663,15 @@ describe('a summary', () => {
     ]);
     expect(page(['hk'], ['kr'])).toEqual([
       '### ⚠️ Rolled back in part, because this step was killed: 1 image deleted, 1 image still exists and is billed',
-      '**Next:** delete uimage-kr (kr) in the console, or keep what the re-run can reuse. Then re-run the job.',
+      '**Next:** delete uimage-kr (kr) in the console; one that is Available may stay: a re-run reuses it. Then re-run the job.',
       'These ids are void: `hk` `uimage-hk`.',
       '- ⚠️ uimage-kr in kr was not deleted: locked. Delete it.\n',
     ]);
     expect(page([], ['hk', 'kr'])[0]).toBe(
-      '### ⚠️ Rollback failed, and was due because this step was killed: 2 images still exist and are billed',
+      '### ⚠️ This step was killed, and the rollback failed: 2 images still exist and are billed',
     );
     expect(page([], ['kr'], true)[0]).toBe(
-      '### ⚠️ The rollback failed again, and was due because this step was killed: 1 image still exists and is billed',
+      '### ⚠️ This step was killed, and the rollback failed again: 1 image still exists and is billed',
     );
     expect(page([], [])[0]).toMatch(/^### ⚠️ The rollback could not search every region/);
     for (const text of HOSTILE) {
