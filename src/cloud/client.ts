@@ -19,6 +19,9 @@ const TIMEOUT = 30_000;
  */
 const FAULT_PATIENCE = 120_000;
 
+/** The RetCode of temporary keys that have expired. */
+const EXPIRED = 174;
+
 const FIRST_DELAY = 1_000;
 const LONGEST_DELAY = 20_000;
 
@@ -40,8 +43,8 @@ export interface Keys {
 
 export interface ClientOptions extends Keys {
   url: string;
-  /** Asked before each request for the keys that sign it, in place of those above. */
-  keys?: ((signal?: AbortSignal) => Promise<Keys>) | undefined;
+  /** Asked before each request for the keys that sign it, in place of those above. `spent`: the API has refused these. */
+  keys?: ((signal?: AbortSignal, spent?: Keys) => Promise<Keys>) | undefined;
   /** Some brands know their customers by this header (`ch_…`). It is not signed, and never sent when empty. */
   channelKey?: string | undefined;
   clock: Clock;
@@ -202,16 +205,18 @@ export function createClient(options: ClientOptions): Client {
       const tell = (sentAt: number, code: string, requestId: string | undefined) =>
         onAnswer?.({ call: action, region, code, requestId, ms: Math.round(clock.now() - sentAt) });
       let last: CloudError | undefined;
+      let used: Keys = options;
+      let spent: Keys | undefined;
       for (let attempt = 0; ; attempt++) {
         await gate.enter(action === COPY ? 'first' : persist ? 'patient' : 'usual', unsent);
         let sentAt = clock.now();
         let refused: number | undefined;
         try {
-          const keys = options.keys ? await options.keys(unsent) : options;
+          if (options.keys) used = await options.keys(unsent, spent);
           unsent?.throwIfAborted();
           if (last && clock.now() > deadline(last)) throw last;
           sentAt = clock.now();
-          const answer = await once(action, params, keys, {
+          const answer = await once(action, params, used, {
             ...(signal && { signal }),
             ...(flaw && { flaw }),
           });
@@ -223,6 +228,11 @@ export function createClient(options: ClientOptions): Client {
           const { code, meaning, requestId, slow, waitSeconds, verdict, decisive } = error;
           tell(sentAt, code === null ? meaning : `RetCode ${code}`, requestId ?? undefined);
           if (slow) refused = (waitSeconds ?? 0) * 1_000;
+          // Temporary keys may end before their time: once the role is assumed anew.
+          if (code === EXPIRED && options.keys && action !== COPY && spent === undefined) {
+            spent = used;
+            continue;
+          }
           const passes = verdict === 'retry' || (persist && !decisive);
           if (action === COPY || !passes) throw error;
           last = error;

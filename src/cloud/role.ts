@@ -31,8 +31,11 @@ interface Session {
 }
 
 export interface AssumedRole {
-  /** Throws CloudError, or the signal's reason. The signal ends the wait only: other calls may wait for the same keys. */
-  keys(signal?: AbortSignal): Promise<Keys>;
+  /**
+   * Throws CloudError, or the signal's reason. The signal ends the wait only: other calls may wait for the same keys.
+   * `spent`: the API refuses these.
+   */
+  keys(signal?: AbortSignal, spent?: Keys): Promise<Keys>;
   close(): void;
 }
 
@@ -83,7 +86,8 @@ export function assumeRole(
   }
 
   return {
-    async keys(signal) {
+    async keys(signal, spent) {
+      if (session && session.keys === spent) session = undefined;
       const old = session;
       if (old && clock.now() < old.renewAt) return old.keys;
       const renewed = renew();

@@ -69,5 +69,7 @@ function readFamily(reader: Reader): string {
 function readProtected(reader: Reader): Map<string, string> {
   const { value, mistake } = idsOf(reader.text('protect'));
   if (mistake !== undefined) reader.mistake('protect', mistake);
+  else if (value.length === 0 && reader.has('protect'))
+    reader.mistake('protect', 'names no image id. Check the output that it comes from, or leave it out.');
   return new Map(value?.map((id) => [id, 'named in protect']));
 }

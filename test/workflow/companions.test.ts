@@ -158,6 +158,11 @@ describe('the inputs of prune', () => {
     ]);
   });
 
+  it.each(['{}', '[]', '""'])('take protect for a mistake that names no image: %s', (protect) => {
+    expect(protectedBy(protect)).toEqual([expect.stringMatching(/^protect:? /)]);
+    expect(protectedBy('')).toEqual([]);
+  });
+
   it.each(['protected', 'protect-ids', 'protect_images', 'Protect-Images'])('see %s for protect', (name) => {
     expect(readPruneInputs(inputs({ ...least, [name]: 'uimage-1' })).mistakes).toEqual([
       `protect: ${JSON.stringify(name.toLowerCase())} is not an input of this action. Write it as protect.`,
