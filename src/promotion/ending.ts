@@ -35,7 +35,7 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
       message:
         place.unclears > 0 || place.refusals === 0
           ? `${region}: it was not known whether a copy exists ${when}.${last}`
-          : `${region}: no copy was listed ${by}. The API refused ${place.refusals > 1 ? `each of ${place.refusals} requests` : 'the request'}, and may have carried one out all the same.${last}`,
+          : `${region}: no copy was listed ${by}. The API refused ${place.refusals > 1 ? `each of ${place.refusals} requests, and may have carried one` : 'the request, and may have carried it'} out all the same.${last}`,
       advice:
         ended === 'stopped'
           ? `${answer?.advice ?? lookFor(place)} ${resume(order)}`

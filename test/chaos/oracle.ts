@@ -229,7 +229,7 @@ export class Oracle {
   /** The last try to list the region failed, and the reader was told of the region. */
   private wasUnreadable({ caller, step, unread }: Ended, region: string): boolean {
     const isLeftOpen =
-      /not known whether a copy exists|whether a copy exists is not known|may still appear there/.test(
+      /not known whether a copy exists|whether a copy exists is not known|may still appear there|may have carried (it|one) out/.test(
         step.warned,
       );
     const isUnread = unread.has(region) || caller.lists.get(region)?.failed !== false;
