@@ -75,7 +75,8 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
     if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
       const { markSecret } = inputs.order;
-      rolledBack(promotion, await rollback(state.traces, { ...workflow, cloud, report, markSecret }));
+      const effects = { ...workflow, cloud, report, markSecret, postFollows: true };
+      rolledBack(promotion, await rollback(state.traces, effects));
     }
     if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;

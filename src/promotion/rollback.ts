@@ -3,6 +3,7 @@ import type { Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
+import { type Left, problemsOf } from './leftovers.ts';
 import { isMarkedBy, readMark, type Signer } from './mark.ts';
 import type { ImageRef, Leftover, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
@@ -22,6 +23,8 @@ export interface Effects {
   signal: AbortSignal;
   /** The marks of this run are signed with it. */
   markSecret?: string | undefined;
+  /** The post step comes after it, and tries again what a cancel has cut. */
+  postFollows?: boolean;
 }
 
 /** What is gone: those too that were not there for as long as a new image may take to be listed. */
@@ -40,14 +43,6 @@ export async function rollback(traces: Traces, effects: Effects): Promise<Rollba
   until.end();
   effects.report({ type: 'rolled-back', deleted: result.deleted, left: result.problems });
   return result;
-}
-
-/** An image that was not deleted, or a region that was not searched. */
-interface Left {
-  what: 'not deleted' | 'not listed, so not deleted' | 'left alone' | 'not searched for images of this run';
-  region: string;
-  image: ImageRef | null;
-  error: unknown;
 }
 
 class Undo {
@@ -90,7 +85,7 @@ class Undo {
         if (!image) return [];
         return [what === 'left alone' ? { ...image, unmarked: true } : image];
       }),
-      problems: problemsOf(left, this.traces.run),
+      problems: problemsOf(left, this.traces.run, this.effects.postFollows ?? false),
     };
   }
 
@@ -204,49 +199,4 @@ const UNMARKED =
 
 function placeOf({ region, projectId }: { region: string; projectId: string }): string {
   return `${region} ${projectId}`;
-}
-
-/** Images named in one sentence: more would be cut. */
-const TOGETHER = 10;
-
-/** One for each reason, since an account that may not delete in one region may not in the others. */
-function problemsOf(left: readonly Left[], run: string): Problem[] {
-  const groups = new Map<string, Left[][]>();
-  for (const one of left) {
-    const { message, advice } = reasonOf(one.error, false);
-    const key = JSON.stringify([one.what, message, advice]);
-    const chunks = groups.get(key) ?? [];
-    groups.set(key, chunks);
-    const last = chunks.at(-1);
-    if (last && last.length < TOGETHER) last.push(one);
-    else chunks.push([one]);
-  }
-  return [...groups.values()].flat().map((alike) => problemOf(alike, run));
-}
-
-function problemOf(alike: readonly Left[], run: string): Problem {
-  const [first] = alike as [Left];
-  const { message, advice } = reasonOf(first.error, true);
-  const names = alike.map(({ region, image }) => (image ? `${image.imageId} in ${region}` : region));
-  const [were, them, are] = alike.length > 1 ? ['were', 'them', 'they are'] : ['was', 'it', 'it is'];
-  const todo = {
-    'not deleted': `Delete ${them} by hand: ${are} billed until then.`,
-    'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
-    'left alone': `Delete ${them} by hand if nobody uses ${them}: ${are} billed until then.`,
-    'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
-  }[first.what];
-  return {
-    message: `${names.join(', ')} ${were} ${first.what}: ${message}`,
-    advice: advice === '' ? todo : `${todo} ${advice}`,
-  };
-}
-
-/** `whole`: with what differs between two answers of one kind. */
-function reasonOf(error: unknown, whole: boolean): Problem {
-  if (!(error instanceof CloudError))
-    return { message: error instanceof Stopped ? error.message : 'the step was cancelled.', advice: '' };
-  const { call, code, meaning, advice, message } = error;
-  // It names the image and the region before.
-  const said = message.slice(message.indexOf(' failed: '));
-  return { message: whole ? `${call}${said}.` : `${call} ${code} ${meaning}`, advice };
 }

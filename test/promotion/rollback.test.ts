@@ -30,11 +30,11 @@ function setUp() {
   };
   const add = ({ region, imageId }: ImageRef, run = RUN) =>
     cloud.add({ ...SOURCE, ImageId: imageId, ImageDescription: markedBy(run) }, { region, projectId: PROD });
-  const undo = async (some: Partial<Traces>, markSecret?: string) => {
+  const undo = async (some: Partial<Traces>, markSecret?: string, postFollows = false) => {
     const traces: Traces = { run: RUN, created: [], places: [], unclear: false, ...some };
     const told: Event[] = [];
     const report: Report = (event) => told.push(structuredClone(event));
-    const effects = { cloud, clock, report, signal: cancel.signal, markSecret };
+    const effects = { cloud, clock, report, signal: cancel.signal, markSecret, postFollows };
     const { deleted, left, problems } = await clock.run(rollback(traces, effects));
     await new Promise((resolve) => setImmediate(resolve));
     expect(asleep).toBe(0);
@@ -460,6 +460,25 @@ describe('what a rollback could not do', () => {
       expect.stringMatching(/^hk was not searched/),
     ]);
     expect(clock.elapsed).toBe(5_000);
+  });
+
+  it('is left to the post step after a cancel, where one follows', async () => {
+    const { clock, cloud, cancel, add, undo } = setUp();
+    for (const image of [ours('hk'), ours('sg')]) add(image);
+    cloud.fault(TERMINATE, fails(299), { region: 'sg' });
+    cloud.fault(TERMINATE, async (_execute, _sent, signal) => clock.sleep(30_000, signal), { region: 'hk' });
+    clock.after(5_000, () => cancel.abort(new Error('cancelled')));
+    const { left } = await undo(
+      { created: [ours('hk'), ours('sg')], places: [place('hk')] },
+      undefined,
+      true,
+    );
+    const again = 'The "Post" step of this job will try again.';
+    expect(left.map(({ message, advice }) => [message.slice(0, 18), advice === again])).toEqual([
+      ['uimage-sg-1 in sg ', false],
+      ['uimage-hk-1 in hk ', true],
+      ['hk was not searche', true],
+    ]);
   });
 
   it('never throws, whatever a call does', async () => {
