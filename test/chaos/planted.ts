@@ -97,6 +97,14 @@ const PLANTED: Planted[] = [
     edits: [['name?.toLowerCase() === other?.toLowerCase()', 'name === other']],
   },
   {
+    name: 'an accepted delete is believed',
+    edits: [['if (wasThere) this.accepted.set(key, image);', 'if (wasThere) this.deleted.push(image);']],
+  },
+  {
+    name: 'a rollback reads no description',
+    edits: [['if (shown.some((one) => !this.mayBeOurs(one)))', 'if (shown.some((one) => one === null))']],
+  },
+  {
     name: 'what was adopted is not read again',
     edits: [
       [
