@@ -1,5 +1,5 @@
 import type { Clock } from '../cloud/clock.ts';
-import type { Cloud, Image } from '../cloud/cloud.ts';
+import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
@@ -53,6 +53,8 @@ class Undo {
   private readonly seen = new Set<string>();
   /** The ids that the last list of each place shows; absent where it could not be read. */
   private readonly lists = new Map<string, ReadonlySet<string>>();
+  /** Those that could not be read, and why: a list may show them later. */
+  private readonly unread = new Map<string, { image: ImageRef; error: unknown }>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
   private absent: ImageRef[] = [];
   /** Their delete was accepted: gone when no list shows them. */
@@ -72,6 +74,7 @@ class Undo {
     const end = clock.now() + WINDOW;
     const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await repeat(sleep, () => this.round(end));
+    for (const { image, error } of this.unread.values()) this.leave('not deleted', image, error);
     for (const image of this.accepted.values()) this.judge(image, ACCEPTED);
     for (const image of this.absent) {
       // Not there for as long as a new image may take to be listed: gone.
@@ -127,7 +130,7 @@ class Undo {
     return null;
   }
 
-  /** `isFound`: by its mark. Else it is read first: an id alone is not enough to delete by. */
+  /** `isFound`: in a list. Else it is read first. */
   private async remove(image: ImageRef, isFound = false): Promise<void> {
     const { cloud, signal } = this.effects;
     const key = keyOf(image);
@@ -136,15 +139,8 @@ class Undo {
     const target = { Region: image.region, ProjectId: image.projectId, ImageId: image.imageId };
     const options = { signal, patience: PATIENCE, persist: true };
     try {
-      if (!isFound && !this.accepted.has(key)) {
-        const { Region, ProjectId, ImageId } = target;
-        const shown = await cloud.describeImages({ Region, ProjectId, ImageIds: [ImageId] }, options);
-        if (shown.length > 0) this.seen.add(key);
-        if (shown.some((one) => !this.mayBeOurs(one))) {
-          this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
-          return;
-        }
-      } else this.seen.add(key);
+      if (isFound || this.accepted.has(key)) this.seen.add(key);
+      else if (!(await this.mayDelete(image, options))) return;
       const wasThere = await cloud.terminateCustomImage(target, options);
       if (wasThere) this.accepted.set(key, image);
       else if (this.accepted.delete(key)) this.deleted.push(image);
@@ -152,6 +148,22 @@ class Undo {
     } catch (error) {
       if (!this.accepted.has(key)) this.leave('not deleted', image, error);
     }
+  }
+
+  /** The API answered with its id: that alone is not enough. */
+  private async mayDelete(image: ImageRef, options: CallOptions): Promise<boolean> {
+    const key = keyOf(image);
+    const query = { Region: image.region, ProjectId: image.projectId, ImageIds: [image.imageId] };
+    try {
+      const shown = await this.effects.cloud.describeImages(query, options);
+      if (shown.length > 0) this.seen.add(key);
+      if (shown.every((one) => this.mayBeOurs(one))) return true;
+      this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
+    } catch (error) {
+      this.handled.delete(key);
+      this.unread.set(key, { image, error });
+    }
+    return false;
   }
 
   /** The API answered with its id. An API endpoint may drop descriptions, or cut the mark. */
@@ -176,10 +188,15 @@ class Undo {
       // Again where something was found: only a list that comes after a delete tells whether it is gone.
       for (let found = true; found; ) {
         const images = await customImages(cloud, region, projectId, options);
+        const refOf = ({ ImageId }: Image) => ({ region, projectId, imageId: ImageId });
+        const isOurs = (image: Image) =>
+          isMarkedBy(this.traces.run, image.ImageDescription, signer) ||
+          (this.unread.has(keyOf(refOf(image))) && this.mayBeOurs(image));
         const ours = images
-          .filter(({ ImageDescription }) => isMarkedBy(this.traces.run, ImageDescription, signer))
-          .map(({ ImageId }) => ({ region, projectId, imageId: ImageId }))
+          .filter(isOurs)
+          .map(refOf)
           .filter((image) => !this.handled.has(keyOf(image)));
+        for (const image of ours) this.unread.delete(keyOf(image));
         await Promise.all(ours.map((image) => this.remove(image, true)));
         const there = images.filter((image) => !isDeleting(image));
         this.lists.set(key, new Set(there.map(({ ImageId }) => ImageId)));

@@ -481,6 +481,23 @@ describe('what a rollback could not do', () => {
     ]);
   });
 
+  it.each([undefined, ''])(
+    'is not told of an image that only a later list shows, described as %j',
+    async (text) => {
+      const { cloud, undo } = setUp();
+      const ImageDescription = text ?? markedBy(RUN);
+      cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription });
+      const lost = () => {
+        throw broken('DescribeImage', 'lost');
+      };
+      cloud.fault('DescribeImage', lost, { times: 12 });
+      expect(await undo({ created: [ours('hk')], places: [place('hk')] })).toEqual({
+        deleted: [ours('hk')],
+        left: [],
+      });
+    },
+  );
+
   it('never throws, whatever a call does', async () => {
     const { cloud, add, undo } = setUp();
     add(ours('hk'));
