@@ -1,6 +1,6 @@
 import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
 import { withoutCopiedMarks } from './mark.ts';
-import type { Run } from './place.ts';
+import type { Place, Run } from './place.ts';
 import { isAvailable, soundOf } from './verify.ts';
 
 export function customImages(
@@ -38,4 +38,10 @@ export function described({ ImageId, State, ImageSize, CreateTime }: Image): str
 export function isNew({ findings }: Run, region: string, imageId: string): boolean {
   if (imageId === findings.source.ImageId) return false;
   return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
+}
+
+/** What reads by its id have missed for long is gone, though a list may still show it. */
+export function isThere({ held }: Place): (image: Image) => boolean {
+  const isGone = held !== null && held.finishedAt !== null && held.misses > 0;
+  return ({ ImageId }) => !isGone || ImageId !== held.imageId;
 }

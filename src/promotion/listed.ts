@@ -1,7 +1,7 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
-import { bestOf, byAge, isNew } from './images.ts';
+import { bestOf, byAge, isNew, isThere } from './images.ts';
 import { descriptionOf, isMarkedBy, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
 import {
@@ -35,9 +35,10 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
   place.trouble = null;
   const newcomers = sort(run, place, images.filter(isThere(place)));
   if (place.plan !== 'copy') {
+    const isAnswered = newcomers.ours.some(({ ImageId }) => place.own.includes(ImageId));
     for (const { ImageId } of newcomers.ours) removeUnasked(run, place, ImageId);
     if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
-    if (newcomers.ours.length > 0) listWasIgnored(run);
+    if (newcomers.ours.length > 0) listWasIgnored(run, isAnswered);
     else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
     return;
   }
@@ -53,12 +54,6 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
 function tellNamesakes(run: Run, place: Place, strangers: Image[]): void {
   const unnamed = strangers.filter(({ ImageId }) => !place.problem?.message.includes(ImageId));
   if (unnamed.length > 0) tell(run, words.namesakes(place, unnamed));
-}
-
-/** What reads by its id have missed for long is gone, though a list may still show it. */
-function isThere({ held }: Place): (image: Image) => boolean {
-  const isGone = held !== null && held.finishedAt !== null && held.misses > 0;
-  return ({ ImageId }) => !isGone || ImageId !== held.imageId;
 }
 
 function sort(run: Run, place: Place, images: Image[]): Newcomers {
@@ -100,13 +95,15 @@ function adoptAnother(run: Run, place: Place, images: Image[]): void {
   hold(run, place, best, false);
 }
 
-/** The image of a list that was ignored turned up in the source's region: the others of that list made none. */
-function listWasIgnored({ places, clock }: Run): void {
+/** The image of a list that was ignored turned up in the source's region: the others made none, if it `isSure`. */
+function listWasIgnored({ places, clock }: Run, isSure: boolean): void {
   for (const place of places) {
     const { doubt, unclears } = place;
     if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList || unclears > 1) continue;
-    const sends = place.sends - 1;
-    Object.assign(place, { doubt: null, unclear: false, sends, sendAt: clock.now() });
+    place.sends -= 1;
+    if (isSure) Object.assign(place, { doubt: null, unclear: false, sendAt: clock.now() });
+    // A mark alone may be a copied one.
+    else place.doubt = { ...doubt, ofList: false };
   }
 }
 
@@ -192,7 +189,10 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   // Missing from one answer: that decides nothing, unless it is the last one.
   if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
     if (order.target.tag) tell(run, words.notInList(place, held));
-    if (run.closing !== null && !held.confirmed) miss(held);
+    // Another run may have deleted its own: once that is looked at by its id.
+    const isTheirs = !held.created && !run.told.has(`missed ${held.imageId}`);
+    run.told.add(`missed ${held.imageId}`);
+    if (isTheirs || (run.closing !== null && !held.confirmed)) miss(held);
     else tellOthers(run, place, newcomers);
     return;
   }

@@ -144,8 +144,11 @@ export class Oracle {
         const listed = caller.lists.get(region)?.failed === false;
         return how === 'itself' && row?.outcome !== 'failed' && couldSee && listed;
       });
+      // Lists that come empty, again and again, hide it.
+      const lies = this.scenario.faults.some(({ effect, count }) => effect.kind === 'blink' && count > 2);
       const isPlain =
         world.keepsMarks &&
+        !lies &&
         made.every(({ edited, fate }) => !edited && fate.removedAfter === undefined) &&
         !this.hasStrangers(region) &&
         !this.copiesIn(region).some(

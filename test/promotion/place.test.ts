@@ -237,11 +237,23 @@ describe('a region that is no target', () => {
     const one = home();
     const [hk, sg] = one.run.places as [Place, Place];
     sg.doubt = { ...(sg.doubt as NonNullable<Place['doubt']>), ofList: false };
+    one.place.own.push('uimage-home');
     one.at(5).lastLook(copying('uimage-home'), byOther('uimage-theirs', 1));
     expect([one.excess, one.run.keepsMarks]).toEqual([['uimage-home'], true]);
     expect(one.due).toEqual(['delete', 5]);
     expect(next(hk, one.run, one.scenario.clock.now())).toMatchObject({ deed: 'send' });
     expect(next(sg, one.run, one.scenario.clock.now())).toMatchObject({ deed: 'look' });
+  });
+
+  it('that holds an image with our mark alone shows it as well, but the window is waited for: it may be a copied one', () => {
+    const one = home();
+    const [hk] = one.run.places as [Place];
+    const { sends } = hk;
+    one.at(5).lastLook(copying('uimage-home')).at(6).lastLook(copying('uimage-home'));
+    expect(one.excess).toEqual(['uimage-home']);
+    expect(next(hk, one.run, one.scenario.clock.now())).toMatchObject({ deed: 'look' });
+    // Told of no second copy that may appear.
+    expect(hk.sends).toBe(sends - 1);
   });
 
   it('tells an id that the API answered with and never listed, unless a target has it', () => {
@@ -818,6 +830,22 @@ describe('a read that failed', () => {
 
 it('that failed without a doubt at the last look is told, too: another run may have copied', () => {
   expect(settled().fail('last look', 150).scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+});
+
+describe("another run's image that is handed out", () => {
+  it('and missing from the last list is read by its id, once: its run may have deleted it', () => {
+    const one = settled();
+    one.lastLook(byOther('uimage-theirs', 1), available('uimage-1'));
+    expect([one.copy.imageId, one.excess]).toEqual(['uimage-theirs', ['uimage-1']]);
+    one.place.excess = [];
+    one.at(70).lastLook(available('uimage-1'));
+    expect([one.copy.listed, one.copy.finishedAt, one.due?.[0]]).toEqual([false, null, 'poll']);
+    one.at(80).poll(byOther('uimage-theirs', 1));
+    expect([one.copy.listed, one.due?.[0]]).toEqual([true, 'last look']);
+    // A list that does not show it, again, tells no more.
+    one.lastLook(available('uimage-1'));
+    expect([one.copy.finishedAt !== null, one.due]).toEqual([true, null]);
+  });
 });
 
 it('what is excess is deleted before anything else is done', () => {
