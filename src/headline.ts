@@ -133,7 +133,7 @@ export function headlineOfRollback(
       deleted.length > 0
         ? `Rolled back in part, because ${because}: ${gone}, ${still}`
         : `${cause}, and the rollback failed${again ? ' again' : ''}: ${still}`,
-    next: `delete ${list(left)} in the console; one that is Available may stay: a re-run reuses it. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
+    next: `delete ${list(left)} in the console${left.some(({ unusable }) => !unusable) ? '; one that is Available may stay: a re-run reuses it' : ''}. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
   };
 }
 

@@ -116,7 +116,7 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
     return advice === null ? { next: rerun + end } : { next: `${advice} Then ${rerun}${end}`, said: advice };
   const isKnown = (copy: Copy) =>
     left.some(
-      ({ region, imageId, unmarked }) => !unmarked && region === copy.region && imageId === copy.imageId,
+      ({ region, imageId, unusable }) => !unusable && region === copy.region && imageId === copy.imageId,
     );
   const sound = promotion.copies.filter((copy) => isKnown(copy) && !copy.problem);
   const adopts = order.ifExists === 'adopt';

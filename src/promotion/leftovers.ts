@@ -5,7 +5,12 @@ import type { ImageRef, Problem } from './model.ts';
 
 /** An image that was not deleted, or a region that was not searched. */
 export interface Left {
-  what: 'not deleted' | 'not listed, so not deleted' | 'left alone' | 'not searched for images of this run';
+  what:
+    | 'not deleted'
+    | 'not deleted yet'
+    | 'not listed, so not deleted'
+    | 'left alone'
+    | 'not searched for images of this run';
   region: string;
   image: ImageRef | null;
   error: unknown;
@@ -36,6 +41,7 @@ function problemOf(alike: readonly Left[], run: string, postFollows: boolean): P
   const [were, them, are] = alike.length > 1 ? ['were', 'them', 'they are'] : ['was', 'it', 'it is'];
   const todo = {
     'not deleted': `Delete ${them} by hand: ${are} billed until then.`,
+    'not deleted yet': `Wait until ${them === 'it' ? 'it is' : 'they are'} gone before you re-run the job, or delete ${them} by hand.`,
     'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
     'left alone': `Delete ${them} by hand if nobody uses ${them}: ${are} billed until then.`,
     'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,

@@ -37,9 +37,9 @@ export interface ImageRef {
   imageId: string;
 }
 
-/** One that a rollback has left. `unmarked`: no run recognises it any more. */
+/** One that a rollback has left. `unusable`: no run can reuse it, as it has no mark or may yet be deleted. */
 export interface Leftover extends ImageRef {
-  unmarked?: true;
+  unusable?: true;
 }
 
 export type Outcome = 'copied' | 'adopted' | 'source' | 'planned' | 'failed';

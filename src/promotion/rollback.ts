@@ -75,10 +75,10 @@ class Undo {
     const sleep = (ms: number) => clock.sleep(ms, signal).catch(() => undefined);
     await repeat(sleep, () => this.round(end));
     for (const { image, error } of this.unread.values()) this.leave('not deleted', image, error);
-    for (const image of this.accepted.values()) this.judge(image, ACCEPTED);
+    for (const image of this.accepted.values()) this.judge('not deleted yet', image, ACCEPTED);
     for (const image of this.absent) {
       // Not there for as long as a new image may take to be listed: gone.
-      if (clock.now() >= end) this.judge(image, UNKNOWN);
+      if (clock.now() >= end) this.judge('not deleted', image, UNKNOWN);
       else this.leave('not listed, so not deleted', image, signal.reason);
     }
     const left = this.left.filter((one) => !this.isGone(one));
@@ -86,15 +86,16 @@ class Undo {
       deleted: this.deleted,
       left: left.flatMap(({ what, image }): Leftover[] => {
         if (!image) return [];
-        return [what === 'left alone' ? { ...image, unmarked: true } : image];
+        const isUsable = what !== 'left alone' && what !== 'not deleted yet';
+        return [isUsable ? image : { ...image, unusable: true }];
       }),
       problems: problemsOf(left, this.traces.run, this.effects.postFollows ?? false),
     };
   }
 
-  private judge(image: ImageRef, message: string): void {
+  private judge(what: Left['what'], image: ImageRef, message: string): void {
     if (!this.isListed(image)) this.deleted.push(image);
-    else this.leave('not deleted', image, new Stopped({ message, advice: '' }));
+    else this.leave(what, image, new Stopped({ message, advice: '' }));
   }
 
   private isListed(image: ImageRef): boolean {
@@ -209,10 +210,10 @@ class Undo {
   }
 }
 
-const ACCEPTED = 'the API accepts the delete (RetCode 0), and lists the image all the same.';
+const ACCEPTED = 'the API accepted the delete (RetCode 0), and still lists the image.';
 const UNKNOWN = 'the API answers that there is no such image (RetCode 8956), and lists it all the same.';
 const UNMARKED =
-  'its description carries no marker of this run. Somebody has edited it, or it is no copy of this run.';
+  'the description carries no marker of this run. Somebody has edited it, or this is no copy of this run.';
 
 function placeOf({ region, projectId }: { region: string; projectId: string }): string {
   return `${region} ${projectId}`;

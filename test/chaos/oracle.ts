@@ -584,6 +584,8 @@ export class Oracle {
       (region) => this.copiesIn(region).filter((image) => world.isLive(image)).length > 1,
     );
     const excused =
+      // What was accepted may be deleted any time.
+      scenario.site.deletes?.how === 'late' ||
       before?.laterStepFails ||
       before?.twin !== null ||
       several ||

@@ -144,7 +144,7 @@ describe('a rollback', () => {
     const { deleted, left, refs } = await undo({ created: [ours('hk')], places: [place('hk')] });
     expect(deleted).toEqual([]);
     expect(cloud.calls(TERMINATE)).toEqual([]);
-    expect(refs).toEqual([{ ...ours('hk'), unmarked: true }]);
+    expect(refs).toEqual([{ ...ours('hk'), unusable: true }]);
     expect(left).toEqual([
       {
         message: expect.stringMatching(/^uimage-hk-1 in hk was left alone: .*no marker of this run/),
@@ -184,7 +184,7 @@ describe('a rollback', () => {
     const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
     expect(deleted).toEqual([]);
     expect(left.map(({ message }) => message)).toEqual([
-      'uimage-hk-1 in hk was not deleted: the API accepts the delete (RetCode 0), and lists the image all the same.',
+      'uimage-hk-1 in hk was not deleted yet: the API accepted the delete (RetCode 0), and still lists the image.',
     ]);
   });
 

@@ -402,7 +402,7 @@ describe('the heading of a summary', () => {
         status: 'partial',
         rollback: {
           ...undone({ deleted: ['sg'] }),
-          left: images('hk').map((image) => ({ ...image, unmarked: true as const })),
+          left: images('hk').map((image) => ({ ...image, unusable: true as const })),
         },
         copies: [aCopy({ imageId: 'uimage-hk' }), aCopy({ ...unavailable('sg'), state: 'Deleted' })],
       },
