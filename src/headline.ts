@@ -76,7 +76,12 @@ function inPart(copies: readonly Copy[], show: Show): string {
   const open = copies.filter(isOpen);
   const failed = copies.filter((copy) => fateOf(copy) === 'failed');
   if (failed.length === copies.length) {
-    const where = copies.length === 1 ? regions(failed, copies, show) : `any of ${copies.length} regions`;
+    const where =
+      copies.length === 1
+        ? regions(failed, copies, show)
+        : copies.length === 2
+          ? 'either region'
+          : `any of ${copies.length} regions`;
     return ` is not ready in ${where}`;
   }
   const optional = failed.every((copy) => copy.optional) ? 'optional ' : '';
@@ -133,8 +138,19 @@ export function headlineOfRollback(
       deleted.length > 0
         ? `Rolled back in part, because ${because}: ${gone}, ${still}`
         : `${cause}, and the rollback failed${again ? ' again' : ''}: ${still}`,
-    next: `delete ${list(left)} in the console${left.some(({ unusable }) => !unusable) ? '; one that is Available may stay: a re-run reuses it' : ''}. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
+    next: `${leftOf(left)}. Then ${fix ? 'fix what failed, and ' : ''}re-run the job.`,
   };
+}
+
+function leftOf(left: Undone['left']): string {
+  const must = left.filter(({ unusable }) => !unusable);
+  const odd = left.filter(({ unusable }) => unusable);
+  return [
+    ...(must.length > 0
+      ? [`delete ${list(must)} in the console; one that is Available may stay: a re-run reuses it`]
+      : []),
+    ...(odd.length > 0 ? [`follow the advice below for ${list(odd)}`] : []),
+  ].join('. Then ');
 }
 
 /** `us-ca still copying (uimage-…)` */

@@ -95,7 +95,9 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
     const reused = copy.outcome === 'adopted' ? '(reused)' : '';
     // What was Available when the step began took no time.
     const took = seconds < 1 && reused ? '' : formatDuration(seconds);
-    if (copy.problem) write(`✗ ${image}  ${took}${took ? ': ' : ''}${oneLine(phraseOf(copy), LONG)}`, '    ');
+    const sign = copy.pending ? '…' : '✗';
+    if (copy.problem)
+      write(`${sign} ${image}  ${took}${took ? ': ' : ''}${oneLine(phraseOf(copy), LONG)}`, '    ');
     else write(`✓ ${image}  ${[took, reused].filter(Boolean).join(' ')}`);
   }
 
@@ -189,7 +191,7 @@ function planLines(copies: readonly Copy[], region: (name: string) => string): s
       return first.problem
         ? `       ${region(first.region)} ${short(first.imageId)} cannot be reused: ${oneLine(phraseOf(first), LONG)}`
         : `${VERB[first.plan]} ${region(first.region)} ${short(first.imageId)}, ${why}`;
-    return `${VERB[first.plan]} ${[first, ...others].map((copy) => short(copy.region)).join(', ')} (${why})`;
+    return `${first.problem ? 'skip  ' : VERB[first.plan]} ${[first, ...others].map((copy) => short(copy.region)).join(', ')} (${why})`;
   });
 }
 

@@ -93,13 +93,17 @@ function kinds(copies: readonly Copy[], unclear: readonly Copy[], order: Order):
   if (order.ifExists !== 'adopt') return '';
   const ready = copies.filter(isReady).length;
   const open = copies.filter((copy) => ['copying', 'unread'].includes(fateOf(copy))).length;
-  const failed = copies.filter((copy) => fateOf(copy) === 'failed').length;
+  const failed = copies.filter((copy) => fateOf(copy) === 'failed');
   if (ready + open + unclear.length === 0) return '';
   const kinds = [
     ...(ready > 0 ? [`keeps the ${ready === 1 ? 'ready copy' : `${ready} ready copies`}`] : []),
     ...(open > 0 ? [`picks up the ${open === 1 ? 'copy' : `${open} copies`} under way`] : []),
     ...(unclear.length > 0 ? ['reuses the copies that exist by then'] : []),
-    ...(failed > 0 ? [`copies only the failed ${failed === 1 ? 'region' : 'regions'} again`] : []),
+    ...(failed.length > 0
+      ? [
+          `copies only the failed ${failed.length === 1 ? 'region' : 'regions'}${failed.some(({ imageId }) => imageId) ? ' again' : ''}`,
+        ]
+      : []),
   ];
   return kinds.join(', ').replace(/, ([^,]*)$/, ' and $1');
 }
@@ -121,14 +125,21 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const sound = promotion.copies.filter((copy) => isKnown(copy) && !copy.problem);
   const adopts = order.ifExists === 'adopt';
   const them = sound.length === 1 ? 'it' : 'them';
-  if (sound.length === 0 || !adopts) return { next: `delete ${list(left)}. Then ${rerun}${end}` };
+  const odd = left.filter(({ unusable }) => unusable);
+  const must = left.filter(({ unusable }) => !unusable);
+  const look = odd.length > 0 ? `follow the advice below for ${list(odd)}` : '';
+  if (sound.length === 0 || !adopts) {
+    const steps = [...(must.length > 0 ? [`delete ${list(must)}`] : []), ...(look ? [look] : [])];
+    return { next: `${steps.join(', ')}. Then ${rerun}${end}` };
+  }
   const keep = `or keep ${them}: a re-run reuses ${them}`;
-  const others = left.filter(
+  const others = must.filter(
     (image) => !sound.some(({ region, imageId }) => region === image.region && imageId === image.imageId),
   );
-  if (others.length === 0) return { next: `delete ${list(left)}, ${keep}. Then ${rerun}${end}` };
+  const also = look ? `. Then ${look}` : '';
+  if (others.length === 0) return { next: `delete ${list(must)}, ${keep}${also}. Then ${rerun}${end}` };
   const which = `${list(sound)} ${sound.length === 1 ? 'is' : 'are'} sound: delete ${them} too, ${keep}`;
-  return { next: `delete ${list(others)}. ${which}. Then ${rerun}${end}` };
+  return { next: `delete ${list(others)}. ${which}${also}. Then ${rerun}${end}` };
 }
 
 /** Null where there is none, or more than one. */

@@ -94,6 +94,8 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     const context = { order: inputs.order, warnings, now: workflow.clock.now(), provisional };
     const markdown = await summarize(workflow, promotion, context, inputs.summary);
     write(() => setOutputs(files, promotion, markdown));
+    if (provisional)
+      report({ type: 'notice', message: 'Kept only if the whole job succeeds (rollback: job).' });
     log.close(promotion);
     const failure = failureMessage(promotion, inputs.order);
     // Known only now: a cancel may have come while the release was written.

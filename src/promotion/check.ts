@@ -112,7 +112,7 @@ function commonFailures(listings: [string, Asked<Image[]>][]): CloudError[] {
 
 function unlisted(region: string, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
-  const where = error.code === DENIED ? ` It must hold in ${region} as it does elsewhere.` : '';
+  const where = error.code === DENIED ? ` It must hold in ${region} too.` : '';
   return {
     message: `${region}: not copied, because the images there could not be listed. ${message}`,
     advice: advice + where,

@@ -40,10 +40,10 @@ function problemOf(alike: readonly Left[], run: string, postFollows: boolean): P
   const names = alike.map(({ region, image }) => (image ? `${image.imageId} in ${region}` : region));
   const [were, them, are] = alike.length > 1 ? ['were', 'them', 'they are'] : ['was', 'it', 'it is'];
   const todo = {
-    'not deleted': `Delete ${them} by hand: ${are} billed until then.`,
+    'not deleted': `${them === 'it' ? 'It is' : 'They are'} billed until somebody deletes ${them}.`,
     'not deleted yet': `Wait until ${them === 'it' ? 'it is' : 'they are'} gone before you re-run the job, or delete ${them} by hand.`,
     'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
-    'left alone': `Delete ${them} by hand if nobody uses ${them}: ${are} billed until then.`,
+    'left alone': `Find out whether somebody uses ${them}. If not, delete ${them}: ${are} billed until then.`,
     'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
   }[first.what];
   const said = `${names.join(', ')} ${were} ${first.what}: ${message}`;

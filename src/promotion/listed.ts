@@ -158,7 +158,7 @@ function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): vo
     place.unclear = true;
     place.problem = words.stranger(place, strangers, answer);
   } else if (!isOver) return;
-  else if (kind === 'final') place.problem = words.refused(place, answer);
+  else if (kind === 'final') place.problem = words.refusedUnseen(place, answer);
   else if (place.unclears >= MOST_UNCLEAR) place.problem = words.unclearTooOften(run, place, answer);
   else run.report({ type: 'notice', message: words.absent(place) });
 }

@@ -4,6 +4,7 @@ import { asProblem } from './context.ts';
 import { isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { type Held, isWanting, newHeld, type Place, type Reading, type Run, WINDOW } from './place.ts';
+import { unwatchable } from './refusal.ts';
 import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
 import { copiesOf, copyOf } from './view.ts';
 import * as words from './words.ts';
@@ -49,7 +50,7 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
     if (!held || (held.finishedAt !== null && !error.decisive)) {
       if (held) held.confirmed = true;
     } else if (error.decisive && held.finishedAt === null) {
-      place.problem = words.unwatchable(run, place, held, error);
+      place.problem = unwatchable(run, place, held, error);
       tellState(run, place, held, held.state);
     } else if (error.decisive) held.confirmed = true;
     else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);

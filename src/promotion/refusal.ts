@@ -1,7 +1,8 @@
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
 import type { Problem } from './model.ts';
-import type { Place, Run } from './place.ts';
+import type { Held, Place, Run } from './place.ts';
+import { resume } from './words.ts';
 
 /** The RetCode of a region that holds as many images as it may; of a policy; of an image that does not exist. */
 const FULL = 8095;
@@ -16,6 +17,11 @@ export function refusal(run: Run, place: Place, error: CloudError): Problem {
   const { message, advice } = asProblem(error);
   if (error.code === FULL) return { message, advice: full(run, place, advice) };
   if (error.code === DENIED) return { message, advice: denied(run, advice) };
+  if (error.kind === 'http' && error.verdict === 'final')
+    return {
+      message,
+      advice: `This run could read the API, so a proxy, firewall or web filter between it and the runner refuses ${error.call} alone: let it pass.`,
+    };
   return { message, advice: error.code === NO_IMAGE ? gone(run) : advice };
 }
 
@@ -25,7 +31,7 @@ function full({ order, findings }: Run, { region }: Place, advice: string): stri
   if (count === undefined) return advice;
   if (count > 0)
     return `Project ${projectId} has ${count} custom image${count === 1 ? '' : 's'} there. ${advice}`;
-  return `Free a place where the quota is used up: delete an image there in another project of the account (${projectId} has none there), or ask the vendor to raise the quota, then re-run the job.`;
+  return `Make room where the quota is used up: delete a custom image there that nobody uses, in another project of the account (${projectId} has none there), or ask the vendor for a larger quota, then re-run the job.`;
 }
 
 /** The same for every region, so that their rows stay one fact. */
@@ -40,4 +46,25 @@ function denied({ order: { source }, places }: Run, advice: string): string {
 function gone({ order: { source }, findings }: Run): string {
   const project = source.projectId ?? findings.sourceProject ?? 'the default project';
   return `The action listed it at the start of this run. Look in the console, in ${source.region}, ${project}: if somebody has deleted it, choose another source; if it is still there, give the request id to the vendor's support.`;
+}
+
+/** RetCode of keys that have expired. */
+const EXPIRED = 174;
+
+export function unwatchable(
+  { order }: Run,
+  { region }: Place,
+  { imageId }: Held,
+  error: CloudError,
+): Problem {
+  const { message, advice } = asProblem(error);
+  if (error.code === EXPIRED)
+    return {
+      message: `${region}: the API stopped accepting the keys while the action waited for ${imageId} (RetCode ${EXPIRED}${error.requestId ? `, request id ${error.requestId}` : ''}).`,
+      advice: `Put new keys into the secrets: these have expired, or somebody revoked them. They must be valid for longer than the copies take (role-urn renews its own). ${resume(order)}`,
+    };
+  return {
+    message: `${region}: the action can no longer watch ${imageId}: ${message}`,
+    advice: `${advice} ${resume(order)}`,
+  };
 }

@@ -74,7 +74,7 @@ function tellPassedOver({ report }: Context, image: Image, matches: Image[], wan
       type: 'warning',
       problem: {
         message: `source-image-name ${wanted}: ${others} ${newer.length > 1 ? 'are' : 'is'} newer than ${chosen}, which the action copies: the newest ${state} one of ${matches.length} that match.`,
-        advice: 'To copy a newer one, wait until it is Available and re-run the job, or set source-image-id.',
+        advice: 'When a newer one is Available, re-run the job to copy it.',
       },
     });
   }

@@ -1,14 +1,10 @@
 /** Every sentence after the plan. What fails a target begins with its region. */
 import type { CopyAnswer, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
-import { asProblem } from './context.ts';
 import { described } from './images.ts';
 import { readMark } from './mark.ts';
 import type { Order, Problem } from './model.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
-
-/** RetCode of keys that have expired. */
-const EXPIRED = 174;
 
 const WINDOW_SECONDS = WINDOW / 1000;
 
@@ -36,6 +32,14 @@ export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}
 
 export function refused({ region }: Place, { message, advice }: Problem): Problem {
   return { message: `${region}: not copied. ${message}`, advice };
+}
+
+/** For good, and looked behind. */
+export function refusedUnseen({ region }: Place, { message, advice }: Problem): Problem {
+  return {
+    message: `${region}: not copied: no copy appeared within ${WINDOW_SECONDS} s. ${message}`,
+    advice,
+  };
 }
 
 export function withoutId(place: Place, { requestId, TargetImageId }: CopyAnswer): Problem {
@@ -98,16 +102,20 @@ export function unclearTooOften({ order }: Run, place: Place, { message, advice 
   const { region, projectId, name, unclears } = place;
   const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
-    message: `${region}: no copy was listed, though CopyCustomImage was sent ${unclears} times and no answer was clear. Up to ${unclears} copies can still appear. The last answer: ${message}`,
-    advice: `Wait some minutes, then look in project ${projectId} for ${name}: a re-run${how} reuses one copy; delete the others. ${advice}`,
+    message: `${region}: no copy was listed, though CopyCustomImage was sent ${unclears} times and no answer was clear. Up to ${unclears} copies can still appear there. The last answer: ${message}`,
+    advice: `Wait 5 minutes, then re-run the job${how}: it reuses a copy that has appeared. After that delete every other ${name} in project ${projectId} that nobody uses. ${advice}`,
   };
 }
 
-export function stranger({ region, name }: Place, images: Image[], { message }: Problem): Problem {
+export function stranger(
+  { region, name, projectId, sentAt }: Place,
+  images: Image[],
+  { message }: Problem,
+): Problem {
   const which = images.length > 1 ? 'one of them' : 'it';
   return {
     message: `${region}: after an unclear answer ${images.map(described).join(', ')} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
-    advice: `Look at ${ids(images)} in the console. If ${which} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
+    advice: `Look at ${ids(images)} in the console, in project ${projectId}: an image created before ${new Date(sentAt).toISOString().slice(0, 16)}Z, when this run asked for its copy, is not the copy. If ${which} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
   };
 }
 
@@ -183,29 +191,11 @@ export function insteadOf({ message }: Problem, { imageId }: Held, other: string
   };
 }
 
-export function unwatchable(
-  { order }: Run,
-  { region }: Place,
-  { imageId }: Held,
-  error: CloudError,
-): Problem {
-  const { message, advice } = asProblem(error);
-  if (error.code === EXPIRED)
-    return {
-      message: `${region}: the API stopped accepting the keys while the action waited for ${imageId} (RetCode ${EXPIRED}${error.requestId ? `, request id ${error.requestId}` : ''}).`,
-      advice: `The keys have expired, or somebody revoked them. The copies continue in the cloud. Use keys that are valid for longer than the copies take (role-urn renews its own). ${resume(order)}`,
-    };
-  return {
-    message: `${region}: the action can no longer watch ${imageId}: ${message}`,
-    advice: `${advice} ${resume(order)}`,
-  };
-}
-
 export function broken({ imageId, taskId, state }: Held): Problem {
   const task = taskId ? `, with task id ${taskId},` : '';
   return {
     message: `the copy ${imageId} ended ${state}.`,
-    advice: `It cannot boot a machine: delete it and re-run the job. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`,
+    advice: `It cannot boot a machine: delete it before the next run. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`,
   };
 }
 
@@ -234,7 +224,7 @@ export function notInList({ region }: Place, { imageId }: Held): Problem {
 export function markEdited({ region }: Place, { imageId }: Held): Problem {
   return {
     message: `${region}: the description of ${imageId} has lost its marker since it was first listed: somebody edited it.`,
-    advice: 'A re-run cannot recognise this copy and would copy again: put the marker back, or keep the id.',
+    advice: 'A re-run cannot recognise this copy and would copy again: keep its id.',
   };
 }
 

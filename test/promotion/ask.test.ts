@@ -219,7 +219,7 @@ describe('a refusal for good', () => {
       8095,
       0,
       {},
-      /^Free a place where the quota is used up: delete an image there in another project .*org-prod has none/,
+      /^Make room where the quota is used up: .* in another project of the account .org-prod has none there/,
     ],
     [
       'no right: where it must hold',

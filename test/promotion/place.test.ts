@@ -336,7 +336,7 @@ describe('what CopyCustomImage answers', () => {
     }
     expect(one.copy.problem?.message).toMatch(/hk.*4 .*The API said no/);
     expect(one.copy.problem?.advice).toMatch(
-      /^Wait some minutes, then look in project org-prod for web-1.4.2: a re-run reuses one copy;/,
+      /^Wait 5 minutes, then re-run the job: it reuses a copy .* every other web-1.4.2 in project org-prod/,
     );
     expect(one.due).toBeNull();
   });

@@ -773,7 +773,9 @@ describe('a copy that something before the API refuses', () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, forbids(false));
     const promotion = await scenario.promote();
-    expect(told(promotion).join()).toMatch(/^hk: not copied\. .*HTTP 403/);
+    expect(told(promotion).join()).toMatch(
+      /^hk: not copied: no copy appeared within 120 s\. .*HTTP 403.* refuses CopyCustomImage alone/,
+    );
     expect(scenario.cloud.calls(COPY)).toHaveLength(1);
     expect(promotion.seconds).toBeGreaterThanOrEqual(120);
   });

@@ -148,7 +148,7 @@ describe('a rollback', () => {
     expect(left).toEqual([
       {
         message: expect.stringMatching(/^uimage-hk-1 in hk was left alone: .*no marker of this run/),
-        advice: expect.stringMatching(/^Delete it by hand if nobody uses it/),
+        advice: expect.stringMatching(/^Find out whether somebody uses it. If not, delete it/),
       },
     ]);
   });
@@ -425,7 +425,7 @@ describe('what a rollback could not do', () => {
     expect(left[1]?.message).toMatch(
       /^uimage-r-10-1 in r-10, uimage-r-11-1 in r-11 were not deleted: TerminateCustomImage failed: /,
     );
-    expect(left[1]?.advice).toMatch(/^Delete them by hand: they are billed until then\. \S/);
+    expect(left[1]?.advice).toMatch(/^They are billed until somebody deletes them\. \S/);
   });
 
   it('is told: a place that could not be searched at the end', async () => {

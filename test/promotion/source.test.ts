@@ -93,7 +93,7 @@ describe('a source by its name', () => {
     );
     expect(newer.warnings).toEqual([
       expect.stringContaining(
-        ': uimage-web-1 (Unavailable), uimage-web-0 (Making) are newer than uimage-source (web-1.4.2), which the action copies: the newest Available one of 3 that match. To',
+        ': uimage-web-1 (Unavailable), uimage-web-0 (Making) are newer than uimage-source (web-1.4.2), which the action copies: the newest Available one of 3 that match. When',
       ),
     ]);
     expect(newer.notices).toEqual([]);

@@ -10,6 +10,7 @@ import {
 } from '../../src/promotion/ending.ts';
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
+import { unwatchable } from '../../src/promotion/refusal.ts';
 import * as words from '../../src/promotion/words.ts';
 import { markedBy, PROD, refused, Scenario } from './scenario.ts';
 
@@ -44,6 +45,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     resume: [words.resume(order), words.resume(copying.order)],
     whole: [words.whole('a.b'), words.whole('a!'), words.whole('a')],
     refused: [words.refused(place(), problem)],
+    refusedUnseen: [words.refusedUnseen(place(), problem)],
     withoutId: [
       words.withoutId(place(), { requestId: 'request-1' }),
       words.withoutId(place(), { TargetImageId: 'uimage-1' }),
@@ -95,8 +97,8 @@ it('every sentence is as it stands in sentences.txt', async () => {
     gone: [words.gone(held())],
     insteadOf: [words.insteadOf(problem, held(), 'uimage-2')],
     unwatchable: [
-      words.unwatchable(adopting, place(), held(), refused('DescribeImage', 174, 'hk')),
-      words.unwatchable(adopting, place(), held(), denied),
+      unwatchable(adopting, place(), held(), refused('DescribeImage', 174, 'hk')),
+      unwatchable(adopting, place(), held(), denied),
     ],
     broken: [
       words.broken(held({ state: 'Unavailable' })),

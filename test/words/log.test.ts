@@ -385,7 +385,7 @@ describe('failureMessage', () => {
     });
     expect(failureMessage(promotion, ORDER)?.split('\n')).toEqual([
       'web-1.4.2: ready in 1 of 5 regions, 4 failed.',
-      'Next: follow the advice for 4 regions, then re-run the failed job: it keeps the ready copy and copies only the failed regions again.',
+      'Next: follow the advice for 4 regions, then re-run the failed job: it keeps the ready copy and copies only the failed regions.',
       '- The timeout of 2h is over.',
       '- vn-sng: the copy ended Unavailable.',
       '  What to do: Run again.',

@@ -397,7 +397,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '❌ sg failed; the rollback deleted 1 of 2 copies, but not uimage-hk in hk',
-      'delete uimage-hk (hk). Then re-run the job: it copies what is missing. The deleted ids are void.',
+      'follow the advice below for uimage-hk (hk). Then re-run the job: it copies what is missing. The deleted ids are void.',
       {
         status: 'partial',
         rollback: {
@@ -442,7 +442,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '⚠️ web-1.4.2: ready in 1 of 2 regions, optional sg failed',
-      'this step passed; if you need sg: Raise the quota. Then run the workflow again: it keeps the ready copy and copies only the failed region again.',
+      'this step passed; if you need sg: Raise the quota. Then run the workflow again: it keeps the ready copy and copies only the failed region.',
       { copies: three({}, full('sg', { optional: true })) },
     ],
     [
@@ -483,7 +483,7 @@ describe('the heading of a summary', () => {
       { copies: three({}, unavailable('sg', { optional: true })) },
     ],
     [
-      '❌ web-1.4.2 is not ready in any of 2 regions',
+      '❌ web-1.4.2 is not ready in either region',
       'Raise the quota. Then re-run the failed job.',
       { status: 'failed', copies: three(full('hk'), full('sg')) },
     ],
