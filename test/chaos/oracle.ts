@@ -30,7 +30,7 @@ const NOTICED = 60_000;
 /** What must not be said of an image that is there, or may be. */
 const DENIES =
   /\b(was|were) not (copied|created|made)\b(?! by)|\bno (copy|image) was (copied|created|made)\b|\bnothing was (copied|created)|left no image|before (a|any) (copy|image) was (made|created)|before anything was copied/i;
-const STACK = /^\s+at .+:\d+/m;
+const STACK = /^\s+at .+:\d+:\d+\)?$/m;
 const UNFIT = /The action itself failed|undefined|\[object|NaN|hush/;
 
 /** How a step ended, and what was so before. */
