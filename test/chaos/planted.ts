@@ -102,7 +102,9 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'a rollback reads no description',
-    edits: [['if (shown.some((one) => !this.mayBeOurs(one)))', 'if (shown.some((one) => one === null))']],
+    edits: [
+      ['if (shown.every((one) => this.mayBeOurs(one))) return true;', 'if (shown.length >= 0) return true;'],
+    ],
   },
   {
     name: 'what was adopted is not read again',
