@@ -32,7 +32,9 @@ if [ ! -x "$venv/bin/pip" ]; then
     exit 1
   }
 fi
-"$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+install() { "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"; }
+# A download that fails once is no finding.
+install || { sleep 10 && install; } || { sleep 30 && install; }
 
 mkfifo "$work/exports"
 node "$root/test/emulator/cli.ts" --copy-seconds 1 >"$work/exports" &
