@@ -31,6 +31,7 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     summary: inputs.summary,
     ...(outputFile ? { outputFile } : {}),
   };
+  removeOutputFile(outputFile, env);
   const mayRollBack = inputs.rollback !== 'never' && !inputs.order.dryRun;
   const stateless = mayRollBack ? attempt(() => saveBeginning(files, state)) : null;
   if (stateless !== null) {
@@ -42,7 +43,6 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     core.setFailed(`${stateless} ${advice}${lost === null ? '' : `\n${lost}`}`);
     return;
   }
-  removeOutputFile(outputFile, env);
   const log = createLog({ sink: core, order: inputs.order });
   const warnings: Problem[] = [];
   const known: Promotion = { ...NOTHING, status: 'copying' };

@@ -51,15 +51,23 @@ export function loadState(workflow: typeof core): State | 'none' | 'broken' {
 
 /** Whatever else may write into the runner's files: nothing is deleted by what is not whole. */
 function isState(value: unknown): value is State {
-  if (!isRecord(value) || typeof value.submitted !== 'boolean') return false;
-  if (!['never', 'step', 'job'].includes(String(value.rollback))) return false;
+  if (!isRecord(value)) return false;
+  const { submitted, succeeded, rollback, ended = null, published = null } = value;
+  if (typeof submitted !== 'boolean' || typeof succeeded !== 'boolean') return false;
+  if (!isOneOf(rollback, ['never', 'step', 'job']) || !isOneOf(ended, [null, 'itself', 'cancelled']))
+    return false;
+  if (published !== null && typeof published !== 'string') return false;
   const { traces } = value;
-  if (traces === undefined) return !value.submitted;
+  if (traces === undefined) return !submitted;
   if (!isRecord(traces) || typeof traces.run !== 'string' || traces.run === '') return false;
   return (
     areAll(traces.places, ['region', 'projectId']) &&
     areAll(traces.created, ['region', 'projectId', 'imageId'])
   );
+}
+
+function isOneOf(value: unknown, some: readonly unknown[]): boolean {
+  return some.includes(value);
 }
 
 function areAll(list: unknown, names: readonly string[]): boolean {

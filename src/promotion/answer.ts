@@ -86,7 +86,10 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
   const answers = places.map((place) => {
     const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion ?? '', place.region));
     const isMade = ({ TargetImageId: id }: CopyInfo) => id !== undefined && isNew(run, place.region, id);
-    return madeBy(run, place, answer, own.find(isMade));
+    const made = own.filter(isMade);
+    // Of two ids for one region nobody knows which is a copy: the mark does.
+    const isOne = new Set(made.map(({ TargetImageId }) => TargetImageId)).size < 2;
+    return madeBy(run, place, answer, isOne ? made[0] : undefined);
   });
   // One id for two regions is the id of one at the most.
   const given = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));
@@ -97,8 +100,9 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
       answers[index] = { kind: 'unclear', problem: words.idTwice(place, own.imageId, answer), ofList: false };
   });
   if (answers.some(({ kind }) => kind !== 'made')) run.singles = true;
-  for (const { TargetRegion, TargetImageId: imageId } of infos) {
-    if (TargetRegion && imageId && !given.includes(imageId)) unasked(run, TargetRegion, imageId);
+  for (const { TargetRegion = '', TargetImageId: imageId } of infos) {
+    const isAsked = places.some(({ region }) => isSame(region, TargetRegion));
+    if (TargetRegion && imageId && !given.includes(imageId) && !isAsked) unasked(run, TargetRegion, imageId);
   }
   return answers;
 }

@@ -27,6 +27,7 @@ export const LAST_PATIENCE = 30_000;
 const LONGEST_DELETE = 60_000;
 const AGAIN = 5_000;
 
+const DENIED = 'the API answers that there is no such image (RetCode 8956), and lists it all the same';
 const STILL_LISTED = 'the API accepted the delete, and still lists the image';
 
 /** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
@@ -80,8 +81,12 @@ export async function remove(run: Run, place: Place): Promise<void> {
           return true;
         });
       first.sentAt ??= clock.now();
-      first.at = sentAt === undefined ? clock.now() : clock.now() + AGAIN;
-      if (!wasThere) gone(run, place, sentAt === undefined ? unlisted(place, first) : removed(place, first));
+      first.at = sentAt === undefined && wasThere ? clock.now() : clock.now() + AGAIN;
+      const wasAccepted = sentAt !== undefined && first.trouble === undefined;
+      if (wasThere) return;
+      if (wasAccepted) gone(run, place, removed(place, first));
+      else if (image) first.trouble ??= DENIED;
+      else gone(run, place, sentAt === undefined ? unlisted(place, first) : removed(place, first));
     }
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;

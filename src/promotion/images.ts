@@ -1,7 +1,7 @@
 import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
-import { withoutCopiedMarks } from './mark.ts';
+import { descriptionOf, isChangedMark, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import type { Place, Run } from './place.ts';
-import { isAvailable, soundOf } from './verify.ts';
+import { isAvailable, isSameName, soundOf } from './verify.ts';
 
 export function customImages(
   cloud: Cloud,
@@ -44,4 +44,23 @@ export function isNew({ findings }: Run, region: string, imageId: string): boole
 export function isThere({ held }: Place): (image: Image) => boolean {
   const isGone = held !== null && held.finishedAt !== null && held.misses > 0;
   return ({ ImageId }) => !isGone || ImageId !== held.imageId;
+}
+
+/** Marked as a copy of the source, under the name of the place. */
+export function isCopy(
+  { order, findings }: Run,
+  { name }: Place,
+  { ImageName, ImageDescription }: Image,
+): boolean {
+  const mark = readMark(ImageDescription, signerOf(order));
+  const isNamed = ImageName === undefined || isSameName(ImageName, name);
+  return isMarkOf(mark, order.source.region, findings.source.ImageId) && isNamed;
+}
+
+/** Without a readable mark it can only be ours where the API endpoint cuts or drops descriptions, or keeps the source's. */
+export function isPossible({ keepsMarks, order, findings }: Run): (image: Image) => boolean {
+  const sent = descriptionOf(order, findings.source);
+  const { ImageDescription: own } = findings.source;
+  return ({ ImageDescription: text = '' }) =>
+    !keepsMarks && (sent.startsWith(text.trim()) || text === own || isChangedMark(text));
 }

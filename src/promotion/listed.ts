@@ -1,8 +1,8 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
-import { bestOf, byAge, isNew, isThere } from './images.ts';
-import { descriptionOf, isMarkedBy, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
+import { bestOf, byAge, isCopy, isNew, isPossible, isThere } from './images.ts';
+import { isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import { miss, observe, tell } from './observe.ts';
 import {
   type Held,
@@ -78,12 +78,6 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
   };
 }
 
-/** Marked as a copy of the source, under the name of the place. */
-function isCopy({ order, findings }: Run, { name }: Place, { ImageName, ImageDescription }: Image): boolean {
-  const mark = readMark(ImageDescription, signerOf(order));
-  return isMarkOf(mark, order.source.region, findings.source.ImageId) && isSameName(ImageName, name);
-}
-
 /** The adopted image has failed: another one that was there, or is by now, may be sound. */
 function adoptAnother(run: Run, place: Place, images: Image[]): void {
   const { held, problem } = place;
@@ -135,13 +129,6 @@ function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
     if (run.clock.now() >= run.deadline) tellOthers(run, place, newcomers);
   } else if (isOver || at >= run.deadline)
     absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
-}
-
-/** Without a readable mark it can only be ours where the API endpoint cuts or drops descriptions, or keeps the source's. */
-function isPossible({ keepsMarks, order, findings }: Run): (image: Image) => boolean {
-  const sent = descriptionOf(order, findings.source);
-  const { ImageDescription: own } = findings.source;
-  return ({ ImageDescription: text = '' }) => !keepsMarks && (sent.startsWith(text.trim()) || text === own);
 }
 
 /** `isOver`: the window is; else it is the deadline, and one may still turn up. */

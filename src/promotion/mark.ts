@@ -47,6 +47,11 @@ export function isMarkOf(mark: Mark | null, region: string, imageId: string): bo
   return mark?.imageId === imageId && mark.region.toLowerCase() === region.toLowerCase();
 }
 
+/** Some API endpoints escape or strip what is no letter, or write capitals: what is left begins like a mark. */
+export function isChangedMark(text: string): boolean {
+  return /^copyof/.test(text.toLowerCase().replace(/&#?\w{1,8};|%[0-9a-f]{2}|[^a-z0-9]/g, ''));
+}
+
 /** Our mark, then the text without older marks (the source may itself be a copy), cut where both are too long. */
 export function withMark(description: string | undefined, mark: Mark, signer?: Signer): string {
   const signature = signer ? ` sig ${signatureOf(mark, signer)}` : '';

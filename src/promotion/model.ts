@@ -67,6 +67,8 @@ export interface Copy {
   others: readonly string[];
   /** False when the last read has missed the image. */
   listed: boolean;
+  /** This run's mark was read in its description: the API endpoint keeps them. */
+  marked?: boolean;
   /** The last read of the image has failed. */
   unread?: boolean;
   /** The step has ended without it, and it may still become Available: the copy goes on in the cloud. */

@@ -64,7 +64,8 @@ function decide(
   }
   const copies = copiesOf(order, findings.source, held);
   const isNamed = ({ ImageName }: Image) => isSameName(ImageName, place.name);
-  const named = copies.known.filter(isNamed).sort(byAge);
+  // A copy of this source whose name is not told is no reason for another one.
+  const named = copies.known.filter((image) => image.ImageName === undefined || isNamed(image)).sort(byAge);
   const usable = named.filter((image) => isAvailable(image) || isPending(image));
   const oldest = bestOf(findings.source, usable, now) ?? usable[0];
   if (copies.foreign.length > 0 && order.ifExists !== 'copy') {

@@ -53,6 +53,9 @@ class Undo {
   private readonly seen = new Set<string>();
   /** The ids that the last list of each place shows; absent where it could not be read. */
   private readonly lists = new Map<string, ReadonlySet<string>>();
+  /** Without a mark: to be deleted where no list shows that the API endpoint keeps them. */
+  private bare: ImageRef[] = [];
+  private keepsMarks: boolean;
   /** Those that could not be read, and why: a list may show them later. */
   private readonly unread = new Map<string, { image: ImageRef; error: unknown }>();
   /** Not there when they were to be deleted: gone, or not listed yet. */
@@ -65,6 +68,7 @@ class Undo {
   constructor(traces: Traces, effects: Effects) {
     this.traces = traces;
     this.effects = effects;
+    this.keepsMarks = traces.marked ?? false;
   }
 
   async run(): Promise<Rollback> {
@@ -124,11 +128,26 @@ class Undo {
     for (const image of again) this.handled.delete(keyOf(image));
     await Promise.all(again.map((image) => this.remove(image)));
     const last = clock.now() >= end || signal.aborted;
-    const troubles = await Promise.all(this.traces.places.map((place) => this.sweep(place)));
+    let troubles = await this.sweepAll();
+    const bare = this.bare.splice(0);
+    if (this.keepsMarks) for (const image of bare) this.leaveAlone(image);
+    else if (bare.length > 0) {
+      await Promise.all(bare.map((image) => this.remove(image, true)));
+      troubles = await this.sweepAll();
+    }
     const isOpen = this.traces.unclear || this.absent.length > 0 || shown().length > 0;
     if (!last && isOpen) return Math.max(0, Math.min(PAUSE, end - clock.now()));
     this.left.push(...troubles.flat());
     return null;
+  }
+
+  private sweepAll(): Promise<Left[][]> {
+    return Promise.all(this.traces.places.map((place) => this.sweep(place)));
+  }
+
+  private leaveAlone(image: ImageRef): void {
+    this.accepted.delete(keyOf(image));
+    this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
   }
 
   /** `isFound`: in a list. Else it is read first. */
@@ -140,7 +159,7 @@ class Undo {
     const target = { Region: image.region, ProjectId: image.projectId, ImageId: image.imageId };
     const options = { signal, patience: PATIENCE, persist: true };
     try {
-      if (isFound || this.accepted.has(key)) this.seen.add(key);
+      if (isFound) this.seen.add(key);
       else if (!(await this.mayDelete(image, options))) return;
       const wasThere = await cloud.terminateCustomImage(target, options);
       if (wasThere) this.accepted.set(key, image);
@@ -158,19 +177,24 @@ class Undo {
     try {
       const shown = await this.effects.cloud.describeImages(query, options);
       if (shown.length > 0) this.seen.add(key);
-      if (shown.every((one) => this.mayBeOurs(one))) return true;
-      this.leave('left alone', image, new Stopped({ message: UNMARKED, advice: '' }));
+      const whose = shown.map((one) => this.whose(one));
+      if (whose.includes('of others')) this.leaveAlone(image);
+      else if (whose.includes('bare') && !this.accepted.has(key)) {
+        this.handled.delete(key);
+        this.bare.push(image);
+      } else return true;
     } catch (error) {
       this.handled.delete(key);
-      this.unread.set(key, { image, error });
+      if (!this.accepted.has(key)) this.unread.set(key, { image, error });
     }
     return false;
   }
 
-  /** The API answered with its id. An API endpoint may drop descriptions, or cut the mark. */
-  private mayBeOurs({ ImageDescription: text = '' }: Image): boolean {
-    if (readMark(text)) return isMarkedBy(this.traces.run, text);
-    return text.trim() === '' || text.trimStart().startsWith('[copy of');
+  /** An API endpoint may drop descriptions, or cut the mark. */
+  private whose({ ImageDescription: text = '' }: Image): 'ours' | 'bare' | 'of others' {
+    if (isMarkedBy(this.traces.run, text)) return 'ours';
+    const isCut = text.trim() === '' || text.trimStart().startsWith('[copy of');
+    return isCut && readMark(text) === null ? 'bare' : 'of others';
   }
 
   private signerOf(projectId: string): Signer | undefined {
@@ -190,9 +214,15 @@ class Undo {
       for (let found = true; found; ) {
         const images = await customImages(cloud, region, projectId, options);
         const refOf = ({ ImageId }: Image) => ({ region, projectId, imageId: ImageId });
+        const isUnread = (image: Image) => this.unread.has(keyOf(refOf(image)));
+        if (images.some((image) => this.whose(image) === 'ours')) this.keepsMarks = true;
+        for (const image of images.filter((one) => isUnread(one) && this.whose(one) === 'bare')) {
+          this.bare.push(refOf(image));
+          this.unread.delete(keyOf(refOf(image)));
+        }
         const isOurs = (image: Image) =>
           isMarkedBy(this.traces.run, image.ImageDescription, signer) ||
-          (this.unread.has(keyOf(refOf(image))) && this.mayBeOurs(image));
+          (isUnread(image) && this.whose(image) === 'ours');
         const ours = images
           .filter(isOurs)
           .map(refOf)

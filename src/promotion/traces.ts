@@ -9,6 +9,8 @@ export interface Traces {
   places: { region: string; projectId: string; unasked?: true }[];
   /** An answer was lost: an image may yet be listed. */
   unclear: boolean;
+  /** The API endpoint keeps marks: an image without one is none of this run's. */
+  marked?: true;
 }
 
 /** What of a promotion a rollback would have to undo. Nothing is anywhere before the first copy was sent. */
@@ -26,6 +28,7 @@ export function tracesOf(
     run,
     places: submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
+    ...(copies.some(({ marked, created }) => marked && created) ? { marked: true } : {}),
     created: copies.flatMap(({ created, imageId, others, region, projectId }) =>
       [...(created && imageId !== null ? [imageId] : []), ...others].map((id) => ({
         region,

@@ -22,6 +22,7 @@ export function copyOf(place: Place): Copy {
     created: held?.created ?? false,
     others: place.plan === 'copy' ? place.own.filter((imageId) => imageId !== held?.imageId) : [],
     listed: held !== null && held.misses === 0,
+    ...(held?.marked ? { marked: true } : {}),
     unread: held !== null && place.trouble !== null,
     pending: problem !== null && (held ? held.finishedAt === null : unclear && !isLookedThrough(place)),
     unclear,

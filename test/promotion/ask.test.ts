@@ -162,6 +162,16 @@ describe('an answer with images', () => {
     expect(scenario.notices.join()).toContain('answered with uimage-1 for more than one region');
   });
 
+  it('that is one of two for a region is no answer for it, and nothing to delete', async () => {
+    const { of, scenario } = await asked(
+      ['hk', 'sg'],
+      [{ Infos: [info('hk', 'uimage-1'), info('hk', 'uimage-2'), info('sg', 'uimage-3')] }],
+    );
+    expect(of('hk')).toMatchObject({ held: null, own: [], excess: [], doubt: { kind: 'unclear' } });
+    expect(of('sg').held?.imageId).toBe('uimage-3');
+    expect(scenario.notices.join()).toContain('hk');
+  });
+
   it('that an earlier answer has given already: it is no stray', async () => {
     const Infos = [info('hk', 'uimage-1'), info('sg', 'uimage-2'), info('us-ca', 'uimage-3')];
     const { of, run } = await asked(['hk', 'sg', 'us-ca'], []);

@@ -447,6 +447,17 @@ describe('a look', () => {
   });
 
   it.each([
+    '&#91;copy of cn-bj2/uimage-source by 77-2-abcdef&#93; nginx',
+    '[COPY OF CN-BJ2/UIMAGE-SOURCE BY 77-2-ABCDEF]',
+    'copy of cn-bj2 uimage-source by 77-2-abcdef',
+    '%5Bcopy%20of%20cn-bj2/uimage-source',
+  ])('does not send beside a newcomer whose mark the API endpoint has changed: %s', (ImageDescription) => {
+    const one = life().send(UNCLEAR).at(120).look(ours('uimage-x', { ImageDescription }));
+    expect(one.copy.problem?.message).toContain('uimage-x');
+    expect(one.due).toBeNull();
+  });
+
+  it.each([
     ['with words of its own', 'by hand', false],
     ['where marks are kept', '', true],
   ])(

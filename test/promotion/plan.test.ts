@@ -100,6 +100,14 @@ describe('a target that holds a copy of this source', () => {
     expect(copy.created).toBe(false);
   });
 
+  it('is adopted, though the list does not tell its name', () => {
+    const { ImageName: _, ...nameless } = copyOfSource;
+    expect(only(planFor({}, { hk: [nameless] }).copies)).toMatchObject({
+      plan: 'adopt',
+      imageId: 'uimage-there',
+    });
+  });
+
   it('is adopted: the oldest healthy one, by id when they are of one second; the others are named', () => {
     const young = { ...copyOfSource, ImageId: 'uimage-1-young', CreateTime: 300 };
     const broken = { ...copyOfSource, ImageId: 'uimage-2-broken', CreateTime: 100, State: 'Unavailable' };

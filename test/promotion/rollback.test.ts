@@ -164,6 +164,34 @@ describe('a rollback', () => {
     },
   );
 
+  it.each([
+    ['a list shows one of this run that has it', {}, true],
+    ['one of this run was read with it', { marked: true as const }, false],
+  ])('leaves an image without a mark alone where %s', async (_, some, isListed) => {
+    const { cloud, add, undo } = setUp();
+    cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription: '' });
+    if (isListed) add(ours('sg'));
+    const traces = { created: [ours('hk')], places: [place('hk'), place('sg')], ...some };
+    const { deleted, left, refs } = await undo(traces);
+    expect(cloud.ids('hk')).toEqual(['uimage-hk-1']);
+    expect(deleted).toEqual(isListed ? [ours('sg')] : []);
+    expect(refs).toEqual([{ ...ours('hk'), unusable: true }]);
+    expect(left[0]?.message).toMatch(/^uimage-hk-1 in hk was left alone/);
+  });
+
+  it('reads an image again before each delete: somebody may have taken it over meanwhile', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => {
+      for (const { image } of cloud.stored)
+        if (image.ImageId === 'uimage-hk-1') image.ImageDescription = 'golden: keep';
+      return true;
+    });
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect([deleted, cloud.calls(TERMINATE).length]).toEqual([[], 1]);
+    expect(left[0]?.message).toMatch(/^uimage-hk-1 in hk was left alone/);
+  });
+
   it('deletes again what an accepted delete has left there', async () => {
     const { clock, cloud, add, undo } = setUp();
     add(ours('hk'));

@@ -10,8 +10,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readInputs } from '../../src/inputs/promote.ts';
+import { main } from '../../src/main.ts';
 import { contentOf, resultOf, writeOutputFile } from '../../src/output-file.ts';
 import { FakeCloud } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
@@ -142,6 +143,18 @@ describe('in a step', () => {
     const clock = new VirtualClock();
     const wrong = { ...ORDER, 'output-file': path, timeout: 'soon' };
     await new Step().play('main', new FakeCloud(clock), clock, wrong);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('of an earlier run is gone, too, when the step ends because nothing can be saved for the post step', async () => {
+    const path = join(folder, 'stateless.json');
+    writeFileSync(path, 'of an earlier run');
+    const step = new Step();
+    await step.capture(() => {
+      vi.stubEnv('GITHUB_STATE', '/nowhere/at/all');
+      const given = inputs({ ...ORDER, 'output-file': path, rollback: 'job' });
+      return main(step.workflow(given, { createCloud: () => new FakeCloud(new VirtualClock()) }));
+    });
     expect(existsSync(path)).toBe(false);
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
-import { doneBut, FakeCloud, fails, PROD } from '../promotion/scenario.ts';
+import { doneBut, FakeCloud, fails, markedBy, PROD } from '../promotion/scenario.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { KEYS, ORDER, read, Step } from './step.ts';
 
@@ -216,6 +216,9 @@ describe('without a state that can be read', () => {
     ['a place that is none', broken({ traces: { ...TRACES, places: [{ region: 'hk' }, null] } })],
     ['a list that is a number', broken({ traces: { ...TRACES, places: 7 } })],
     ['a run without a name', broken({ traces: { ...TRACES, run: '' } })],
+    ['a success that is a text', broken({ succeeded: 'yes' })],
+    ['an end that is none', broken({ ended: 'by magic' })],
+    ['a summary that is no text', broken({ published: { is: 'no text' } })],
   ])('(%s) the post step deletes nothing, and tells once what to look for', async (_, state) => {
     const clock = new VirtualClock();
     const cloud = new FakeCloud(clock);
@@ -277,9 +280,9 @@ it('needs the connection alone: every other input may be missing, or wrong', asy
     expect(cloud.ids()).toHaveLength(0);
     const clock = new VirtualClock();
     const left = new FakeCloud(clock);
-    const { created } = JSON.parse(first.state.promotion ?? 'none').traces;
+    const { created, run } = JSON.parse(first.state.promotion ?? 'none').traces;
     for (const { region, imageId } of created)
-      left.addCopy(region, { ImageId: imageId, ImageDescription: '' });
+      left.addCopy(region, { ImageId: imageId, ImageDescription: markedBy(run) });
     const result = await new Step().play('post', left, clock, given, first.state);
     expect(left.ids()).toEqual([]);
     expect(result.warnings).toEqual([expect.stringMatching(/void/)]);
