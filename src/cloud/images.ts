@@ -95,14 +95,13 @@ async function readList(
     const told = number(body.TotalCount) ?? total;
     if (told !== (total ?? told)) changed = true;
     total = told;
-    const rows = Array.isArray(body.ImageSet) ? body.ImageSet : [];
+    const rows = records(body.ImageSet) ?? [];
     if (rows.length === 0) return { images, changed };
     offset += rows.length;
     const earlier = new Set(seen);
     let moved = false;
     for (const row of rows) {
       const image = readImage(row);
-      if (!image) continue;
       if (earlier.has(image.ImageId)) moved = true;
       seen.add(image.ImageId);
       // An endpoint that ignores the ids must not hand out images nobody asked for.
@@ -153,8 +152,8 @@ function flawOf(
 ): string | undefined {
   const total = number(TotalCount) ?? before;
   // Left out, it would be denied, and made again.
-  if (Array.isArray(ImageSet) && ImageSet.some(isNamelessCopy))
-    return 'the list holds a copy of the action whose id is not one that it can use';
+  if (Array.isArray(ImageSet) && !ImageSet.every(hasId))
+    return 'the list holds an image without an id that can be used';
   if (!Array.isArray(ImageSet)) {
     return total !== undefined && total <= offset ? undefined : 'the answer has no list of images';
   }
@@ -162,9 +161,8 @@ function flawOf(
   return `the list of images is cut: ${total} in all, and none after ${offset}`;
 }
 
-function isNamelessCopy(row: unknown): boolean {
-  const { ImageId, ImageDescription } = record(row) ?? {};
-  return id(ImageId) === undefined && /^\s*\[copy of /.test(text(ImageDescription) ?? '');
+function hasId(row: unknown): boolean {
+  return id(record(row)?.ImageId) !== undefined;
 }
 
 export async function copyCustomImage(
@@ -213,14 +211,12 @@ function isNoImage(error: unknown): boolean {
   return error instanceof CloudError && error.code === NO_IMAGE;
 }
 
-function readImage(value: unknown): Image | undefined {
-  const row = record(value);
-  const imageId = id(row?.ImageId);
-  const state = text(row?.State)?.trim();
-  const size = number(row?.ImageSize);
-  if (!row || imageId === undefined) return undefined;
+function readImage(row: Record<string, unknown>): Image {
+  const state = text(row.State)?.trim();
+  const size = number(row.ImageSize);
   return compact<Image>({
-    ImageId: imageId,
+    // The flaw of a page whose rows have none.
+    ImageId: id(row.ImageId) ?? '',
     ImageName: text(row.ImageName),
     State: STATES.get(state?.toLowerCase() ?? '') ?? state,
     ImageDescription: text(row.ImageDescription),

@@ -87,9 +87,11 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
     const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion ?? '', place.region));
     const isMade = ({ TargetImageId: id }: CopyInfo) => id !== undefined && isNew(run, place.region, id);
     const made = own.filter(isMade);
-    // Of two ids for one region nobody knows which is a copy: the mark does.
-    const isOne = new Set(made.map(({ TargetImageId }) => TargetImageId)).size < 2;
-    return madeBy(run, place, answer, isOne ? made[0] : undefined);
+    const ids = [...new Set(made.flatMap(({ TargetImageId: id }) => id ?? []))];
+    // Which of two is a copy, only the mark tells.
+    return ids.length > 1
+      ? { kind: 'unclear' as const, problem: words.twoIds(place, ids, answer), ofList: false }
+      : madeBy(run, place, answer, made[0]);
   });
   // One id for two regions is the id of one at the most.
   const given = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));

@@ -3,7 +3,7 @@ import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
 import { bestOf, byAge, isCopy, isNew, isPossible, isThere } from './images.ts';
 import { isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
-import { miss, observe, tell } from './observe.ts';
+import { miss, observe, settle, tell } from './observe.ts';
 import {
   type Held,
   isOpen,
@@ -184,6 +184,11 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
     return;
   }
   if (held && current) lookAgain(run, place, held, current);
+  const marked = newcomers.ours.filter((image) => !place.own.includes(image.ImageId));
+  if (held?.created && current && !held.marked && !place.problem && marked.length > 0) {
+    settle(run, place, held, words.twoClaims(held, marked));
+    return;
+  }
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
   const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;

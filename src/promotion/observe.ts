@@ -139,7 +139,7 @@ export function settleAsSource(place: Place, source: Image, now: number): void {
   });
 }
 
-function settle(run: Run, place: Place, held: Held, problem: Problem | null): void {
+export function settle(run: Run, place: Place, held: Held, problem: Problem | null): void {
   const now = run.clock.now();
   held.finishedAt = now;
   place.problem = problem && { ...problem, message: `${place.region}: ${problem.message}` };

@@ -194,7 +194,7 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
     if (waits && lookedAt < deadline) return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
   }
-  if (closing !== null && (!held || held.finishedAt)) {
+  if (closing !== null && !isOpen(place)) {
     if (plan === 'adopt' && held?.confirmed === false && !place.problem) return { deed: 'poll', at: now };
     // Another image may have been listed minutes late.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
@@ -236,12 +236,14 @@ function pollAt(place: Place, held: Held, { order, places, finished }: Run, now:
 
 /**
  * One more listing of every place that this run has sent a copy to, when its image has settled, and of one whose adopted
- * image has failed; a doubt only says how late. Without a wait there is none but after a doubt.
+ * image has failed; a doubt only says how late. Without a wait there is none but after a doubt, or where the image has no
+ * mark: another one may have it.
  */
 function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
   const { doubt, held, plan, problem } = place;
   const settledAt = held && (plan === 'copy' ? order.wait : problem) ? held.finishedAt : null;
-  const due = Math.min(Math.max(settledAt ?? 0, doubt?.until ?? 0), deadline);
+  const bareAt = held?.created && held.seenAt !== null && !held.marked && !problem ? held.startedAt : null;
+  const due = Math.min(Math.max(settledAt ?? bareAt ?? 0, doubt?.until ?? 0), deadline);
   if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
   return { deed: 'last look', at };

@@ -26,6 +26,7 @@ export function resume({ ifExists }: Order): string {
 
 const ids = (images: Image[]) => images.map(({ ImageId }) => ImageId).join(', ');
 const regions = (places: Place[]) => places.map(({ region }) => region).join(', ');
+const adopting = ({ ifExists }: Order) => (ifExists === 'adopt' ? '' : ' with if-exists: adopt');
 export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}.`);
 
 // --- What CopyCustomImage answered
@@ -42,19 +43,24 @@ export function refusedUnseen({ region }: Place, { message, advice }: Problem): 
   };
 }
 
-export function withoutId(place: Place, { requestId, TargetImageId }: CopyAnswer): Problem {
-  const what = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
-  return {
-    message: `CopyCustomImage answered with ${what}, so whether it created a copy in ${place.region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
-    advice: lookFor(place),
-  };
+function notClear(place: Place, { requestId }: CopyAnswer, what: string): Problem {
+  const request = requestId ? ` (request id ${requestId})` : '';
+  return { message: `CopyCustomImage answered with ${what} is not clear${request}.`, advice: lookFor(place) };
 }
 
-export function idTwice(place: Place, imageId: string, { requestId }: CopyAnswer): Problem {
-  return {
-    message: `CopyCustomImage answered with ${imageId} for more than one region, so which copy is in ${place.region} is not clear${requestId ? ` (request id ${requestId})` : ''}.`,
-    advice: lookFor(place),
-  };
+export function withoutId(place: Place, answer: CopyAnswer): Problem {
+  const { TargetImageId } = answer;
+  const what = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
+  return notClear(place, answer, `${what}, so whether it created a copy in ${place.region}`);
+}
+
+export function idTwice(place: Place, imageId: string, answer: CopyAnswer): Problem {
+  return notClear(place, answer, `${imageId} for more than one region, so which copy is in ${place.region}`);
+}
+
+export function twoIds(place: Place, imageIds: string[], answer: CopyAnswer): Problem {
+  const both = imageIds.join(' and ');
+  return notClear(place, answer, `${both} for ${place.region}, so which of them is the copy there`);
 }
 
 export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: Image): Problem {
@@ -64,6 +70,13 @@ export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: 
   return {
     message: `${place.region}: the API answered with ${ImageId}, but that image ${what}, so the action does not hand it out.`,
     advice: `${lookFor(place)} If the copy is there, use it by its id. If not, give ${ImageId} to the vendor's support, then re-run the job.`,
+  };
+}
+
+export function twoClaims({ imageId }: Held, marked: Image[]): Problem {
+  return {
+    message: `the API answered with ${imageId}, whose description carries no marker, and ${ids(marked)} carries the marker of this run. Only one can be the copy, so the action hands out neither.`,
+    advice: `Compare their sizes and creation times in the console. Delete ${ids(marked)} if it is not the copy, then re-run the job; if it is, a re-run reuses it.`,
   };
 }
 
@@ -100,10 +113,9 @@ export function absent({ region }: Place): string {
 
 export function unclearTooOften({ order }: Run, place: Place, { message, advice }: Problem): Problem {
   const { region, projectId, name, unclears } = place;
-  const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
     message: `${region}: no copy was listed, though CopyCustomImage was sent ${unclears} times and no answer was clear. Up to ${unclears} copies can still appear there. The last answer: ${message}`,
-    advice: `Wait 5 minutes, then re-run the job${how}: it reuses a copy that has appeared. After that delete every other ${name} in project ${projectId} that nobody uses. ${advice}`,
+    advice: `Wait 5 minutes, then re-run the job${adopting(order)}: it reuses a copy that has appeared. After that delete every other ${name} in project ${projectId} that nobody uses. ${advice}`,
   };
 }
 
@@ -112,10 +124,9 @@ export function stranger(
   images: Image[],
   { message }: Problem,
 ): Problem {
-  const which = images.length > 1 ? 'one of them' : 'it';
   return {
     message: `${region}: after an unclear answer ${images.map(described).join(', ')} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
-    advice: `Look at ${ids(images)} in the console, in project ${projectId}: an image created before ${new Date(sentAt).toISOString().slice(0, 16)}Z, when this run asked for its copy, is not the copy. If ${which} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
+    advice: `Look at ${ids(images)} in the console, in project ${projectId}: an image created before ${new Date(sentAt).toISOString().slice(0, 16)}Z, when this run asked for its copy, is not the copy. If ${images.length > 1 ? 'one of them' : 'it'} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
   };
 }
 
@@ -164,10 +175,9 @@ export function lastLookFailed({ order }: Run, { region, doubt }: Place, error: 
   const what = doubt
     ? 'a second copy of this run may be there'
     : 'whether another run copied there at the same time is not known';
-  const how = order.ifExists === 'adopt' ? '' : ' with if-exists: adopt';
   return {
     message: `${region}: the list of images could not be read at the end, so ${what}. ${whole(error.message)}`,
-    advice: `Delete nothing yet. When the list can be read again, a re-run${how} reuses the oldest copy and names any other.`,
+    advice: `Delete nothing yet. When the list can be read again, a re-run${adopting(order)} reuses the oldest copy and names any other.`,
   };
 }
 

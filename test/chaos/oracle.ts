@@ -424,7 +424,7 @@ export class Oracle {
       .flatMap(({ imageId, state }) => (state === 'Deleted' && imageId ? [imageId] : []));
     const told = [
       /- void: \S+ (\S+)/g,
-      /This run created (\S+) in \S+ [^;]*; the action deleted it/g,
+      /This run created (\S+) in \S+ [^;:]*; the action deleted it/g,
       /deleted its own (\S+) as/g,
     ];
     for (const form of told) for (const [, id = ''] of step.told.matchAll(form)) gone.push(id);

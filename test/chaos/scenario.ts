@@ -25,10 +25,11 @@ export type Effect =
   | { kind: 'http'; status: number; executed: number | null }
   /** `mask`: of a batch, the bits of the regions that are executed all the same. */
   | { kind: 'code'; code: number; executed: number | null; mask: number }
-  /** A list without some or all of its rows, or without ImageSet; its TotalCount is true. */
-  | { kind: 'unwhole'; how: 'empty' | 'rows' | 'no set' }
+  /** A list without some or all of its rows, with null for one, or without ImageSet; its TotalCount is true. */
+  | { kind: 'unwhole'; how: 'empty' | 'rows' | 'no set' | 'null' }
   | { kind: 'slow'; seconds: number }
-  | { kind: 'partial'; which: number; empty: boolean; executed: number | null };
+  /** `twice`: of a list, with an id that is none before its own. */
+  | { kind: 'partial'; which: number; how: 'missing' | 'empty' | 'twice'; executed: number | null };
 
 export type Action = 'CopyCustomImage' | 'DescribeImage' | 'TerminateCustomImage' | 'GetRegion';
 
@@ -202,13 +203,13 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('unwhole' as const),
-    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const),
+    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const, 'null' as const),
   }),
   fc.record({ kind: fc.constant('slow' as const), seconds: fc.integer({ min: 1, max: 58 }) }),
   fc.record({
     kind: fc.constant('partial' as const),
     which: fc.integer({ min: 0, max: 4 }),
-    empty: fc.boolean(),
+    how: fc.constantFrom('missing' as const, 'empty' as const, 'twice' as const),
     executed,
   }),
 );
@@ -229,7 +230,7 @@ const odd: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({ kind: fc.constant('garbage' as const), executed: fc.constant(null) }),
   fc.record({
     kind: fc.constant('unwhole' as const),
-    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const),
+    how: fc.constantFrom('empty' as const, 'rows' as const, 'no set' as const, 'null' as const),
   }),
 );
 

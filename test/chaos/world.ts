@@ -687,7 +687,12 @@ export class World {
     const ids = made
       ? [body.TargetImageId ?? '', ...(body.Infos ?? []).map((info) => info.TargetImageId)]
       : [];
-    const known = ids.filter((id) => id !== '');
+    // Of two ids for one region none is known to be a copy.
+    const isTwice = (id: string) => {
+      const region = body.Infos?.find((info) => info.TargetImageId === id)?.TargetRegion;
+      return (body.Infos?.filter((info) => info.TargetRegion === region).length ?? 0) > 1;
+    };
+    const known = ids.filter((id) => id !== '' && !isTwice(id));
     for (const id of known) {
       caller.answered.add(id);
       if (regions.length === 1 || body.Infos?.length) caller.named.add(id);
@@ -704,9 +709,8 @@ export class World {
       effect?.kind === 'refused' ||
       (reply !== null && reply.status >= 400 && reply.status < 500 && reply.status !== 408);
     for (const region of regions) {
-      const named =
-        body.Infos?.some((info) => info.TargetRegion === region && info.TargetImageId) ||
-        (regions.length === 1 && body.TargetImageId);
+      const own = body.Infos?.filter((info) => info.TargetRegion === region && info.TargetImageId) ?? [];
+      const named = own.length === 1 || (regions.length === 1 && body.TargetImageId);
       if (!sure && !(made && named)) caller.unclear.set(region, (caller.unclear.get(region) ?? 0) + 1);
     }
   }
@@ -854,7 +858,7 @@ export class World {
   }
 
   /** Rows are missing from a page, and the total tells it; or there are no rows at all. */
-  private unwhole(result: Reply, how: 'empty' | 'rows' | 'no set', { action, form }: Call): Reply {
+  private unwhole(result: Reply, how: 'empty' | 'rows' | 'no set' | 'null', { action, form }: Call): Reply {
     const { RetCode, ImageSet = [] } = parse(result.body);
     if (RetCode !== 0) return result;
     if (how === 'no set') return { status: 200, body: ok(action, {}) };
@@ -863,7 +867,10 @@ export class World {
     const TotalCount = this.shownTo(form).length;
     return {
       status: 200,
-      body: ok(action, { TotalCount, ImageSet: how === 'empty' ? [] : ImageSet.slice(0, -1) }),
+      body: ok(action, {
+        TotalCount,
+        ImageSet: how === 'empty' ? [] : [...ImageSet.slice(0, -1), ...(how === 'null' ? [null] : [])],
+      }),
     };
   }
 
@@ -979,7 +986,8 @@ export class World {
       }
       if (!isReached || !isExecuted(effect, index)) continue;
       if (refusesAll) this.strike('refused batch executed in part');
-      const gap = region === dropped && effect?.kind === 'partial' ? effect : null;
+      const isGap = region === dropped && effect?.kind === 'partial' && (isBatch || effect.how !== 'twice');
+      const gap = isGap ? effect : null;
       const told = refusesAll ? 'refused' : gap ? 'unclear' : how;
       const make = () => this.make(call, region, told, asked.includes(region), asked.length > 1);
       let id = '';
@@ -992,7 +1000,12 @@ export class World {
           make();
         });
       }
-      if (gap?.empty) infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
+      if (gap?.how === 'twice' && id !== '')
+        infos.push(
+          { TargetRegion: region, TargetImageId: `uimage-none-${region}`, TaskId: '' },
+          { TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` },
+        );
+      else if (gap?.how === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
       else if (!gap) infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
     }
     if (refusesAll) return refuse(code);
@@ -1112,7 +1125,7 @@ export function describe(effect: Effect): string {
     case 'truncated':
       return 'the answer is cut';
     case 'partial':
-      return `region ${effect.which} of the answer has ${effect.empty ? 'an empty id' : 'no entry'}${run}`;
+      return `region ${effect.which} of the answer has ${{ missing: 'no entry', empty: 'an empty id', twice: 'two ids' }[effect.how]}${run}`;
     case 'slow':
       return `answers after ${effect.seconds} s`;
     case 'blink':
@@ -1120,6 +1133,6 @@ export function describe(effect: Effect): string {
     case 'unwhole':
       return effect.how === 'no set'
         ? 'answers without ImageSet'
-        : `answers a list without ${effect.how === 'rows' ? 'its last row' : 'rows'}, and the true total`;
+        : `answers a list ${{ rows: 'without its last row', empty: 'without rows', null: 'with null for its last row' }[effect.how]}, and the true total`;
   }
 }

@@ -169,7 +169,7 @@ describe('an answer with images', () => {
     );
     expect(of('hk')).toMatchObject({ held: null, own: [], excess: [], doubt: { kind: 'unclear' } });
     expect(of('sg').held?.imageId).toBe('uimage-3');
-    expect(scenario.notices.join()).toContain('hk');
+    expect(scenario.notices.join()).toContain('uimage-1 and uimage-2 for hk');
   });
 
   it('that an earlier answer has given already: it is no stray', async () => {

@@ -457,6 +457,29 @@ describe('a look', () => {
     expect(one.due).toBeNull();
   });
 
+  it.each([true, false])(
+    'hands out neither an answered image without a mark nor one that has it (wait: %s): both are named, none deleted',
+    (wait) => {
+      const one = life({ wait })
+        .send(MADE)
+        .at(wait ? 60 : 1);
+      const bare = stranger('uimage-1');
+      one.poll(bare);
+      expect(one.due?.[0]).toBe('last look');
+      one.at(wait ? 61 : 2).lastLook(bare, copying('uimage-2', 90));
+      expect(one.copy.problem?.message).toMatch(/^hk: .*uimage-1.*no marker.*uimage-2/);
+      expect([one.copy.outcome, one.excess, one.due]).toEqual(['failed', [], null]);
+    },
+  );
+
+  it('is one more without a wait where the image has no mark, and no more where nothing else has it', () => {
+    const one = life({ wait: false }).send(MADE).at(1).poll(stranger('uimage-1'));
+    expect(one.due?.[0]).toBe('last look');
+    expect(one.at(2).lastLook(stranger('uimage-1')).due).toBeNull();
+    expect(one.copy).toMatchObject({ imageId: 'uimage-1', problem: null });
+    expect(life({ wait: false }).send(MADE).at(1).poll(copying('uimage-1')).due).toBeNull();
+  });
+
   it.each([
     ['with words of its own', 'by hand', false],
     ['where marks are kept', '', true],
@@ -628,6 +651,15 @@ describe('the last look', () => {
     for (const at of [10, 100, 200]) one.at(at).poll();
     expect([one.copy.outcome, one.due]).toEqual(['failed', ['last look', 200]]);
     expect(one.lastLook(byOther('uimage-2', 99)).copy).toMatchObject({ imageId: 'uimage-2', problem: null });
+  });
+
+  it('is once more at the end for a copy that could not be watched: a doubt may have left another one', () => {
+    const one = life().send(putOff(10)).at(5).look().at(10).send(MADE).at(20).fail('poll', 172);
+    expect(one.at(125).lastLook().due).toBeNull();
+    one.at(900).run.closing = one.scenario.clock.now();
+    expect(one.due?.[0]).toBe('last look');
+    expect(one.lastLook(ours('uimage-late')).copy).toMatchObject({ imageId: 'uimage-late', problem: null });
+    expect(one.due).toBeNull();
   });
 
   it('without a wait keeps the older of two that may be its own, though it is still under way', () => {

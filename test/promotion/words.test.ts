@@ -54,6 +54,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
       words.idTwice(place(), 'uimage-1', { requestId: 'request-1' }),
       words.idTwice(place(), 'uimage-1', {}),
     ],
+    twoIds: [words.twoIds(place(), ['uimage-1', 'uimage-2'], {})],
     notOurs: [
       words.notOurs(place(), { ImageId: 'uimage-1', ImageDescription: markedBy('77-1-other0') }),
       words.notOurs(place(), { ImageId: 'uimage-1', ImageName: 'db-9' }),
@@ -78,6 +79,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     listedNowhere: [words.listedNowhere('uimage-1', 'cn-bj2')],
     copiedMark: [words.copiedMark(place(), two)],
+    twoClaims: [words.twoClaims(held(), [image('uimage-2')])],
     namesakes: [words.namesakes(place(), two)],
     keptSecond: [words.keptSecond(adopting, place(), two)],
     unreadable: [
