@@ -4,6 +4,9 @@ import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 
 type Next = Pick<Headline, 'next' | 'said'>;
 
+/** Milliseconds that few copies are done in. */
+const SHORT = 300_000;
+
 /** What to do now. The names and the API's words in it are as they came. */
 export function nextOf(promotion: Promotion, order: Order): Next {
   const { copies, problems, rollback, ended } = promotion;
@@ -66,9 +69,9 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
   const adopts = order.ifExists === 'adopt';
   const job = isGreen ? 'run the workflow again' : 're-run the failed job';
   const late = ended === 'timeout' && copying.length + unclear.length > 0;
-  const longer = late
-    ? ` If ${formatDuration(order.timeout / 1000)} is often too short, raise timeout in the workflow.`
-    : '';
+  const time = formatDuration(order.timeout / 1000);
+  const short = order.timeout < SHORT ? `${time} is too short for a copy:` : `If ${time} is often too short,`;
+  const longer = late ? ` ${short} raise timeout in the workflow.` : '';
   const again = adopts
     ? `${job}${kept ? `: it ${kept}` : ''}`
     : 'set if-exists: adopt and run the workflow again, or it copies everything again';
@@ -84,7 +87,8 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
     const first = /^R/.test(last) ? again.charAt(0).toUpperCase() : again.charAt(0);
     return { next: `${optional}${said.slice(0, -last.length)}${first}${again.slice(1)}.`, said };
   }
-  if (!/\bre-run\b/i.test(said) || !adopts) return { next: `${optional}${said} Then ${again}.`, said };
+  if (!/\bre-run\b/i.test(said) || !adopts)
+    return { next: `${optional}${said} Then ${orAnew(again, said)}.`, said };
   return { next: `${optional}${said}${kept ? ` A re-run ${kept}.` : ''}`, said };
 }
 
@@ -117,7 +121,9 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const rerun = `${job}: it copies ${left.length > 0 ? 'what is missing' : 'again'}.`;
   const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
   if (left.length === 0)
-    return advice === null ? { next: rerun + end } : { next: `${advice} Then ${rerun}${end}`, said: advice };
+    return advice === null
+      ? { next: rerun + end }
+      : { next: `${advice} Then ${orAnew(rerun, advice)}${end}`, said: advice };
   const isKnown = (copy: Copy) =>
     left.some(
       ({ region, imageId, unusable }) => !unusable && region === copy.region && imageId === copy.imageId,
@@ -140,6 +146,14 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   if (others.length === 0) return { next: `delete ${list(must)}, ${keep}${also}. Then ${rerun}${end}` };
   const which = `${list(sound)} ${sound.length === 1 ? 'is' : 'are'} sound: delete ${them} too, ${keep}`;
   return { next: `delete ${list(others)}. ${which}${also}. Then ${rerun}${end}` };
+}
+
+/** A re-run takes the workflow as it was: that is not enough where the advice names an input. */
+function orAnew(rerun: string, advice: string): string {
+  const mayChange = /\bworkflow\b|\binput\b|\bzone\b|\b[a-z]+-[a-z-]+\b/.test(advice);
+  return mayChange
+    ? rerun.replace(/^re-run the (failed )?job/, '$&, or run the workflow anew if you changed it')
+    : rerun;
 }
 
 /** Null where there is none, or more than one. */

@@ -166,7 +166,7 @@ const CLASSES: readonly [Class, Rows][] = [
       '100, 210, 220': [
         'a parameter is missing',
         "Set the input behind the parameter that the API's message names; sub-accounts must set project-id.",
-        { named: true, meaning: 'a parameter is missing', advice: 'Set it, then run the job again.' },
+        { named: true, meaning: 'a parameter is missing', advice: 'Set it in the workflow.' },
       ],
       '292': [
         'the project does not exist, or these keys may not see it',
@@ -201,7 +201,7 @@ const CLASSES: readonly [Class, Rows][] = [
           advice:
             'Set project-id to the project of the source image: sub-accounts must name it. If that does not help, check the region ids, target-project-id and the image name, and that the account has opened the region.',
         },
-        { named: true, meaning: 'a parameter is not valid', advice: 'Correct it, then run the job again.' },
+        { named: true, meaning: 'a parameter is not valid', advice: 'Correct it in the workflow.' },
         {
           call: 'AssumeRole',
           meaning: 'the API does not accept the role, or not for so long',

@@ -17,6 +17,8 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
   const { held } = place;
   if (!held) return;
   const now = run.clock.now();
+  if (place.trouble && run.told.has(`trouble in ${place.region}`))
+    tellOnce(run, words.trouble(place, held, null));
   place.trouble = null;
   if (image) {
     held.confirmed = run.closing !== null;
@@ -118,6 +120,7 @@ function notOurs(run: Run, place: Place, image: Image): void {
   place.held = null;
   place.unclear = true;
   place.problem = words.notOurs(place, image);
+  run.report({ type: 'notice', message: place.problem.message });
   place.doubt = { kind: 'final', since: now, clearAt: now + WINDOW, until: now + WINDOW };
   run.changedAt = now;
   run.report({ type: 'ids', copies: copiesOf(run) });

@@ -36,7 +36,7 @@ export function differences(source: Image, copy: Image): Problem | null {
   return {
     message: `${copy.ImageId} does not match the source: ${told.join(', ')}. Do not use it.`,
     advice:
-      'Delete it before the next run, which fails on it otherwise. If the next copy differs too, give the vendor the ids of the source and of the copies.',
+      'Delete it before the next run, which fails on it otherwise. If all copies differ alike, or the next one does, compare the source in the console first, then give the vendor the ids of the source and of the copies.',
   };
 }
 

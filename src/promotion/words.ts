@@ -59,8 +59,7 @@ export function idTwice(place: Place, imageId: string, answer: CopyAnswer): Prob
 }
 
 export function twoIds(place: Place, imageIds: string[], answer: CopyAnswer): Problem {
-  const both = imageIds.join(' and ');
-  return notClear(place, answer, `${both} for ${place.region}, so which of them is the copy there`);
+  return notClear(place, answer, `${imageIds.join(' and ')} for ${place.region}, so which is the copy there`);
 }
 
 export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: Image): Problem {
@@ -245,6 +244,7 @@ export function renamed({ region, name }: Place, { imageId }: Held, other: strin
   };
 }
 
-export function trouble({ region }: Place, { imageId }: Held, error: CloudError): string {
+export function trouble({ region }: Place, { imageId }: Held, error: CloudError | null): string {
+  if (!error) return `${region}: the state of ${imageId} can be read again.`;
   return `${region}: the state of ${imageId} cannot be read: ${whole(error.message)} The action keeps trying until the timeout.`;
 }

@@ -29,6 +29,12 @@ const fates = (some: Partial<Target['fates'][number]>): Change =>
 const copyFault =
   (effect: Scenario['faults'][number]['effect']): Change =>
   (one) => ({ ...one, faults: [{ on: 'CopyCustomImage', nth: 1, count: 1, effect }, ...one.faults] });
+const unwhole =
+  (how: 'empty' | 'null'): Change =>
+  (one) => ({
+    ...one,
+    faults: [{ on: 'DescribeImage', nth: 2, count: 5, effect: { kind: 'unwhole', how } }, ...one.faults],
+  });
 const stranger = (described: 'not' | 'as ours'): Change =>
   targets(() => ({ strangers: [{ after: 30, described, same: true }] }));
 
@@ -41,6 +47,7 @@ const BEHAVIOURS: [string, Change][] = [
   ['throttle refuses, and made it', copyFault({ kind: 'code', code: 153, executed: 30, mask: 31 })],
   ['ignores the list of regions', site({ batch: false })],
   ['answers a list with one id', site({ answersOne: true })],
+  ['answers two ids for a region', copyFault({ kind: 'partial', which: 0, how: 'twice', executed: 0 })],
   ['drops descriptions', site({ description: 0 })],
   ['cuts descriptions at 128', site({ description: 128 })],
   ['names in small letters', site({ lowercases: true })],
@@ -49,16 +56,8 @@ const BEHAVIOURS: [string, Change][] = [
   ['lists 50 s late', fates({ listedAfter: 50 })],
   ['lists minutes late', fates({ listedAfter: 300 })],
   ['lists what is deleted', site({ ghosts: { seconds: 200, byId: true } })],
-  [
-    'lists that are not whole',
-    (one) => ({
-      ...one,
-      faults: [
-        { on: 'DescribeImage', nth: 2, count: 5, effect: { kind: 'unwhole', how: 'empty' } },
-        ...one.faults,
-      ],
-    }),
-  ],
+  ['lists that are not whole', unwhole('empty')],
+  ['lists with null in them', unwhole('null')],
   ['no TotalCount, pages of 20', site({ total: false, page: 20, others: 19 })],
   [
     'reads: HTTP 403, 40 times',

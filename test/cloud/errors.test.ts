@@ -127,21 +127,25 @@ describe('return codes', () => {
     [
       '230',
       'Params [TargetImageName] not available',
-      '"TargetImageName" is the input target-image-name. Correct it,',
+      '"TargetImageName" is the input target-image-name. Correct it in',
     ],
     [
       '230',
       'Params [TargetRegionList.1] not available',
-      '"TargetRegionList" is the input target-regions. Correct it,',
+      '"TargetRegionList" is the input target-regions. Correct it in',
     ],
     [
       '230',
       'Params [az_group] not available',
       '"az_group" is the input region or target-regions (a new region',
     ],
-    ['230', 'bad zone_id', '"zone_id" is the input zone. Correct it,'],
-    ['230', 'Params [ChargeType] not available', '"ChargeType" is the input extra-parameters. Correct it,'],
-    ['220', 'Missing params [TargetProjectId]', '"TargetProjectId" is the input target-project-id. Set it,'],
+    ['230', 'bad zone_id', '"zone_id" is the input zone. Correct it in'],
+    ['230', 'Params [ChargeType] not available', '"ChargeType" is the input extra-parameters. Correct it in'],
+    [
+      '220',
+      'Missing params [TargetProjectId]',
+      '"TargetProjectId" is the input target-project-id. Set it in',
+    ],
     ['230', 'Params [constructor] not available', 'Check the input behind the parameter'],
     ['8095', 'no room in [hk]', 'Delete custom images there'],
   ])('%s of "%s" names the input', async (code, Message, words) => {

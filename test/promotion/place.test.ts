@@ -876,6 +876,14 @@ it('that failed without a doubt at the last look is told, too: another run may h
 });
 
 describe("another run's image that is handed out", () => {
+  it('though the API answered with it as the copy of this run: the log says so', () => {
+    const theirs = byOther('uimage-1', 1);
+    const one = life().send(MADE).at(10).poll(theirs);
+    expect(one.copy).toMatchObject({ imageId: null, outcome: 'failed' });
+    expect(one.scenario.notices).toEqual([expect.stringMatching(/^hk: .*uimage-1.*marker of another run/)]);
+    expect(one.at(130).lastLook(theirs).copy).toMatchObject({ imageId: 'uimage-1', outcome: 'adopted' });
+  });
+
   it('and missing from the last list is read by its id, once: its run may have deleted it', () => {
     const one = settled();
     one.lastLook(byOther('uimage-theirs', 1), available('uimage-1'));

@@ -111,7 +111,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     notInList: [words.notInList(place(), held())],
     markEdited: [words.markEdited(place(), held())],
     renamed: [words.renamed(place(), held(), 'Web')],
-    trouble: [words.trouble(place(), held(), denied)],
+    trouble: [words.trouble(place(), held(), denied), words.trouble(place(), held(), null)],
     mayAppear: [adopting, copying].map((run) => mayAppear(both('hk', 'sg'), run.order)),
     'not settled: nothing sent': ends({}),
     'not settled: refused': ends({ answer: problem, trouble: problem }),

@@ -6,6 +6,7 @@ import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
 import { headlineOfRollback } from '../../src/headline.ts';
 import { OUTPUT_BYTES } from '../../src/markdown.ts';
+import { nextOf } from '../../src/next.ts';
 import { needsReader, tookOf } from '../../src/outcome.ts';
 import type { Copy, Problem, Promotion, Undone } from '../../src/promotion/model.ts';
 import { renderRollback, renderSummary } from '../../src/summary.ts';
@@ -487,11 +488,28 @@ describe('the heading of a summary', () => {
       'Raise the quota. Then re-run the failed job.',
       { status: 'failed', copies: three(full('hk'), full('sg')) },
     ],
+    [
+      '⚠️ web-1.4.2: ready in 1 of 2 regions, sg failed',
+      'Correct zone in the workflow. Then re-run the failed job, or run the workflow anew if you changed it: it keeps the ready copy and copies only the failed region.',
+      {
+        status: 'partial',
+        copies: three(
+          {},
+          full('sg', { problem: { message: 'sg: no.', advice: 'Correct zone in the workflow.' } }),
+        ),
+      },
+    ],
   ];
   it.each(cases)('%s', async (heading, next, some) => {
     const promotion = aPromotion(some);
     expect(headOf(promotion)).toEqual([heading, next]);
     await check(promotion, summaryOf(promotion));
+  });
+
+  it('calls a timeout too short for a copy that is', () => {
+    const promotion = aPromotion({ status: 'partial', ended: 'timeout', copies: three({}, still('sg')) });
+    const { next } = nextOf(promotion, anOrder({ timeout: 2_000 }));
+    expect(next).toContain('under way. 2s is too short for a copy: raise timeout in the workflow.');
   });
 
   it('does not promise that a re-run keeps what it would copy again', () => {
