@@ -46,7 +46,7 @@ export function isDryRun({ status, copies }: Promotion, order: Order): boolean {
   return status === 'planned' || (order.dryRun && copies.length > 0);
 }
 
-/** The rollback could not delete it. */
+/** The rollback has not deleted it. */
 export function isLeft({ region, imageId }: ImageRef | Copy, { rollback }: Promotion): boolean {
   if (rollback?.by !== 'step') return false;
   return rollback.left.some((image) => image.region === region && image.imageId === imageId);

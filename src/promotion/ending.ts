@@ -207,7 +207,7 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
       copy.created = false;
       copy.outcome = 'failed';
     } else if (problem && left.some(isOwn)) {
-      copy.problem = { ...problem, message: `${problem.message} The rollback could not delete it.` };
+      copy.problem = { ...problem, message: `${problem.message} The rollback has not deleted it.` };
     } else if (problem && imageId === null) {
       const found = deleted.filter((image) => image.region === region).map((image) => image.imageId);
       if (found.length === 0) continue;

@@ -84,7 +84,7 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   if (mark?.run === order.run) run.keepsMarks = true;
   const isMarked = mark?.run === order.run && isMarkOf(mark, order.source.region, findings.source.ImageId);
   if (isMarked) held.marked = true;
-  else if (held.marked) tell(run, words.markEdited(place, held));
+  else if (held.marked || (held.created && run.keepsMarks && !mark)) tell(run, words.markEdited(place, held));
   else if (held.created) tell(run, words.markLost(place, held), 'mark');
   if (held.created && image.ImageName !== undefined && !isSameName(image.ImageName, place.name))
     tell(run, words.renamed(place, held, image.ImageName), 'name');

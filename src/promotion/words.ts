@@ -75,7 +75,7 @@ export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: 
 export function twoClaims({ imageId }: Held, marked: Image[]): Problem {
   return {
     message: `the API answered with ${imageId}, whose description carries no marker, and ${ids(marked)} carries the marker of this run. Only one can be the copy, so the action hands out neither.`,
-    advice: `Compare their sizes and creation times in the console. Delete ${ids(marked)} if it is not the copy, then re-run the job; if it is, a re-run reuses it.`,
+    advice: `Compare them in the console (size, creation time), and delete the one that is not the copy if nobody uses it. Then re-run the job: it reuses ${ids(marked)} where that is left, or copies again.`,
   };
 }
 
@@ -201,10 +201,9 @@ export function insteadOf({ message }: Problem, { imageId }: Held, other: string
 }
 
 export function broken({ imageId, taskId, state }: Held): Problem {
-  const task = taskId ? `, with task id ${taskId},` : '';
   return {
     message: `the copy ${imageId} ended ${state}.`,
-    advice: `It cannot boot a machine: delete it before the next run. If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`,
+    advice: `It cannot boot a machine: delete it before the next run. If the next copy fails too, give the vendor ${imageId}${taskId ? `, with task id ${taskId},` : ''} and the ids of the next copy.`,
   };
 }
 
@@ -217,7 +216,7 @@ export function unknownState(state: string): Problem {
 
 export function markLost({ region }: Place, { imageId }: Held): Problem {
   return {
-    message: `This API endpoint drops or cuts image descriptions, so a re-run cannot recognise these copies and would copy again (first seen: ${imageId} in ${region}).`,
+    message: `The description of ${imageId} in ${region} carries no whole marker: this API endpoint drops or cuts descriptions, or it has answered with another image. A re-run cannot recognise such copies and would copy again.`,
     advice: 'Keep the ids of this run, and do not re-run it for these regions.',
   };
 }
@@ -232,8 +231,9 @@ export function notInList({ region }: Place, { imageId }: Held): Problem {
 
 export function markEdited({ region }: Place, { imageId }: Held): Problem {
   return {
-    message: `${region}: the description of ${imageId} has lost its marker since it was first listed: somebody edited it.`,
-    advice: 'A re-run cannot recognise this copy and would copy again: keep its id.',
+    message: `${region}: the description of ${imageId} carries no marker, though this API endpoint keeps them: somebody edited it, or it is another image.`,
+    advice:
+      'Look at it in the console. A re-run cannot recognise this copy and would copy again: keep its id.',
   };
 }
 

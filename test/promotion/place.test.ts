@@ -472,6 +472,18 @@ describe('a look', () => {
     },
   );
 
+  it('of an image without a mark is told as what it is: the API endpoint drops marks, or keeps them', () => {
+    const told = (keepsMarks: boolean) => {
+      const one = life().send(MADE).at(10);
+      one.run.keepsMarks = keepsMarks;
+      return one.poll(stranger('uimage-1')).scenario.warnings.join();
+    };
+    expect([told(false), told(true)]).toEqual([
+      expect.stringContaining('drops or cuts descriptions'),
+      expect.stringContaining('though this API endpoint keeps them'),
+    ]);
+  });
+
   it('is one more without a wait where the image has no mark, and no more where nothing else has it', () => {
     const one = life({ wait: false }).send(MADE).at(1).poll(stranger('uimage-1'));
     expect(one.due?.[0]).toBe('last look');
