@@ -1,7 +1,7 @@
 import { CloudError } from '../cloud/errors.ts';
 import { ask } from './ask.ts';
 import { LAST_PATIENCE, remove, tellLeft } from './excess.ts';
-import { customImages } from './images.ts';
+import { customImages, isBare } from './images.ts';
 import { listed } from './listed.ts';
 import { polled, unread } from './observe.ts';
 import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
@@ -162,7 +162,7 @@ function tellLastLook({ report, told }: Run, dues: Due[], now: number): void {
   const at = Math.min(...dues.map((due) => due.at));
   const isQuiet = dues.length > 0 && dues.every(({ deed }) => deed === 'last look') && at - now > 5_000;
   if (!isQuiet || told.has('last look')) return;
-  const places = dues.map(({ place }) => place).filter(({ doubt }) => doubt !== null);
+  const places = dues.map(({ place }) => place).filter((place) => place.doubt !== null || isBare(place));
   if (places.length === 0) return;
   told.add('last look');
   report({ type: 'notice', message: words.lastLookIn(places, Math.max(...dues.map((due) => due.at)) - now) });

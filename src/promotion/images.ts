@@ -64,3 +64,8 @@ export function isPossible({ keepsMarks, order, findings }: Run): (image: Image)
   return ({ ImageDescription: text = '' }) =>
     !keepsMarks && (sent.startsWith(text.trim()) || text === own || isChangedMark(text));
 }
+
+/** The API answered with it, and it carries no mark: another image may. */
+export function isBare({ held, problem }: Place): boolean {
+  return held?.created === true && held.seenAt !== null && !held.marked && problem === null;
+}

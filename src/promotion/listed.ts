@@ -1,9 +1,9 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked, SECOND } from './excess.ts';
-import { bestOf, byAge, isCopy, isNew, isPossible, isThere } from './images.ts';
+import { bestOf, byAge, isBare, isCopy, isNew, isPossible, isThere } from './images.ts';
 import { isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
-import { miss, observe, settle, tell } from './observe.ts';
+import { miss, observe, tell } from './observe.ts';
 import {
   type Held,
   isOpen,
@@ -48,7 +48,7 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     // It has seen what it chose.
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
-  if (place.doubt && !isWanting(place)) tellNamesakes(run, place, newcomers.strangers);
+  if ((place.doubt || isBare(place)) && !isWanting(place)) tellNamesakes(run, place, newcomers.strangers);
 }
 
 function tellNamesakes(run: Run, place: Place, strangers: Image[]): void {
@@ -184,11 +184,7 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
     return;
   }
   if (held && current) lookAgain(run, place, held, current);
-  const marked = newcomers.ours.filter((image) => !place.own.includes(image.ImageId));
-  if (held?.created && current && !held.marked && !place.problem && marked.length > 0) {
-    settle(run, place, held, words.twoClaims(held, marked));
-    return;
-  }
+  if (held && current && isBare(place) && holdMarked(run, place, held, newcomers)) return;
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
   const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;
@@ -203,6 +199,17 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
   if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);
   else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers);
   else tellOthers(run, place, newcomers);
+}
+
+/** The API answered with an image without a mark, and another one has it: that is the copy. */
+function holdMarked(run: Run, place: Place, { imageId }: Held, { ours }: Newcomers): boolean {
+  const marked = ours.filter((image) => !place.own.includes(image.ImageId));
+  const best = soundOf(run.findings.source, marked)[0] ?? marked[0];
+  if (!best) return false;
+  place.own = place.own.filter((id) => id !== imageId);
+  tell(run, words.notTheCopy(place, imageId, best));
+  hold(run, place, best, true);
+  return true;
 }
 
 /** One odd answer decides nothing: an image that was Available stays so, unless it differs or has ended. */

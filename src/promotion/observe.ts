@@ -142,7 +142,7 @@ export function settleAsSource(place: Place, source: Image, now: number): void {
   });
 }
 
-export function settle(run: Run, place: Place, held: Held, problem: Problem | null): void {
+function settle(run: Run, place: Place, held: Held, problem: Problem | null): void {
   const now = run.clock.now();
   held.finishedAt = now;
   place.problem = problem && { ...problem, message: `${place.region}: ${problem.message}` };

@@ -1,6 +1,7 @@
 import type { Findings } from './check.ts';
 import type { Context } from './context.ts';
 import type { Excess } from './excess.ts';
+import { isBare } from './images.ts';
 import type { Copy, Problem } from './model.ts';
 import { pollDelay } from './pace.ts';
 
@@ -236,14 +237,13 @@ function pollAt(place: Place, held: Held, { order, places, finished }: Run, now:
 
 /**
  * One more listing of every place that this run has sent a copy to, when its image has settled, and of one whose adopted
- * image has failed; a doubt only says how late. Without a wait there is none but after a doubt, or where the image has no
- * mark: another one may have it.
+ * image has failed. A doubt, or an image without a mark, says how late, and brings one without a wait, too.
  */
 function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
   const { doubt, held, plan, problem } = place;
   const settledAt = held && (plan === 'copy' ? order.wait : problem) ? held.finishedAt : null;
-  const bareAt = held?.created && held.seenAt !== null && !held.marked && !problem ? held.startedAt : null;
-  const due = Math.min(Math.max(settledAt ?? bareAt ?? 0, doubt?.until ?? 0), deadline);
+  const bareAt = held && isBare(place) ? held.startedAt + (order.wait ? WINDOW : 0) : 0;
+  const due = Math.min(Math.max(settledAt ?? 0, bareAt, doubt?.until ?? 0), deadline);
   if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
   return { deed: 'last look', at };

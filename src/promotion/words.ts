@@ -72,10 +72,10 @@ export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: 
   };
 }
 
-export function twoClaims({ imageId }: Held, marked: Image[]): Problem {
+export function notTheCopy({ region }: Place, imageId: string, { ImageId }: Image): Problem {
   return {
-    message: `the API answered with ${imageId}, whose description carries no marker, and ${ids(marked)} carries the marker of this run. Only one can be the copy, so the action hands out neither.`,
-    advice: `Compare them in the console (size, creation time), and delete the one that is not the copy if nobody uses it. Then re-run the job: it reuses ${ids(marked)} where that is left, or copies again.`,
+    message: `${region}: the API answered with ${imageId}, which carries no marker. The copy is ${ImageId}, which carries the one of this run.`,
+    advice: `The action left ${imageId} alone. Delete it if nobody uses it.`,
   };
 }
 
@@ -92,7 +92,7 @@ export function oneByOne(error: CloudError): string {
 }
 
 export function lastLookIn(places: Place[], ms: number): string {
-  return `An earlier CopyCustomImage for ${regions(places)} was refused or unclear: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
+  return `CopyCustomImage for ${regions(places)} was refused once, unclear, or answered with an image without a marker: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
 }
 
 export function unclear(places: Place[]): string {

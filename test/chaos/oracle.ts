@@ -207,8 +207,12 @@ export class Oracle {
 
   /** Somebody made an image of our name since the scenario began. */
   private hasStrangers(region: string): boolean {
-    return this.scenario.targets.some(
-      ({ strangers }, index) => strangers.length > 0 && this.world.targets()[index]?.region === region,
+    const wrong = [...this.world.wrong.keys()];
+    return (
+      this.world.images.some((image) => image.region === region && wrong.includes(image.id)) ||
+      this.scenario.targets.some(
+        ({ strangers }, index) => strangers.length > 0 && this.world.targets()[index]?.region === region,
+      )
     );
   }
 
@@ -316,7 +320,9 @@ export class Oracle {
       if (!image) world.violate(`${words}: there is no such image`);
       else if (image.id === SOURCE_ID) {
         if (!world.isSource(region)) world.violate(`${words}: it is the source`);
-      } else if (!image.ofSource) {
+      } else if (this.isSwapped(image, caller, how))
+        world.strike("somebody's image was answered, and is handed out");
+      else if (!image.ofSource) {
         // A mark can be copied, and age decides between two; but no younger one stands against ours.
         const isOurs = ({ edited, maker }: ModelImage) =>
           !edited && (caller.settings.ifExists !== 'copy' || maker === caller.number);
@@ -330,6 +336,15 @@ export class Oracle {
       } else if (!caller.answered.has(imageId) && !world.isMarked(image) && !image.edited)
         world.violate(`${words}: it has no mark, and no answer named it`);
     }
+  }
+
+  /** An answer named it, and no list showed that the copy is another one. */
+  private isSwapped({ id }: ModelImage, caller: Caller, how: Ended['how']): boolean {
+    const { world } = this;
+    const real = world.images.find((other) => other.id === world.wrong.get(id));
+    if (!real) return false;
+    const isShown = world.isMarked(real) && !real.edited && !real.deleted && wasSeen(caller, real);
+    return how !== 'itself' || !caller.settings.wait || !isShown;
   }
 
   /** At the end of a run that ended by itself: beside what it hands out, nothing of it is left untold. */
@@ -468,6 +483,8 @@ export class Oracle {
         continue;
       }
       if (this.wasForged(image, caller)) continue;
+      // The answer named another one, so nobody waits for this one to be listed.
+      if ([...world.wrong.values()].includes(image.id)) continue;
       // Refused or not, a site that ignores the list makes it where nobody looks.
       if (!image.asked && image.told === 'refused') continue;
       if (image.listedAt > image.sentAt + SEEN_WITHIN && !caller.named.has(image.id)) continue;
@@ -637,6 +654,7 @@ export class Oracle {
       !site.answersOne &&
       site.ghosts === null &&
       world.keepsMarks &&
+      world.wrong.size === 0 &&
       targets.every(({ refuses, unlisted, strangers }) => !refuses && !unlisted && strangers.length === 0);
     const rows = step.images();
     if (!settings.wait || settings.twin !== null || !isQuiet || rows.length < targets.length) return;

@@ -102,9 +102,19 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'a rollback reads no description',
-    edits: [
-      ['if (shown.every((one) => this.mayBeOurs(one))) return true;', 'if (shown.length >= 0) return true;'],
-    ],
+    edits: [['const whose = shown.map((one) => this.whose(one));', 'const whose: string[] = [];']],
+  },
+  {
+    name: 'a list with a row that cannot be read is believed',
+    edits: [['return id(record(row)?.ImageId) !== undefined;', 'return row !== undefined;']],
+  },
+  {
+    name: 'an answered image without a mark is handed out beside one that has it',
+    edits: [['if (!best) return false;', 'if (best || !best) return false;']],
+  },
+  {
+    name: 'of two ids for a region one is taken',
+    edits: [['return ids.length > 1', 'return ids.length > 9']],
   },
   {
     name: 'what was adopted is not read again',

@@ -28,8 +28,11 @@ export type Effect =
   /** A list without some or all of its rows, with null for one, or without ImageSet; its TotalCount is true. */
   | { kind: 'unwhole'; how: 'empty' | 'rows' | 'no set' | 'null' }
   | { kind: 'slow'; seconds: number }
-  /** `twice`: of a list, with an id that is none before its own. */
-  | { kind: 'partial'; which: number; how: 'missing' | 'empty' | 'twice'; executed: number | null };
+  /**
+   * `twice`: of a list, with an id that is none before its own. `wrong`: with the id of an image that somebody has just
+   * made under our name.
+   */
+  | { kind: 'partial'; which: number; how: 'missing' | 'empty' | 'twice' | 'wrong'; executed: number | null };
 
 export type Action = 'CopyCustomImage' | 'DescribeImage' | 'TerminateCustomImage' | 'GetRegion';
 
@@ -209,7 +212,7 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({
     kind: fc.constant('partial' as const),
     which: fc.integer({ min: 0, max: 4 }),
-    how: fc.constantFrom('missing' as const, 'empty' as const, 'twice' as const),
+    how: fc.constantFrom('missing' as const, 'empty' as const, 'twice' as const, 'wrong' as const),
     executed,
   }),
 );

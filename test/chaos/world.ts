@@ -167,6 +167,8 @@ export class World {
   faulty = true;
   /** Copies that were sent and will be executed. */
   readonly pending = new Set<Pending>();
+  /** The ids of somebody's images that an answer named, with the copies that it should have named. */
+  readonly wrong = new Map<string, string>();
   private bucket: { left: number; at: number } | null = null;
   private readonly clock: VirtualClock;
   private readonly scenario: Scenario;
@@ -310,21 +312,24 @@ export class World {
     });
   }
 
-  private addStranger(region: string, { described, same }: Target['strangers'][number]): void {
+  private addStranger(region: string, { described, same }: Target['strangers'][number]): ModelImage {
     // Of the same region rather than of another one.
     const model = this.images
       .filter(({ maker }) => typeof maker === 'number')
       .sort((one, other) => Number(one.region === region) - Number(other.region === region))
       .at(-1);
     const description = described === 'as ours' ? (model?.description ?? '') : 'mine';
-    const { id } = this.add({
+    const image = this.add({
       region,
       description: described === 'not' ? '' : description,
       fate: plain(same ? 'Available' : 'differs'),
     });
     this.strike('stranger appears');
     if (described === 'as ours' && model) this.strike('stranger with our mark appears');
-    this.note(`somebody makes ${id} in ${region}, described as "${described === 'not' ? '' : description}"`);
+    this.note(
+      `somebody makes ${image.id} in ${region}, described as "${described === 'not' ? '' : description}"`,
+    );
+    return image;
   }
 
   private add(given: Partial<ModelImage>): ModelImage {
@@ -890,7 +895,13 @@ export class World {
       (image?.maker === 'somebody' &&
         caller.mark !== null &&
         image.description.includes(` by ${caller.mark}`));
-    if (image && !isMine)
+    // Named by an answer, and nothing shows that the site keeps marks.
+    const isSwapped =
+      this.wrong.has(id) &&
+      !this.images.some(
+        (other) => other.maker === caller.number && this.isMarked(other) && this.isListed(other),
+      );
+    if (image && !isMine && !isSwapped)
       this.violate(
         `${id} is deleted by run ${caller.number}, but ${image.maker === 'somebody' ? 'somebody else' : image.maker === 'earlier' ? 'an earlier run' : `run ${image.maker}`} made it`,
       );
@@ -991,7 +1002,7 @@ export class World {
       const told = refusesAll ? 'refused' : gap ? 'unclear' : how;
       const make = () => this.make(call, region, told, asked.includes(region), asked.length > 1);
       let id = '';
-      if (!gap || gap.executed === 0) id = make().id;
+      if (!gap || gap.executed === 0 || gap.how === 'wrong') id = make().id;
       else if (gap.executed !== null) {
         const pending = { caller: process.caller, region, refused: refusesAll };
         this.pending.add(pending);
@@ -1005,7 +1016,11 @@ export class World {
           { TargetRegion: region, TargetImageId: `uimage-none-${region}`, TaskId: '' },
           { TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` },
         );
-      else if (gap?.how === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
+      else if (gap?.how === 'wrong') {
+        const stranger = this.addStranger(region, { after: 0, described: 'not', same: true });
+        this.wrong.set(stranger.id, id);
+        infos.push({ TargetRegion: region, TargetImageId: stranger.id, TaskId: '' });
+      } else if (gap?.how === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
       else if (!gap) infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
     }
     if (refusesAll) return refuse(code);
@@ -1125,7 +1140,7 @@ export function describe(effect: Effect): string {
     case 'truncated':
       return 'the answer is cut';
     case 'partial':
-      return `region ${effect.which} of the answer has ${{ missing: 'no entry', empty: 'an empty id', twice: 'two ids' }[effect.how]}${run}`;
+      return `region ${effect.which} of the answer has ${{ missing: 'no entry', empty: 'an empty id', twice: 'two ids', wrong: "somebody's id" }[effect.how]}${run}`;
     case 'slow':
       return `answers after ${effect.seconds} s`;
     case 'blink':

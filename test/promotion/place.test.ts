@@ -458,19 +458,28 @@ describe('a look', () => {
   });
 
   it.each([true, false])(
-    'hands out neither an answered image without a mark nor one that has it (wait: %s): both are named, none deleted',
+    'hands out the image with the mark and not the one that was answered without it (wait: %s)',
     (wait) => {
       const one = life({ wait })
         .send(MADE)
         .at(wait ? 60 : 1);
       const bare = stranger('uimage-1');
       one.poll(bare);
-      expect(one.due?.[0]).toBe('last look');
-      one.at(wait ? 61 : 2).lastLook(bare, copying('uimage-2', 90));
-      expect(one.copy.problem?.message).toMatch(/^hk: .*uimage-1.*no marker.*uimage-2/);
-      expect([one.copy.outcome, one.excess, one.due]).toEqual(['failed', [], null]);
+      expect(one.due).toEqual(['last look', wait ? 120 : 0]);
+      one.at(wait ? 120 : 2).lastLook(bare, available('uimage-2', 90));
+      expect(one.copy).toMatchObject({ imageId: 'uimage-2', created: true, problem: null, others: [] });
+      expect([one.excess, one.scenario.warnings.at(-1)]).toEqual([
+        [],
+        expect.stringMatching(/^hk: .*uimage-1, which carries no marker.*uimage-2.*left uimage-1 alone/),
+      ]);
     },
   );
+
+  it('holds the image with the mark though it is broken, rather than another', () => {
+    const one = life().send(MADE).at(60).poll(stranger('uimage-1'));
+    one.at(120).lastLook(stranger('uimage-1'), ours('uimage-2', { State: 'Unavailable' }));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-2', outcome: 'failed' });
+  });
 
   it('of an image without a mark is told as what it is: the API endpoint drops marks, or keeps them', () => {
     const told = (keepsMarks: boolean) => {
@@ -490,6 +499,13 @@ describe('a look', () => {
     expect(one.at(2).lastLook(stranger('uimage-1')).due).toBeNull();
     expect(one.copy).toMatchObject({ imageId: 'uimage-1', problem: null });
     expect(life({ wait: false }).send(MADE).at(1).poll(copying('uimage-1')).due).toBeNull();
+  });
+
+  it('tells a newcomer of our name beside an image without a mark: one of the two may be somebody else’s', () => {
+    const one = life().send(MADE).at(60).poll(stranger('uimage-1'));
+    one.at(120).lastLook(stranger('uimage-1'), stranger('uimage-2'));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-1', problem: null });
+    expect(one.scenario.warnings.at(-1)).toMatch(/hk: other images .*uimage-2/);
   });
 
   it.each([
