@@ -184,7 +184,10 @@ function choose(run: Run, place: Place, newcomers: Newcomers): void {
     return;
   }
   if (held && current) lookAgain(run, place, held, current);
-  if (held && current && isBare(place) && holdMarked(run, place, held, newcomers)) return;
+  if (held && current && isBare(place) && holdMarked(run, place, held, newcomers)) {
+    choose(run, place, { ...newcomers, ours: newcomers.ours.filter((image) => image !== current) });
+    return;
+  }
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
   const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;

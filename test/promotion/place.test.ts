@@ -475,6 +475,12 @@ describe('a look', () => {
     },
   );
 
+  it('deletes what it made beside the image with the mark, too', () => {
+    const one = life().send(UNCLEAR).at(120).look().send(MADE).at(130).poll(stranger('uimage-1'));
+    one.at(240).lastLook(stranger('uimage-1'), available('uimage-2', 90), available('uimage-3', 91));
+    expect([one.copy.imageId, one.excess]).toEqual(['uimage-2', ['uimage-3']]);
+  });
+
   it('holds the image with the mark though it is broken, rather than another', () => {
     const one = life().send(MADE).at(60).poll(stranger('uimage-1'));
     one.at(120).lastLook(stranger('uimage-1'), ours('uimage-2', { State: 'Unavailable' }));
