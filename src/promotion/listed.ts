@@ -1,33 +1,13 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
-import { removeUnasked, SECOND } from './excess.ts';
+import { removeUnasked } from './excess.ts';
 import { bestOf, byAge, isBare, isCopy, isNew, isPossible, isThere } from './images.ts';
-import { isMarkedBy, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
-import { miss, observe, tell } from './observe.ts';
-import {
-  type Held,
-  isOpen,
-  isWanting,
-  newHeld,
-  type Place,
-  type Reading,
-  type Run,
-  WINDOW,
-} from './place.ts';
-import { differences, isAvailable, isPending, isSameName, soundOf } from './verify.ts';
-import { copiesOf } from './view.ts';
+import { choose, type Newcomers, tellOthers } from './last-look.ts';
+import { isMarkedBy, readMark, signerOf } from './mark.ts';
+import { hold, tell } from './observe.ts';
+import { isWanting, type Place, type Reading, type Run } from './place.ts';
+import { isSameName, soundOf } from './verify.ts';
 import * as words from './words.ts';
-
-/** What a listing holds that was not there before this run, the oldest first; and all that it holds. */
-interface Newcomers {
-  all: Image[];
-  /** Marked by this run, or known by its id. */
-  ours: Image[];
-  /** Marked by another run as a copy of the same source, under the same name. */
-  twins: Image[];
-  /** Of our name, without a mark that counts. */
-  strangers: Image[];
-}
 
 /** Takes in a whole listing of the place. */
 export function listed(run: Run, place: Place, images: Image[], { deed, at }: Reading): void {
@@ -64,10 +44,12 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
   const isMarked = ({ ImageDescription }: Image) => isMarkedBy(order.run, ImageDescription, signer);
   const isOwn = ({ ImageId }: Image) => place.own.includes(ImageId);
   const ours = fresh.filter((image) => isMarked(image) || isOwn(image));
-  if (ours.some(isMarked)) run.keepsMarks = true;
+  const marked = ours.filter(isMarked);
+  if (marked.length > 0) run.keepsMarks = true;
   return {
     all: images,
     ours,
+    marked,
     twins:
       order.ifExists === 'copy'
         ? []
@@ -148,103 +130,4 @@ function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): vo
   else if (kind === 'final') place.problem = words.refusedUnseen(place, answer);
   else if (place.unclears >= MOST_UNCLEAR) place.problem = words.unclearTooOften(run, place, answer);
   else run.report({ type: 'notice', message: words.absent(place) });
-}
-
-/** The image is handed out from now on. */
-function hold(run: Run, place: Place, image: Image, created: boolean): void {
-  place.held = newHeld({
-    imageId: image.ImageId,
-    created,
-    startedAt: place.held?.startedAt ?? (place.sentAt || run.clock.now()),
-  });
-  place.problem = null;
-  place.unclear = false;
-  if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
-  run.report({ type: 'ids', copies: copiesOf(run) });
-  observe(run, place, place.held, image);
-}
-
-/**
- * The last look: of all sound copies of this source under this name the oldest is handed out, by every run that looks;
- * each deletes only what it made itself. At the deadline an Available one goes before one that is still under way.
- */
-function choose(run: Run, place: Place, newcomers: Newcomers): void {
-  const { order, deadline, clock, findings } = run;
-  const { held } = place;
-  const current = newcomers.all.find(({ ImageId }) => ImageId === held?.imageId);
-  const isEnd = clock.now() >= deadline;
-  // Missing from one answer: that decides nothing, unless it is the last one.
-  if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
-    if (order.target.tag) tell(run, words.notInList(place, held));
-    // Another run may have deleted its own: once that is looked at by its id.
-    const isTheirs = !held.created && !run.told.has(`missed ${held.imageId}`);
-    run.told.add(`missed ${held.imageId}`);
-    if (isTheirs || (run.closing !== null && !held.confirmed)) miss(held);
-    else tellOthers(run, place, newcomers);
-    return;
-  }
-  if (held && current) lookAgain(run, place, held, current);
-  if (held && current && isBare(place) && holdMarked(run, place, held, newcomers)) {
-    choose(run, place, { ...newcomers, ours: newcomers.ours.filter((image) => image !== current) });
-    return;
-  }
-  // One that this run's answers do not explain carries a copied mark.
-  const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
-  const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;
-  const ours = newcomers.ours.filter((image) => isOurs(image) || image === current);
-  const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
-  // A second send may have made a second one.
-  const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
-  const sound = soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known));
-  const best = (isEnd ? sound.find(isAvailable) : undefined) ?? (isEnd && current ? current : sound[0]);
-  if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
-  const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
-  if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);
-  else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers);
-  else tellOthers(run, place, newcomers);
-}
-
-/** The API answered with an image without a mark, and another one has it: that is the copy. */
-function holdMarked(run: Run, place: Place, { imageId }: Held, { ours }: Newcomers): boolean {
-  const marked = ours.filter((image) => !place.own.includes(image.ImageId));
-  const best = soundOf(run.findings.source, marked)[0] ?? marked[0];
-  if (!best) return false;
-  place.own = place.own.filter((id) => id !== imageId);
-  tell(run, words.notTheCopy(place, imageId, best));
-  hold(run, place, best, true);
-  return true;
-}
-
-/** One odd answer decides nothing: an image that was Available stays so, unless it differs or has ended. */
-function lookAgain(run: Run, place: Place, held: Held, image: Image): void {
-  if (held.finishedAt === null || place.problem) {
-    if (image.State !== held.state) observe(run, place, held, image);
-  } else if (isAvailable(image)) {
-    if (differences(run.findings.source, image)) observe(run, place, held, image);
-  } else if (!isPending(image)) observe(run, place, held, image);
-}
-
-/** What this run made beside the image that is kept goes. Without a wait that image may still be under way. */
-function unite(run: Run, place: Place, kept: Image, { ours }: Newcomers): void {
-  const isKnown = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place);
-  const others = ours.filter((image) => image !== kept);
-  const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
-  // At the deadline the one that is kept may be the less certain one.
-  const open = run.clock.now() >= run.deadline ? surplus.filter(isPending) : [];
-  if (open.length > 0) tell(run, words.keptSecond(run, place, open));
-  for (const image of surplus)
-    if (!open.includes(image)) place.excess.push({ imageId: image.ImageId, why: SECOND });
-  const foreign = others.filter((image) => !surplus.includes(image));
-  if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));
-}
-
-/** Only then may an image with this run's mark be one that no answer has named. */
-function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
-  return doubt !== null || refusals + unclears > 0;
-}
-
-function tellOthers(run: Run, place: Place, { ours }: Newcomers): void {
-  const others = ours.filter(({ ImageId }) => ImageId !== place.held?.imageId);
-  if (others.length > 0 && (!isOpen(place) || !run.order.wait || run.clock.now() >= run.deadline))
-    tell(run, words.keptSecond(run, place, others));
 }

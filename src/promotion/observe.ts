@@ -104,6 +104,20 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   }
 }
 
+/** The image is handed out from now on. */
+export function hold(run: Run, place: Place, image: Image, created: boolean): void {
+  place.held = newHeld({
+    imageId: image.ImageId,
+    created,
+    startedAt: place.held?.startedAt ?? (place.sentAt || run.clock.now()),
+  });
+  place.problem = null;
+  place.unclear = false;
+  if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
+  run.report({ type: 'ids', copies: copiesOf(run) });
+  observe(run, place, place.held, image);
+}
+
 /** The API answered with its id, and it is another run's, or nothing that this run has asked for. */
 function isOthers({ order, findings }: Run, { name }: Place, image: Image): boolean {
   const mark = readMark(image.ImageDescription);

@@ -89,9 +89,8 @@ class Undo {
     return {
       deleted: this.deleted,
       left: left.flatMap(({ what, image }): Leftover[] => {
-        if (!image) return [];
         const isUsable = what !== 'left alone' && what !== 'not deleted yet';
-        return [isUsable ? image : { ...image, unusable: true }];
+        return image ? [isUsable ? image : { ...image, unusable: true }] : [];
       }),
       problems: problemsOf(left, this.traces.run, this.effects.postFollows ?? false),
     };
@@ -178,6 +177,7 @@ class Undo {
       const shown = await this.effects.cloud.describeImages(query, options);
       if (shown.length > 0) this.seen.add(key);
       const whose = shown.map((one) => this.whose(one));
+      if (whose.includes('ours')) this.keepsMarks = true;
       if (whose.includes('of others')) this.leaveAlone(image);
       else if (whose.includes('bare') && !this.accepted.has(key)) {
         this.handled.delete(key);

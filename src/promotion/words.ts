@@ -72,10 +72,10 @@ export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: 
   };
 }
 
-export function notTheCopy({ region }: Place, imageId: string, { ImageId }: Image): Problem {
+export function notTheCopy({ region }: Place, images: Image[], { ImageId }: Image): Problem {
   return {
-    message: `${region}: the API answered with ${imageId}, which carries no marker. The copy is ${ImageId}, which carries the one of this run.`,
-    advice: `The action left ${imageId} alone. Delete it if nobody uses it.`,
+    message: `${region}: the API answered with ${ids(images)}, without a marker. The copy is ${ImageId}, which carries the one of this run.`,
+    advice: `The action left ${ids(images)} alone. Delete it if nobody uses it.`,
   };
 }
 

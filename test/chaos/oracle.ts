@@ -410,6 +410,8 @@ export class Oracle {
       if (!world.keepsMarks && (excused || isStopped || !image.asked)) continue;
       if (image.edited && !caller.named.has(image.id)) continue;
       if (this.wasForged(image, caller)) continue;
+      // The answer named another one, and no list has shown this one: the next run finds it.
+      if ([...world.wrong.values()].includes(image.id) && !wasSeen(caller, image)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
       if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
       if (this.wasUnreadable(ended, image.region)) continue;

@@ -110,7 +110,7 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'an answered image without a mark is handed out beside one that has it',
-    edits: [['if (!best) return false;', 'if (best || !best) return false;']],
+    edits: [['if (unmarked.length > 0) {', 'if (unmarked.length > 99) {']],
   },
   {
     name: 'of two ids for a region one is taken',

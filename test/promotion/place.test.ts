@@ -470,7 +470,7 @@ describe('a look', () => {
       expect(one.copy).toMatchObject({ imageId: 'uimage-2', created: true, problem: null, others: [] });
       expect([one.excess, one.scenario.warnings.at(-1)]).toEqual([
         [],
-        expect.stringMatching(/^hk: .*uimage-1, which carries no marker.*uimage-2.*left uimage-1 alone/),
+        expect.stringMatching(/^hk: .*uimage-1, without a marker.*uimage-2.*left uimage-1 alone/),
       ]);
     },
   );
@@ -479,6 +479,16 @@ describe('a look', () => {
     const one = life().send(UNCLEAR).at(120).look().send(MADE).at(130).poll(stranger('uimage-1'));
     one.at(240).lastLook(stranger('uimage-1'), available('uimage-2', 90), available('uimage-3', 91));
     expect([one.copy.imageId, one.excess]).toEqual(['uimage-2', ['uimage-3']]);
+  });
+
+  it('goes back to no image without a mark when another run’s has failed, where a third has the mark', () => {
+    const one = life().send(MADE).at(60).poll(stranger('uimage-1'));
+    const theirs = byOther('uimage-0', 1, { State: 'Copying' });
+    one.at(120).lastLook(stranger('uimage-1'), theirs);
+    expect(one.copy.imageId).toBe('uimage-0');
+    one.at(130).poll({ ...theirs, State: 'Unavailable' });
+    one.lastLook(stranger('uimage-1'), { ...theirs, State: 'Unavailable' }, available('uimage-2'));
+    expect([one.copy.imageId, one.excess]).toEqual(['uimage-2', []]);
   });
 
   it('holds the image with the mark though it is broken, rather than another', () => {

@@ -79,7 +79,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     listedNowhere: [words.listedNowhere('uimage-1', 'cn-bj2')],
     copiedMark: [words.copiedMark(place(), two)],
-    notTheCopy: [words.notTheCopy(place(), 'uimage-1', image('uimage-2'))],
+    notTheCopy: [words.notTheCopy(place(), [image('uimage-1')], image('uimage-2'))],
     namesakes: [words.namesakes(place(), two)],
     keptSecond: [words.keptSecond(adopting, place(), two)],
     unreadable: [
