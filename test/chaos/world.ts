@@ -895,11 +895,15 @@ export class World {
       (image?.maker === 'somebody' &&
         caller.mark !== null &&
         image.description.includes(` by ${caller.mark}`));
-    // Named by an answer, and nothing shows that the site keeps marks.
+    // Named by an answer, and no list has shown that the site keeps marks.
     const isSwapped =
       this.wrong.has(id) &&
       !this.images.some(
-        (other) => other.maker === caller.number && this.isMarked(other) && this.isListed(other),
+        (other) =>
+          other.maker === caller.number &&
+          this.isMarked(other) &&
+          this.isListed(other) &&
+          caller.readAt(other.region) >= other.listedAt,
       );
     if (image && !isMine && !isSwapped)
       this.violate(
