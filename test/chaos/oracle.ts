@@ -338,6 +338,12 @@ export class Oracle {
     }
   }
 
+  /** The answer named another one instead, and no list has shown this one with its mark: the next run finds it. */
+  private isUnnamed(image: ModelImage, caller: Caller): boolean {
+    const isMisnamed = [...this.world.wrong.values()].includes(image.id);
+    return isMisnamed && (!this.world.keepsMarks || !wasSeen(caller, image));
+  }
+
   /** An answer named it, and no list showed that the copy is another one. */
   private isSwapped({ id }: ModelImage, caller: Caller, how: Ended['how']): boolean {
     const { world } = this;
@@ -368,6 +374,7 @@ export class Oracle {
         (image) =>
           image.id !== kept &&
           !names(step.warned, image.id) &&
+          !this.isUnnamed(image, caller) &&
           world.isListed(image) &&
           image.listedAt <= this.lookUntil(ended, image) &&
           // One with a copied mark is taken at once, as ours would be.
@@ -410,8 +417,7 @@ export class Oracle {
       if (!world.keepsMarks && (excused || isStopped || !image.asked)) continue;
       if (image.edited && !caller.named.has(image.id)) continue;
       if (this.wasForged(image, caller)) continue;
-      // The answer named another one, and no list has shown this one: the next run finds it.
-      if ([...world.wrong.values()].includes(image.id) && !wasSeen(caller, image)) continue;
+      if (this.isUnnamed(image, caller)) continue;
       // A site without batches made it where only the last look and a rollback look, and there was none, or too early.
       if (!image.asked && (how !== 'itself' || image.told === 'refused' || tooLate)) continue;
       if (this.wasUnreadable(ended, image.region)) continue;
@@ -485,7 +491,7 @@ export class Oracle {
         continue;
       }
       if (this.wasForged(image, caller)) continue;
-      // The answer named another one, so nobody waits for this one to be listed.
+      // Nobody waits for it to be listed.
       if ([...world.wrong.values()].includes(image.id)) continue;
       // Refused or not, a site that ignores the list makes it where nobody looks.
       if (!image.asked && image.told === 'refused') continue;
