@@ -178,7 +178,7 @@ class Undo {
       if (shown.length > 0) this.seen.add(key);
       const whose = shown.map((one) => this.whose(one));
       if (whose.includes('ours')) this.keepsMarks = true;
-      if (whose.includes('of others')) this.leaveAlone(image);
+      if (whose.includes('of others') || (this.keepsMarks && whose.includes('bare'))) this.leaveAlone(image);
       else if (whose.includes('bare') && !this.accepted.has(key)) {
         this.handled.delete(key);
         this.bare.push(image);

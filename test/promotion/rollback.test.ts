@@ -180,6 +180,17 @@ describe('a rollback', () => {
     expect(left[0]?.message).toMatch(/^uimage-hk-1 in hk was left alone/);
   });
 
+  it('does not delete an image without a mark again once a list has shown that they are kept', async () => {
+    const { cloud, add, undo } = setUp();
+    cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription: '' });
+    cloud.fault(TERMINATE, () => {
+      add(ours('sg'));
+      return true;
+    });
+    const { deleted } = await undo({ created: [ours('hk')], places: [place('hk'), place('sg')] });
+    expect([deleted, cloud.ids('hk')]).toEqual([[ours('sg')], ['uimage-hk-1']]);
+  });
+
   it('reads an image again before each delete: somebody may have taken it over meanwhile', async () => {
     const { cloud, add, undo } = setUp();
     add(ours('hk'));
