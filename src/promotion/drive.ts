@@ -3,7 +3,7 @@ import { ask } from './ask.ts';
 import { LAST_PATIENCE, remove, tellLeft } from './excess.ts';
 import { customImages, isBare } from './images.ts';
 import { listed } from './listed.ts';
-import { polled, unread } from './observe.ts';
+import { polled, tellUnmarked, unread } from './observe.ts';
 import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
@@ -50,7 +50,10 @@ export async function drive(run: Run): Promise<void> {
   } finally {
     work.ended.abort(signal.aborted ? signal.reason : new Error('The promotion has ended.'));
     await Promise.all(work.calls());
-    for (const place of run.places) tellLeft(run, place);
+    for (const place of run.places) {
+      tellLeft(run, place);
+      tellUnmarked(run, place);
+    }
   }
 }
 

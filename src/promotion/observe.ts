@@ -1,6 +1,7 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
+import { isBare } from './images.ts';
 import { isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { type Held, isWanting, newHeld, type Place, type Reading, type Run, WINDOW } from './place.ts';
@@ -84,8 +85,7 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   if (mark?.run === order.run) run.keepsMarks = true;
   const isMarked = mark?.run === order.run && isMarkOf(mark, order.source.region, findings.source.ImageId);
   if (isMarked) held.marked = true;
-  else if (held.marked || (held.created && run.keepsMarks && !mark)) tell(run, words.markEdited(place, held));
-  else if (held.created) tell(run, words.markLost(place, held), 'mark');
+  else if (held.marked) tell(run, words.markEdited(place, held));
   if (held.created && image.ImageName !== undefined && !isSameName(image.ImageName, place.name))
     tell(run, words.renamed(place, held, image.ImageName), 'name');
   if (isAvailable(image)) {
@@ -116,6 +116,14 @@ export function hold(run: Run, place: Place, image: Image, created: boolean): vo
   if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
   run.report({ type: 'ids', copies: copiesOf(run) });
   observe(run, place, place.held, image);
+}
+
+/** In the end, when no list has shown that the copy is another image. */
+export function tellUnmarked(run: Run, place: Place): void {
+  const { held } = place;
+  if (!held || !isBare(place)) return;
+  if (run.places.some((other) => other.held?.marked)) tell(run, words.markEdited(place, held));
+  else tell(run, words.markLost(place, held), 'mark');
 }
 
 /** The API answered with its id, and it is another run's, or nothing that this run has asked for. */

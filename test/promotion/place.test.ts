@@ -3,9 +3,17 @@ import type { Image } from '../../src/cloud/cloud.ts';
 import { type Answer, answered, MOST_UNCLEAR } from '../../src/promotion/answer.ts';
 import type { Findings } from '../../src/promotion/check.ts';
 import { listed } from '../../src/promotion/listed.ts';
-import { polled, unread } from '../../src/promotion/observe.ts';
+import { polled, tellUnmarked, unread } from '../../src/promotion/observe.ts';
 
-import { type Deed, newPlace, next, type Place, type Run, WINDOW } from '../../src/promotion/place.ts';
+import {
+  type Deed,
+  newHeld,
+  newPlace,
+  next,
+  type Place,
+  type Run,
+  WINDOW,
+} from '../../src/promotion/place.ts';
 import { copyOf } from '../../src/promotion/view.ts';
 
 import { BUILD, HERE, markedBy, ours, PROD, refused, Scenario, SOURCE } from './scenario.ts';
@@ -497,11 +505,18 @@ describe('a look', () => {
     expect(one.copy).toMatchObject({ imageId: 'uimage-2', outcome: 'failed' });
   });
 
-  it('of an image without a mark is told as what it is: the API endpoint drops marks, or keeps them', () => {
-    const told = (keepsMarks: boolean) => {
-      const one = life().send(MADE).at(10);
-      one.run.keepsMarks = keepsMarks;
-      return one.poll(stranger('uimage-1')).scenario.warnings.join();
+  it('of an image without a mark is told in the end as what it is: the API endpoint drops marks, or keeps them', () => {
+    const told = (others: boolean) => {
+      const one = life({ regions: ['hk', 'sg'] })
+        .send(MADE)
+        .at(10)
+        .poll(stranger('uimage-1'));
+      const startedAt = one.run.startedAt;
+      const held = newHeld({ imageId: 'uimage-2', created: true, startedAt, marked: true });
+      if (others) Object.assign(one.run.places[1] as Place, { held });
+      expect(one.scenario.warnings).toEqual([]);
+      tellUnmarked(one.run, one.place);
+      return one.scenario.warnings.join();
     };
     expect([told(false), told(true)]).toEqual([
       expect.stringContaining('drops or cuts descriptions'),
@@ -832,15 +847,18 @@ describe('a poll', () => {
     expect(one.copy).toMatchObject({ outcome: 'failed', imageId: 'uimage-old' });
   });
 
-  it('that finds the mark gone tells it once a run; of an adopted one it does not', () => {
+  it('that finds no mark leads to one warning a run in the end; of an adopted one it does not', () => {
     const one = life({ regions: ['hk', 'sg'] });
     for (const place of one.run.places) {
       one.place = place;
       one.send(MADE).at(60).poll(stranger('uimage-1'));
     }
+    for (const place of one.run.places) tellUnmarked(one.run, place);
     expect(one.scenario.warnings).toEqual([expect.stringMatching(/uimage-1 in hk/)]);
     expect(one.copy).toMatchObject({ outcome: 'copied', problem: null });
-    expect(adopted().scenario.warnings).toEqual([]);
+    const theirs = adopted();
+    tellUnmarked(theirs.run, theirs.place);
+    expect(theirs.scenario.warnings).toEqual([]);
   });
 
   it('tells features that the copy lost', () => {
