@@ -453,7 +453,7 @@ export class Oracle {
     for (const form of told) for (const [, id = ''] of step.told.matchAll(form)) gone.push(id);
     for (const image of world.images) {
       // Nobody could see it when it was deleted.
-      const isLate = image.listedAt > image.sentAt + SEEN_WITHIN;
+      const isLate = image.deletedUnlisted || image.listedAt > image.sentAt + SEEN_WITHIN;
       if (!gone.includes(image.id) || isLate || !world.isListed(image)) continue;
       // A cancel came before the list that would have shown it.
       const wasCut = new RegExp(`\\b${image.region}\\b[^\n]* not searched`).test(step.warned);

@@ -67,6 +67,8 @@ export interface ModelImage {
   edited: number | null;
   /** Deletes of it that were accepted and not carried out. */
   ignored: number;
+  /** A delete was accepted before any list could show it. */
+  deletedUnlisted: boolean;
 }
 
 interface Listing {
@@ -352,6 +354,7 @@ export class World {
       told: 'nothing',
       edited: null,
       ignored: 0,
+      deletedUnlisted: false,
       ...given,
       fate,
       name: lowercases && given.id !== SOURCE_ID ? name.toLowerCase() : name,
@@ -934,6 +937,7 @@ export class World {
       image.deleted ??= { at: this.clock.elapsed, by: 'us' };
       this.strike('an image of the run is deleted');
     };
+    if (!this.isListed(image)) image.deletedUnlisted = true;
     if (deletes) this.strike(`delete ${deletes.how}`);
     if (deletes?.how === 'late') this.clock.after(deletes.seconds * 1000, carryOut);
     else if (deletes && image.ignored < deletes.times) image.ignored += 1;
