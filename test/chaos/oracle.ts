@@ -642,7 +642,8 @@ export class Oracle {
           readyAt(image) <= Math.min(endedAt, caller.deadline) - NOTICED &&
           image.listedAt <= image.sentAt + SEEN_WITHIN &&
           !this.isDenied(image) &&
-          !this.isUnknowable(image, caller),
+          !this.isUnknowable(image, caller) &&
+          !wasNeverMarked(image),
       );
       const isOut = caller.lists.get(region)?.failed === true;
       if (good && !isOut)
@@ -786,6 +787,11 @@ export class Oracle {
 /** A whole listing of its region began after it was listed. */
 function wasSeen({ lists }: Caller, { region, listedAt }: ModelImage): boolean {
   return listedAt <= (lists.get(region)?.wholeAt ?? Number.NEGATIVE_INFINITY);
+}
+
+/** Edited before anybody could read it: another one that has the mark goes before it. */
+function wasNeverMarked({ edited, listedAt }: ModelImage): boolean {
+  return edited !== null && edited <= listedAt + 10_000;
 }
 
 function rowOf(step: Step, region: string): Row | undefined {
