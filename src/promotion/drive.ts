@@ -4,7 +4,7 @@ import { LAST_PATIENCE, remove, tellLeft } from './excess.ts';
 import { customImages, isBare } from './images.ts';
 import { listed } from './listed.ts';
 import { polled, tellUnmarked, unread } from './observe.ts';
-import { type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
+import { type Deed, isOpen, isWanting, next, type Place, type Run, WINDOW } from './place.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
 
@@ -36,7 +36,8 @@ export async function drive(run: Run): Promise<void> {
         .filter((place) => !work.underWay.has(place))
         .flatMap((place) => dueOf(place, run, now));
       if (dues.length === 0 && work.underWay.size === 0) {
-        if (run.closing !== null) return;
+        // What was found at the end may have taken long: then it is looked at once more.
+        if (run.closing !== null && now - run.closing < WINDOW) return;
         run.closing = now;
         continue;
       }

@@ -4,6 +4,7 @@ import { WINDOW } from '../../src/promotion/place.ts';
 import {
   allMade,
   asksFor,
+  broken,
   copies,
   copyIn,
   doneBut,
@@ -110,6 +111,32 @@ describe('what is read', () => {
     const reads = scenario.cloud.calls(LIST).filter(({ region, at }) => region === 'hk' && at > 0);
     const gaps = reads.slice(1).map(({ at }, index) => at - (reads[index]?.at ?? 0));
     expect(Math.min(...gaps)).toBe(7_000);
+  });
+
+  it('is listed once more where the end itself took long: what was in doubt may be listed by then', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const { cloud, clock } = scenario;
+    cloud.listingSeconds = { hk: 300 };
+    cloud.fault(COPY, (execute) => {
+      execute();
+      throw broken(COPY, 'lost');
+    });
+    clock.after(10_000, () => {
+      cloud.listingSeconds = {};
+    });
+    cloud.addCopy('sg');
+    // When all else is done, the adopted image is gone, and another run's is still under way.
+    clock.after(150_000, () => {
+      cloud.remove('uimage-old-sg');
+      cloud.addCopy(
+        'sg',
+        { ImageId: 'uimage-late-sg', State: 'Copying' },
+        { settles: 250, finalState: 'Available' },
+      );
+    });
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'sg')).toMatchObject({ imageId: 'uimage-late-sg', state: 'Available' });
+    expect(scenario.warnings.join()).toMatch(/uimage-new-hk-. in hk as a duplicate/);
   });
 
   it('is read sooner once another copy has finished', async () => {
