@@ -149,7 +149,7 @@ function leftOf(left: Undone['left']): string {
     ...(must.length > 0
       ? [`delete ${list(must)} in the console; one that is Available may stay: a re-run reuses it`]
       : []),
-    ...(odd.length > 0 ? [`follow the advice below for ${list(odd)}`] : []),
+    ...(odd.length > 0 ? [`follow the advice for ${list(odd)}`] : []),
   ].join('. Then ');
 }
 

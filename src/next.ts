@@ -1,4 +1,14 @@
-import { fateOf, type Headline, isDryRun, isOpen, isReady, NAMED, needsReader, plural } from './outcome.ts';
+import {
+  fateOf,
+  type Headline,
+  isDryRun,
+  isOpen,
+  isReady,
+  NAMED,
+  needsReader,
+  phraseOf,
+  plural,
+} from './outcome.ts';
 import { formatDuration } from './promotion/duration.ts';
 import type { Copy, Order, Promotion, Undone } from './promotion/model.ts';
 
@@ -70,10 +80,13 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
   const job = isGreen ? 'run the workflow again' : 're-run the failed job';
   const late = ended === 'timeout' && copying.length + unclear.length > 0;
   const time = formatDuration(order.timeout / 1000);
-  const short = order.timeout < SHORT ? `${time} is too short for a copy:` : `If ${time} is often too short,`;
-  const longer = late ? ` ${short} raise timeout in the workflow.` : '';
+  const isShort = late && order.timeout < SHORT;
+  const longer = late && !isShort ? ` If ${time} is often too short, raise timeout in the workflow.` : '';
+  if (isShort) steps.unshift(`raise timeout in the workflow (${time} is too short for a copy)`);
+  if (areAlike(broken))
+    steps.unshift('compare the source with the copies in the console, as all differ alike');
   const again = adopts
-    ? `${job}${kept ? `: it ${kept}` : ''}`
+    ? `${isShort ? 'run the workflow anew' : job}${kept ? `: it ${kept}` : ''}`
     : 'set if-exists: adopt and run the workflow again, or it copies everything again';
   const optional = isGreen ? `this step passed; if you need ${regions(struck)}: ` : '';
   if (said === undefined) {
@@ -118,7 +131,8 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const isLate = promotion.ended === 'timeout' && blamed.every(({ pending }) => pending);
   const advice = onlyAdvice(blamed.filter(({ imageId, pending }) => imageId === null && !pending));
   const job = isLate ? 'raise timeout in the workflow and run it again' : 're-run the job';
-  const rerun = `${job}: it copies ${left.length > 0 ? 'what is missing' : 'again'}.`;
+  const isKept = left.some(({ unusable }) => !unusable);
+  const rerun = `${job}: it copies ${isKept ? 'what is missing' : 'again'}.`;
   const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
   if (left.length === 0)
     return advice === null
@@ -133,7 +147,7 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const them = sound.length === 1 ? 'it' : 'them';
   const odd = left.filter(({ unusable }) => unusable);
   const must = left.filter(({ unusable }) => !unusable);
-  const look = odd.length > 0 ? `follow the advice below for ${list(odd)}` : '';
+  const look = odd.length > 0 ? `follow the advice for ${list(odd)}` : '';
   if (sound.length === 0 || !adopts) {
     const steps = [...(must.length > 0 ? [`delete ${list(must)}`] : []), ...(look ? [look] : [])];
     return { next: `${steps.join(', ')}. Then ${rerun}${end}` };
@@ -146,6 +160,12 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   if (others.length === 0) return { next: `delete ${list(must)}, ${keep}${also}. Then ${rerun}${end}` };
   const which = `${list(sound)} ${sound.length === 1 ? 'is' : 'are'} sound: delete ${them} too, ${keep}`;
   return { next: `delete ${list(others)}. ${which}${also}. Then ${rerun}${end}` };
+}
+
+/** More than one, and each differs from the source in the same way: the source may be what is wrong. */
+function areAlike(broken: readonly Copy[]): boolean {
+  const how = new Set(broken.map((copy) => phraseOf(copy)));
+  return broken.length > 1 && how.size === 1 && /^does not match the source/.test([...how][0] ?? '');
 }
 
 /** A re-run takes the workflow as it was: that is not enough where the advice names an input. */

@@ -208,6 +208,10 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
       copy.outcome = 'failed';
     } else if (problem && left.some(isOwn)) {
       copy.problem = { ...problem, message: `${problem.message} The rollback has not deleted it.` };
+    } else if (left.some((image) => isOwn(image) && image.unusable)) {
+      const message = `${region}: ${imageId} is left over from the rollback. Do not use it: see the warning.`;
+      copy.problem = { message, advice: '' };
+      copy.outcome = 'failed';
     } else if (problem && imageId === null) {
       const found = deleted.filter((image) => image.region === region).map((image) => image.imageId);
       if (found.length === 0) continue;

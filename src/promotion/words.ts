@@ -67,7 +67,7 @@ export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: 
     ? 'carries the marker of another run'
     : `is named ${ImageName} and carries no marker`;
   return {
-    message: `${place.region}: the API answered with ${ImageId}, but that image ${what}, so the action does not hand it out.`,
+    message: `${place.region}: the API answered with ${ImageId}, which ${what}. That is not this run's copy, so the action searches for it by its marker.`,
     advice: `${lookFor(place)} If the copy is there, use it by its id. If not, give ${ImageId} to the vendor's support, then re-run the job.`,
   };
 }
@@ -92,7 +92,7 @@ export function oneByOne(error: CloudError): string {
 }
 
 export function lastLookIn(places: Place[], ms: number): string {
-  return `CopyCustomImage for ${regions(places)} was refused once, unclear, or answered with an image without a marker: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
+  return `CopyCustomImage for ${regions(places)} was refused, or not answered clearly: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
 }
 
 export function unclear(places: Place[]): string {
@@ -111,10 +111,10 @@ export function absent({ region }: Place): string {
 }
 
 export function unclearTooOften({ order }: Run, place: Place, { message, advice }: Problem): Problem {
-  const { region, projectId, name, unclears } = place;
+  const { region, projectId, unclears } = place;
   return {
     message: `${region}: no copy was listed, though CopyCustomImage was sent ${unclears} times and no answer was clear. Up to ${unclears} copies can still appear there. The last answer: ${message}`,
-    advice: `Wait 5 minutes, then re-run the job${adopting(order)}: it reuses a copy that has appeared. After that delete every other ${name} in project ${projectId} that nobody uses. ${advice}`,
+    advice: `${advice} Wait 5 minutes, then re-run the job${adopting(order)}: it reuses a copy that has appeared. After that look in these regions of project ${projectId} alone for images with "by ${order.run}" in the description, and delete those that are not in the outputs of the re-run.`,
   };
 }
 
@@ -232,8 +232,7 @@ export function notInList({ region }: Place, { imageId }: Held): Problem {
 export function markEdited({ region }: Place, { imageId }: Held): Problem {
   return {
     message: `${region}: the description of ${imageId} carries no marker, though this API endpoint keeps them: somebody edited it, or it is another image.`,
-    advice:
-      'Look at it in the console. A re-run cannot recognise this copy and would copy again: keep its id.',
+    advice: 'Look at it in the console before you use it. A re-run cannot recognise it and copies again.',
   };
 }
 

@@ -633,7 +633,7 @@ export class Oracle {
       const row = rowOf(step, region);
       if (row?.outcome !== 'failed' || caller.isHard(region) || this.hasStrangers(region)) continue;
       // It failed with another region: what a rollback leaves of it is told.
-      if (row.state === 'Deleted') continue;
+      if (row.state === 'Deleted' || row.error?.includes('left over from the rollback')) continue;
       const good = this.copiesIn(region).find(
         (image) =>
           image.maker === caller.number &&

@@ -344,7 +344,7 @@ describe('what CopyCustomImage answers', () => {
     }
     expect(one.copy.problem?.message).toMatch(/hk.*4 .*The API said no/);
     expect(one.copy.problem?.advice).toMatch(
-      /^Wait 5 minutes, then re-run the job: it reuses a copy .* every other web-1.4.2 in project org-prod/,
+      /^Ask it. Wait 5 minutes, then re-run the job: it reuses a copy .* project org-prod alone .*"by \S+" in the description/,
     );
     expect(one.due).toBeNull();
   });

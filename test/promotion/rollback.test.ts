@@ -403,6 +403,15 @@ describe('a promotion whose images were rolled back', () => {
     ]);
   });
 
+  it('hands out no image that is left and may yet be deleted, or is not known to be its own', () => {
+    const one: Promotion = { ...begun, copies: [copy('hk')] };
+    rolledBack(one, { deleted: [], left: [{ ...ours('hk'), unusable: true }] });
+    expect(one.copies[0]).toMatchObject({
+      outcome: 'failed',
+      problem: { message: expect.stringMatching(/^hk: uimage-hk-1 is left over .*Do not use it/) },
+    });
+  });
+
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ ...begun, copies: [copy('hk')] });
     const gone: Promotion = one();

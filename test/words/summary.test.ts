@@ -398,7 +398,7 @@ describe('the heading of a summary', () => {
     ],
     [
       '❌ sg failed; the rollback deleted 1 of 2 copies, but not uimage-hk in hk',
-      'follow the advice below for uimage-hk (hk). Then re-run the job: it copies what is missing. The deleted ids are void.',
+      'follow the advice for uimage-hk (hk). Then re-run the job: it copies again. The deleted ids are void.',
       {
         status: 'partial',
         rollback: {
@@ -509,7 +509,26 @@ describe('the heading of a summary', () => {
   it('calls a timeout too short for a copy that is', () => {
     const promotion = aPromotion({ status: 'partial', ended: 'timeout', copies: three({}, still('sg')) });
     const { next } = nextOf(promotion, anOrder({ timeout: 2_000 }));
-    expect(next).toContain('under way. 2s is too short for a copy: raise timeout in the workflow.');
+    expect(next).toBe(
+      'raise timeout in the workflow (2s is too short for a copy), then run the workflow anew: it keeps the ready copy and picks up the copy under way.',
+    );
+  });
+
+  it('sends to the source first where all copies differ from it alike', () => {
+    const differs = (region: string, size: number) =>
+      full(region, {
+        imageId: `uimage-${region}`,
+        problem: {
+          message: `${region}: uimage-${region} does not match the source: ${size} GB instead of 40 GB.`,
+          advice: 'Delete it.',
+        },
+      });
+    const nextFor = (...copies: Partial<Copy>[]) =>
+      nextOf(aPromotion({ status: 'failed', copies: three(...copies) }), anOrder()).next;
+    expect(nextFor(differs('hk', 20), differs('sg', 20))).toMatch(
+      /^compare the source .*alike, delete uimage-hk/,
+    );
+    expect(nextFor(differs('hk', 20), differs('sg', 30))).toMatch(/^delete uimage-hk/);
   });
 
   it('does not promise that a re-run keeps what it would copy again', () => {
