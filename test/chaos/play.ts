@@ -8,10 +8,13 @@ import '../../src/promote.ts';
 import { post } from '../../src/post.ts';
 import type { Workflow } from '../../src/step.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { type Ended, Oracle, TIMEOUTS } from './oracle.ts';
+import type { Ended } from './oracle/knowledge.ts';
+import { Oracle } from './oracle/oracle.ts';
 import type { Run, Scenario } from './scenario.ts';
 import { Step } from './step.ts';
-import { Caller, NAME, type Process, SOURCE_ID, SOURCE_PROJECT, SOURCE_REGION, World } from './world.ts';
+import { Caller, type Process } from './world/caller.ts';
+import { NAME, SOURCE_ID, SOURCE_PROJECT, SOURCE_REGION } from './world/facts.ts';
+import { World } from './world/world.ts';
 
 export interface Played {
   violations: string[];
@@ -31,6 +34,13 @@ const LAST: Run = {
   gap: 0,
 };
 
+const TIMEOUTS: Record<string, number> = {
+  '2h': 7_200_000,
+  '20m': 1_200_000,
+  '3m': 180_000,
+  '45s': 45_000,
+};
+
 /** Milliseconds of virtual time after which the game is stuck: far beyond every bound that is checked. */
 const LIMIT = 14_400_000;
 
@@ -39,18 +49,18 @@ export async function play(scenario: Scenario, keepsLog = true): Promise<Played>
   const clock = new VirtualClock({ seed: scenario.seed });
   const world = new World(clock, scenario, keepsLog);
   const unhandled = (reason: unknown) => {
-    world.violate(`unhandled rejection: ${reason instanceof Error ? reason.stack : reason}`);
+    world.journal.violate(`unhandled rejection: ${reason instanceof Error ? reason.stack : reason}`);
   };
   process.on('unhandledRejection', unhandled);
   try {
     await new Game(scenario, clock, world).play();
     await new Promise((resolve) => setImmediate(resolve));
   } catch (error) {
-    world.violate(`the game itself stopped: ${error instanceof Error ? error.stack : error}`);
+    world.journal.violate(`the game itself stopped: ${error instanceof Error ? error.stack : error}`);
   } finally {
     process.off('unhandledRejection', unhandled);
   }
-  return { violations: world.violations, log: world.log, struck: world.struck };
+  return { violations: world.journal.violations, log: world.journal.log, struck: world.journal.struck };
 }
 
 /** The runs one after another, and those that are two at once. */
@@ -91,7 +101,7 @@ class Game {
       await clock.run(life, { limit: LIMIT });
       return;
     }
-    this.world.strike('two runs at once');
+    this.world.journal.strike('two runs at once');
     const other = clock.sleep(run.twin).then(() => this.life(run, isLast));
     const [first, second] = await clock.run(Promise.all([life, other]), { limit: LIMIT });
     this.oracle.afterTwo(first, second);
@@ -101,15 +111,15 @@ class Game {
   private async life(run: Run, isLast: boolean): Promise<Ended> {
     const { clock, world, oracle } = this;
     const caller = new Caller(this.serial++, run, clock.elapsed, TIMEOUTS[run.timeout] ?? 0);
-    const gone = new Set(world.images.filter((image) => !world.isLive(image)).map(({ id }) => id));
-    world.note(`run ${caller.number} begins`);
+    const gone = new Set(world.images.all.filter((image) => !world.images.isLive(image)).map(({ id }) => id));
+    world.journal.note(`run ${caller.number} begins`);
     const step = new Step();
     const how = await this.main(caller, step);
     const status = step.outputs.get('status') ?? '';
     const unread = new Set([...caller.lists].filter(([, { failed }]) => failed).map(([region]) => region));
     const ended: Ended = { caller, step, how, status, gone, isLast, endedAt: clock.elapsed, unread };
-    world.strike(how === 'itself' ? `run ends ${status}` : `run ends by ${how}`);
-    world.note(`run ${caller.number} ends (${how}): ${status}`);
+    world.journal.strike(how === 'itself' ? `run ends ${status}` : `run ends by ${how}`);
+    world.journal.note(`run ${caller.number} ends (${how}): ${status}`);
     oracle.afterMain(ended);
     const failed = step.errors.length > 0;
     const succeeded = how === 'itself' && !failed;
@@ -130,7 +140,7 @@ class Game {
     });
     const end = () => {
       if (over || caller.cancelledAt !== null) return;
-      world.note(`run ${caller.number} is stopped: ${stop?.how}`);
+      world.journal.note(`run ${caller.number} is stopped: ${stop?.how}`);
       if (stop?.how === 'kill') {
         proc.alive = false;
         kill('kill');
@@ -154,7 +164,7 @@ class Game {
         clock.after(1, () => {
           for (const id of ids) {
             if (proc.alive && !step.known.includes(id))
-              world.violate(`${id} was answered and is not kept at once`);
+              world.journal.violate(`${id} was answered and is not kept at once`);
           }
         });
       },
@@ -162,7 +172,7 @@ class Game {
     const ended = main(this.workflow(proc, step, cancel.signal)).then(
       () => 'itself' as const,
       (error) => {
-        world.violate(`main fails: ${error instanceof Error ? error.stack : error}`);
+        world.journal.violate(`main fails: ${error instanceof Error ? error.stack : error}`);
         return 'itself' as const;
       },
     );
@@ -177,17 +187,17 @@ class Game {
       caller,
       phase: 'post',
       alive: true,
-      onCopy: () => world.violate('the post step sends a copy'),
+      onCopy: () => world.journal.violate('the post step sends a copy'),
       onIds: () => undefined,
     };
     const before = { errors: step.errors.length, at: clock.elapsed, gone: oracle.deleted() };
-    world.note(`run ${caller.number}: the post step begins`);
+    world.journal.note(`run ${caller.number}: the post step begins`);
     try {
       await post(this.workflow(proc, step, new AbortController().signal));
     } catch (error) {
-      world.violate(`post fails: ${error instanceof Error ? error.stack : error}`);
+      world.journal.violate(`post fails: ${error instanceof Error ? error.stack : error}`);
     }
-    world.note(`run ${caller.number}: the post step ends`);
+    world.journal.note(`run ${caller.number}: the post step ends`);
     oracle.afterPost(caller, step, succeeded, before);
   }
 
@@ -202,7 +212,7 @@ class Game {
         if (!proc.alive) await new Promise(() => undefined);
       },
     };
-    const regions = world.targets().map(({ region }) => region);
+    const regions = world.images.targets().map(({ region }) => region);
     const byName = scenario.byName && !(scenario.sameProject && regions.includes(SOURCE_REGION));
     const inputs: Record<string, string> = {
       'public-key': 'public',
@@ -210,7 +220,7 @@ class Game {
       region: SOURCE_REGION,
       'project-id': scenario.tellsProject ? SOURCE_PROJECT : '',
       [byName ? 'source-image-name' : 'source-image-id']: byName ? NAME : SOURCE_ID,
-      'target-project-id': world.project(),
+      'target-project-id': world.images.project(),
       'target-regions': regions.join(','),
       'target-image-name': byName ? '' : NAME,
       wait: String(run.wait),

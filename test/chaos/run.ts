@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { play } from './play.ts';
-import { story } from './scenario.ts';
 import { type Found, type Kind, schedules, search, shortened, survey, tell } from './search.ts';
+import { story } from './story.ts';
 
 /**
  * node test/chaos/run.ts [--schedules 10000] [--seed N] [--shrinking ms]

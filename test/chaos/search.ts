@@ -1,7 +1,9 @@
 import fc from 'fast-check';
+import { scenario } from './draw.ts';
 import { type Played, play } from './play.ts';
-import { type Scenario, scenario, story } from './scenario.ts';
-import { REGIONS } from './world.ts';
+import type { Scenario } from './scenario.ts';
+import { story } from './story.ts';
+import { REGIONS } from './world/facts.ts';
 
 export interface Found {
   seed: number;

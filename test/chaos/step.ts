@@ -1,5 +1,6 @@
 import type { Workflow } from '../../src/step.ts';
-import type { Process, World } from './world.ts';
+import type { Process } from './world/caller.ts';
+import type { World } from './world/world.ts';
 
 /** A row of the output `images`. */
 export interface Row {
@@ -25,7 +26,7 @@ export class Step {
     const say = (into: string[], prefix: string) =>
       alive((text) => {
         into.push(text);
-        if (world.keepsLog) world.note(`${prefix}${text.replaceAll('\n', ' / ')}`);
+        if (world.journal.keepsLog) world.journal.note(`${prefix}${text.replaceAll('\n', ' / ')}`);
       });
     const core = {
       setSecret: () => undefined,
