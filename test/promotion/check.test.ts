@@ -2,20 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { ImageQuery } from '../../src/cloud/cloud.ts';
 import { CloudError } from '../../src/cloud/errors.ts';
 import { check } from '../../src/promotion/check.ts';
-import {
-  BUILD,
-  broken,
-  copyIn,
-  fails,
-  findings,
-  HERE,
-  markedBy,
-  PROD,
-  Scenario,
-  SOURCE,
-  stopped,
-  told,
-} from './scenario.ts';
+import { BUILD, broken, fails, HERE, markedBy, PROD, SOURCE } from './fake-cloud.ts';
+import { copyIn, findings, Scenario, stopped, told } from './scenario.ts';
 
 describe('the check', () => {
   it('asks everything at once, and no more than once', async () => {

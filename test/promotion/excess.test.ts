@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { type Excess, remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
 import { newHeld, type Place, type Run } from '../../src/promotion/place.ts';
-import { broken, fails, HERE, markedBy, ours, PROD, Scenario } from './scenario.ts';
+import { broken, fails, HERE, markedBy, PROD } from './fake-cloud.ts';
+import { ours, Scenario } from './scenario.ts';
 
 const DELETE = 'TerminateCustomImage';
 const ID = 'uimage-2';

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { byAge } from '../../src/promotion/images.ts';
-import { SOURCE } from './scenario.ts';
+import { SOURCE } from './fake-cloud.ts';
 
 const image = (ImageId: string, some: Partial<Image> = {}): Image => ({ ...SOURCE, ImageId, ...some });
 

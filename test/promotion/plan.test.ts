@@ -3,7 +3,8 @@ import type { Image } from '../../src/cloud/cloud.ts';
 import type { Findings } from '../../src/promotion/check.ts';
 import { nearQuota, plan } from '../../src/promotion/plan.ts';
 import { copyOf } from '../../src/promotion/view.ts';
-import { BUILD, HERE, markedBy, PROD, Scenario, SOURCE } from './scenario.ts';
+import { BUILD, HERE, markedBy, PROD, SOURCE } from './fake-cloud.ts';
+import { Scenario } from './scenario.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
-import { copyIn, fails, findings, HERE, markedBy, PROD, Scenario, SOURCE, stopped } from './scenario.ts';
+import { fails, HERE, markedBy, PROD, SOURCE } from './fake-cloud.ts';
+import { copyIn, findings, Scenario, stopped } from './scenario.ts';
 
 const named = (name: string, some: ConstructorParameters<typeof Scenario>[0] = {}) =>
   new Scenario({ ...some, source: { name } });

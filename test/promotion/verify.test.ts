@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { differences, lostFeatures } from '../../src/promotion/verify.ts';
-import { SOURCE } from './scenario.ts';
+import { SOURCE } from './fake-cloud.ts';
 
 const copy: Image = {
   ...SOURCE,

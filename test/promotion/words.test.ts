@@ -12,7 +12,8 @@ import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
 import { unwatchable } from '../../src/promotion/refusal.ts';
 import * as words from '../../src/promotion/words.ts';
-import { markedBy, PROD, refused, Scenario } from './scenario.ts';
+import { markedBy, PROD, refused } from './fake-cloud.ts';
+import { Scenario } from './scenario.ts';
 
 const NOW = 1_795_000_000_000;
 const problem: Problem = { message: 'The API said no (RetCode 110).', advice: 'Ask it.' };

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { FakeCloud, fails, markedBy, PROD, SOURCE } from '../promotion/scenario.ts';
+import { FakeCloud, fails, markedBy, PROD, SOURCE } from '../promotion/fake-cloud.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { KEYS, ORDER, type Result, Step } from './step.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { checkRelease, publishRelease } from '../../src/github/release.ts';
 import { main } from '../../src/main.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
-import { BUILD, doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
+import { BUILD, doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/fake-cloud.ts';
 import type { FileResults } from '../runner/files.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readInputs } from '../../src/inputs/promote.ts';
 import { main } from '../../src/main.ts';
 import { contentOf, resultOf, writeOutputFile } from '../../src/output-file.ts';
-import { FakeCloud } from '../promotion/scenario.ts';
+import { FakeCloud } from '../promotion/fake-cloud.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { aCopy, aPromotion } from '../words/promotions.ts';
 import { inputs, ORDER, outcome, Step } from './step.ts';

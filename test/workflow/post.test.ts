@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { parse } from 'yaml';
-import { doneBut, FakeCloud, fails, markedBy, PROD } from '../promotion/scenario.ts';
+import { doneBut, FakeCloud, fails, markedBy, PROD } from '../promotion/fake-cloud.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { KEYS, ORDER, read, Step } from './step.ts';
 

@@ -2,7 +2,8 @@ import type * as core from '@actions/core';
 import { describe, expect, it } from 'vitest';
 import type { Copy } from '../../src/promotion/model.ts';
 import { loadState, type State, saveTraces } from '../../src/state.ts';
-import { HERE, PROD, RUN, Scenario } from '../promotion/scenario.ts';
+import { HERE, PROD, RUN } from '../promotion/fake-cloud.ts';
+import { Scenario } from '../promotion/scenario.ts';
 import { aCopy } from '../words/promotions.ts';
 
 /** What comes back from the runner when these copies were saved. */

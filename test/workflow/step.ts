@@ -12,7 +12,7 @@ import type { Promotion } from '../../src/promotion/model.ts';
 import { prune } from '../../src/prune.ts';
 import type { Workflow } from '../../src/step.ts';
 import { verify } from '../../src/verify.ts';
-import { BUILD, type FakeCloud, HERE, PROD, SOURCE } from '../promotion/scenario.ts';
+import { BUILD, type FakeCloud, HERE, PROD, SOURCE } from '../promotion/fake-cloud.ts';
 import { type Annotation, Lines, StepConsole } from '../runner/commands.ts';
 import { FileCommands, type FileResults } from '../runner/files.ts';
 import { Masks } from '../runner/masks.ts';

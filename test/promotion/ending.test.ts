@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { rolledBack } from '../../src/promotion/ending.ts';
+import type { Copy, Promotion } from '../../src/promotion/model.ts';
+import { SOURCE } from './fake-cloud.ts';
+import { ours } from './undo.ts';
+
+describe('a promotion whose images were rolled back', () => {
+  const copy = (region: string, some: Partial<Copy> = {}): Copy => ({
+    ...ours(region),
+    name: 'web',
+    plan: 'copy',
+    why: '',
+    taskId: null,
+    state: 'Available',
+    outcome: 'copied',
+    created: true,
+    unclear: false,
+    optional: false,
+    listed: true,
+    pending: false,
+    others: [],
+    startedAt: 0,
+    finishedAt: 1,
+    problem: null,
+    ...some,
+  });
+
+  const begun = {
+    status: 'partial' as const,
+    source: SOURCE,
+    problems: [],
+    ended: 'complete' as const,
+    seconds: 1,
+  };
+
+  it('names no deleted image as there, and keeps the reason why the step failed', () => {
+    const broken = { message: 'sg: the copy ended Unavailable.', advice: 'Look into it.' };
+    const adopted = copy('us-ca', { plan: 'adopt', outcome: 'adopted', created: false });
+    const copies = [
+      copy('hk'),
+      copy('sg', { outcome: 'failed', state: 'Unavailable', problem: broken }),
+      adopted,
+    ];
+    const promotion: Promotion = { ...begun, copies };
+    rolledBack(promotion, { deleted: [ours('hk'), ours('sg')], left: [] });
+    expect(promotion).toMatchObject({ status: 'partial', rollback: { by: 'step', because: ['sg'] } });
+    expect(promotion.copies).toEqual([
+      copy('hk', {
+        state: 'Deleted',
+        created: false,
+        outcome: 'failed',
+        problem: {
+          message: expect.stringMatching(/^hk: the rollback deleted uimage-hk-1, because sg /),
+          advice: expect.any(String),
+        },
+      }),
+      copy('sg', {
+        state: 'Deleted',
+        created: false,
+        outcome: 'failed',
+        problem: {
+          message: expect.stringMatching(/^sg: the copy ended Unavailable.*rollback/),
+          advice: expect.stringContaining('uimage-sg-1'),
+        },
+      }),
+      adopted,
+    ]);
+  });
+
+  it('hands out no image that is left and may yet be deleted, or is not known to be its own', () => {
+    const one: Promotion = { ...begun, copies: [copy('hk')] };
+    rolledBack(one, { deleted: [], left: [{ ...ours('hk'), unusable: true }] });
+    expect(one.copies[0]).toMatchObject({
+      outcome: 'failed',
+      problem: { message: expect.stringMatching(/^hk: uimage-hk-1 is left over .*Do not use it/) },
+    });
+  });
+
+  it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
+    const one = () => ({ ...begun, copies: [copy('hk')] });
+    const gone: Promotion = one();
+    rolledBack(gone, { deleted: [ours('hk')], left: [] });
+    expect(gone.status).toBe('failed');
+    for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
+      const kept: Promotion = one();
+      rolledBack(kept, { deleted: [other], left: [] });
+      expect(kept.copies).toEqual(one().copies);
+    }
+    const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };
+    rolledBack(unsent, { deleted: [ours('hk')], left: [] });
+    expect(unsent.copies[0]?.state).toBe('Available');
+    const nothing = one();
+    rolledBack(nothing, { deleted: [], left: [] });
+    expect(nothing).toEqual(one());
+  });
+
+  it('says of a copy in doubt that it was found, and of a broken one that it was left', () => {
+    const problem = (region: string) => ({ message: `${region}: …`, advice: '' });
+    const doubtful = copy('hk', { imageId: null, outcome: 'failed', pending: true, problem: problem('hk') });
+    const promotion: Promotion = {
+      ...begun,
+      ended: 'timeout',
+      copies: [doubtful, copy('sg', { outcome: 'failed', problem: problem('sg') }), copy('us-ca')],
+    };
+    rolledBack(promotion, { deleted: [ours('hk'), ours('us-ca')], left: [ours('sg')] });
+    expect(promotion.copies.map(({ problem, pending }) => [problem?.message, pending])).toEqual([
+      ['hk: … The rollback found and deleted uimage-hk-1.', false],
+      ['sg: … The rollback has not deleted it.', false],
+      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg were not ready in time.', false],
+    ]);
+    expect(promotion.rollback).toMatchObject({ because: ['hk', 'sg'], left: [ours('sg')] });
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest';
+import { tellUnmarked } from '../../src/promotion/observe.ts';
+
+import { adopted, available, copying, life, MADE, putOff, settled, stranger, UNCLEAR } from './life.ts';
+import { ours } from './scenario.ts';
+
+describe('a poll', () => {
+  it('tells each change once, with its seconds; an image Available and equal has settled', () => {
+    const one = life().send(MADE).at(10).poll(copying('uimage-1')).at(20).poll(copying('uimage-1'));
+    one.at(60).poll(available('uimage-1'));
+    const states = one.scenario.of('state').map(({ from, copy, seconds }) => [from, copy.state, seconds]);
+    expect(states).toEqual([
+      [null, 'Copying', 10],
+      ['Copying', 'Available', 60],
+    ]);
+    expect(one.copy).toMatchObject({ outcome: 'copied', listed: true, finishedAt: one.scenario.clock.now() });
+    expect(one.run.finished).toEqual([60_000]);
+  });
+
+  it('fails a copy that ends Unavailable, or is not its source, with its task', () => {
+    const broken = life()
+      .send(MADE)
+      .at(60)
+      .poll({ ...available('uimage-1'), State: 'Unavailable' });
+    expect(broken.copy.problem).toMatchObject({ message: expect.stringMatching(/^hk.*uimage-1/) });
+    expect(broken.copy.problem?.advice).toContain('task-1');
+    const differs = life()
+      .send(MADE)
+      .at(60)
+      .poll(ours('uimage-1', { ImageSize: 20 }));
+    expect(differs.copy.problem?.message).toMatch(/^hk.*uimage-1.*20 GB/);
+    expect([broken.run.finished, differs.run.finished]).toEqual([[], []]);
+  });
+
+  it('takes a state nobody knows for under way, told once', () => {
+    const one = life()
+      .send(MADE)
+      .at(10)
+      .poll(ours('uimage-1', { State: 'Syncing' }))
+      .at(20);
+    one.poll(ours('uimage-1', { State: 'Syncing' }));
+    expect(one.copy).toMatchObject({ state: 'Syncing', finishedAt: null });
+    expect(one.scenario.warnings).toEqual([expect.stringContaining('Syncing')]);
+  });
+
+  it('that misses a copy which was never listed is told once after the window, and waited for', () => {
+    const one = life().send(MADE).at(119).poll();
+    expect(one.scenario.notices).toEqual([]);
+    one.at(120).poll().at(500).poll().at(600).poll();
+    expect(one.scenario.notices).toEqual([expect.stringContaining('uimage-1')]);
+    expect(one.copy).toMatchObject({ listed: false, problem: null });
+    // Its answer may have named another image.
+    expect(one.due?.[0]).toBe('last look');
+    expect(one.lastLook(available('uimage-right')).copy.imageId).toBe('uimage-right');
+  });
+
+  it.each([
+    ['two answers, however late', [200, 400], false],
+    ['three, but not for long enough', [20, 60, 129], false],
+    ['three over the window', [20, 60, 130], true],
+  ])('that misses a copy which was seen, %s: gone is %s', (_, misses, gone) => {
+    const one = life().send(MADE).at(10).poll(copying('uimage-1'));
+    for (const at of misses as number[]) one.at(at).poll();
+    expect(one.copy.problem !== null).toBe(gone);
+    expect(one.place.held?.finishedAt !== null).toBe(gone);
+  });
+
+  it('that sees it again forgets what it missed', () => {
+    const one = life().send(MADE).at(10).poll(copying('uimage-1')).at(60).poll().at(100).poll();
+    one.at(110).poll(copying('uimage-1')).at(240).poll();
+    expect(one.copy.problem).toBeNull();
+  });
+
+  it('that misses an adopted image at the end watches it until that is certain', () => {
+    const one = adopted();
+    one.run.closing = 1;
+    expect(one.poll().due?.[0]).toBe('poll');
+    one.at(60).poll().at(121).poll();
+    expect(one.copy).toMatchObject({ outcome: 'failed', imageId: 'uimage-old' });
+  });
+
+  it('that finds no mark leads to one warning a run in the end; of an adopted one it does not', () => {
+    const one = life({ regions: ['hk', 'sg'] });
+    for (const place of one.run.places) {
+      one.place = place;
+      one.send(MADE).at(60).poll(stranger('uimage-1'));
+    }
+    for (const place of one.run.places) tellUnmarked(one.run, place);
+    expect(one.scenario.warnings).toEqual([expect.stringMatching(/uimage-1 in hk/)]);
+    expect(one.copy).toMatchObject({ outcome: 'copied', problem: null });
+    const theirs = adopted();
+    tellUnmarked(theirs.run, theirs.place);
+    expect(theirs.scenario.warnings).toEqual([]);
+  });
+
+  it('tells features that the copy lost', () => {
+    const one = life()
+      .send(MADE)
+      .at(60)
+      .poll(ours('uimage-1', { Features: ['NetEnhanced'] }));
+    expect(one.copy.problem).toBeNull();
+    expect(one.scenario.warnings).toEqual([expect.stringMatching(/^hk.*CloudInit/)]);
+  });
+});
+
+describe('a read that failed', () => {
+  it('settles a copy that is watched when it can never pass, and only then', () => {
+    const odd = life().send(MADE).at(10).fail('poll', 99_999).at(20).fail('poll', 230);
+    expect([odd.copy.problem, odd.due]).toEqual([null, ['poll', 30]]);
+    expect(odd.scenario.notices).toEqual([expect.stringMatching(/hk.*uimage-1/)]);
+    const denied = life().send(MADE).at(10).fail('poll', 299);
+    expect(denied.copy.problem?.message).toMatch(/hk.*uimage-1.*299/);
+    expect([denied.copy.pending, denied.due]).toEqual([true, null]);
+    expect(denied.scenario.of('state')).toHaveLength(1);
+  });
+
+  it('at the very end leaves an adopted copy as it was', () => {
+    const one = adopted();
+    one.run.closing = 1;
+    expect(one.fail('poll', 299).due).toBeNull();
+    expect(one.copy.outcome).toBe('adopted');
+  });
+
+  it('after a doubt fails the target alone: at once for good, else when the window is over', () => {
+    expect(life().send(UNCLEAR).at(10).fail('look', 150).copy.problem).toBeNull();
+    expect(life().send(UNCLEAR).at(10).fail('look', 299).copy.problem?.message).toMatch(
+      /hk.*299.*The API said no/,
+    );
+    const one = life().send(UNCLEAR).at(120).fail('look', 150);
+    expect(one.copy).toMatchObject({ unclear: true, pending: true, outcome: 'failed' });
+  });
+
+  it('behind a refusal need not be repeated: the throttle is left to the copy', () => {
+    expect(life().send(putOff(30)).at(15).fail('look', 153).due).toEqual(['send', 30]);
+  });
+
+  it('behind a refusal is repeated until it can be read, whatever else stood in its way', () => {
+    const one = life().send(putOff(30)).at(15).fail('look', 150);
+    expect(one.due).toEqual(['look', 22.5]);
+    expect(one.at(60).fail('look', 150).due).toEqual(['look', 75]);
+    expect(one.at(75).look(copying('uimage-1')).copy).toMatchObject({
+      imageId: 'uimage-1',
+      outcome: 'copied',
+    });
+  });
+
+  it('at the deadline denies nothing', () => {
+    const one = life({ timeout: 60_000 }).send(UNCLEAR).at(60).fail('look', 150);
+    expect([one.copy.problem, one.copy.unclear, one.due]).toEqual([null, true, null]);
+  });
+
+  it('at the last look is not repeated, changes nothing and is told', () => {
+    const one = life()
+      .send(putOff(10))
+      .at(5)
+      .look()
+      .at(10)
+      .send(MADE)
+      .at(60)
+      .poll(available('uimage-1'))
+      .at(120);
+    expect(one.fail('last look', 150).due).toBeNull();
+    expect(one.copy.problem).toBeNull();
+    expect(one.scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+  });
+});
+
+it('that failed without a doubt at the last look is told, too: another run may have copied', () => {
+  expect(settled().fail('last look', 150).scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+});
