@@ -6,7 +6,7 @@ import { isNew } from './images.ts';
 import type { Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { type Doubt, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
-import { refusal } from './refusal.ts';
+import { refusal, refused } from './refusal.ts';
 import { waitForSource } from './source.ts';
 import * as words from './words.ts';
 
@@ -62,7 +62,7 @@ export function answered(run: Run, place: Place, answer: Answer): void {
       place.sendAt = now + WINDOW;
       doubt(place, { kind: 'unclear', since: now, ofList: answer.ofList }, WINDOW);
     } else if (place.doubt || answer.inPart) doubt(place, { kind: 'final', since: now }, WINDOW);
-    else place.problem = words.refused(place, answer.problem);
+    else place.problem = refused(place, answer.problem);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Image, ProjectList, Region } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { asProblem, type Context, reading, Stopped } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { customImages } from './images.ts';
+import { customImages, mixedUp } from './images.ts';
 import type { Problem } from './model.ts';
 import { nearest, or } from './near.ts';
 import { chooseSource, sourceQuery, waitForSource } from './source.ts';
@@ -94,12 +94,17 @@ function targetsOf({ target }: Context['order']): string[] {
 
 async function list(context: Context, regions: string[]): Promise<[string, Asked<Image[]>][]> {
   const { cloud, order } = context;
-  return Promise.all(
+  const lists = await Promise.all(
     regions.map(async (region): Promise<[string, Asked<Image[]>]> => {
       const images = customImages(cloud, region, order.target.projectId, reading(context));
       return [region, await ask(images)];
     }),
   );
+  const wrong = mixedUp(lists.flatMap(([region, answer]) => (answer.ok ? [[region, answer.value]] : [])));
+  return lists.map(([region, answer]) => {
+    const error = wrong.get(region);
+    return [region, error ? { ok: false, error } : answer];
+  });
 }
 
 /** What strikes every call alike, and what every target has met. Else a region that cannot be listed fails alone. */

@@ -1,6 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
 import { SECOND } from './excess.ts';
-import { byAge } from './images.ts';
+import { byAge, isOfAnother } from './images.ts';
 import { withoutCopiedMarks } from './mark.ts';
 import { hold, miss, observe, tell } from './observe.ts';
 import { type Held, isOpen, type Place, type Run, WINDOW } from './place.ts';
@@ -40,6 +40,14 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
     return;
   }
   if (held && current) lookAgain(run, place, held, current);
+  const elsewhere = current ? newcomers.ours.filter(isOfAnother(run, place)) : [];
+  if (elsewhere.length > 0) {
+    tell(run, words.listedElsewhere(place, elsewhere));
+    const isHere = (image: Image) => !elsewhere.includes(image);
+    const [ours, marked] = [newcomers.ours.filter(isHere), newcomers.marked.filter(isHere)];
+    choose(run, place, { ...newcomers, ours, marked });
+    return;
+  }
   const unmarked = newcomers.ours.filter((image) => isNotOurs(place, newcomers, image));
   if (unmarked.length > 0) {
     giveUp(run, place, newcomers, unmarked);
@@ -103,7 +111,7 @@ function unite(run: Run, place: Place, kept: Image, { ours }: Newcomers): void {
 }
 
 /** Only then may an image with this run's mark be one that no answer has named. */
-function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
+export function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
   return doubt !== null || refusals + unclears > 0;
 }
 

@@ -1,11 +1,12 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
 import { removeUnasked } from './excess.ts';
-import { bestOf, byAge, isBare, isCopy, isNew, isPossible, isThere } from './images.ts';
-import { choose, type Newcomers, tellOthers } from './last-look.ts';
+import { bestOf, byAge, isBare, isCopy, isNew, isOfAnother, isPossible, isThere } from './images.ts';
+import { choose, type Newcomers, tellOthers, wasDoubted } from './last-look.ts';
 import { isMarkedBy, readMark, signerOf } from './mark.ts';
 import { hold, tell } from './observe.ts';
 import { isWanting, type Place, type Reading, type Run } from './place.ts';
+import { refusedUnseen } from './refusal.ts';
 import { isSameName, soundOf } from './verify.ts';
 import * as words from './words.ts';
 
@@ -15,10 +16,14 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
   place.trouble = null;
   const newcomers = sort(run, place, images.filter(isThere(place)));
   if (place.plan !== 'copy') {
-    const isAnswered = newcomers.ours.some(({ ImageId }) => place.own.includes(ImageId));
-    for (const { ImageId } of newcomers.ours) removeUnasked(run, place, ImageId);
     if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
-    if (newcomers.ours.length > 0) listWasIgnored(run, isAnswered);
+    const { ours } = newcomers;
+    const isAnswered = ours.some(({ ImageId }) => place.own.includes(ImageId));
+    // A list that is ignored makes one image: more are those of the targets, listed here too.
+    const isMore = ours.length > Math.max(1, ...run.places.map(({ sends }) => sends));
+    if (isMore || ours.some(isOfAnother(run, place))) return;
+    for (const { ImageId } of ours) removeUnasked(run, place, ImageId);
+    if (ours.length > 0) listWasIgnored(run, isAnswered);
     else if (place.doubt && at >= place.doubt.until) tellNeverListed(run, place);
     return;
   }
@@ -95,8 +100,11 @@ function tellNeverListed(run: Run, place: Place): void {
 
 /** The best of ours is taken; where there is none at the end of the window, it may be sent again. */
 function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
-  const { ours, twins, strangers } = newcomers;
+  const { twins, strangers } = newcomers;
   const { doubt } = place;
+  if (isMixedUp(run, place, newcomers.ours)) return;
+  const here = newcomers.ours.filter((image) => !isOfAnother(run, place)(image));
+  const ours = here.length > 0 ? here : newcomers.ours;
   const isOver = doubt !== null && at >= doubt.clearAt;
   const { source } = run.findings;
   const best = soundOf(source, ours)[0] ?? ours[0] ?? (isOver ? soundOf(source, twins)[0] : undefined);
@@ -113,6 +121,20 @@ function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
     absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
 }
 
+/** No list will tell: it is not looked at again. */
+const NOTHING_KNOWN = { held: null, doubt: null, unclear: true };
+
+/** The list shows what another target has found by its mark alone: neither of the two is known to be here. */
+function isMixedUp({ places }: Run, place: Place, ours: Image[]): boolean {
+  const isFound = (other: Place) =>
+    other !== place && wasDoubted(other) && ours.some(({ ImageId }) => other.own.includes(ImageId));
+  const others = places.filter((other) => other.plan === 'copy' && isFound(other));
+  if (others.length === 0) return false;
+  for (const one of [place, ...others])
+    Object.assign(one, { problem: words.whichIsWhere(one, ours), ...NOTHING_KNOWN, own: [] });
+  return true;
+}
+
 /** `isOver`: the window is; else it is the deadline, and one may still turn up. */
 function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): void {
   const kind = place.doubt?.kind;
@@ -127,7 +149,7 @@ function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): vo
     place.unclear = true;
     place.problem = words.stranger(place, strangers, answer);
   } else if (!isOver) return;
-  else if (kind === 'final') place.problem = words.refusedUnseen(place, answer);
+  else if (kind === 'final') place.problem = refusedUnseen(place, answer);
   else if (place.unclears >= MOST_UNCLEAR) place.problem = words.unclearTooOften(run, place, answer);
   else run.report({ type: 'notice', message: words.absent(place) });
 }

@@ -1,7 +1,7 @@
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
 import type { Problem } from './model.ts';
-import type { Held, Place, Run } from './place.ts';
+import { type Held, type Place, type Run, WINDOW } from './place.ts';
 import { resume } from './words.ts';
 
 /** The RetCode of a region that holds as many images as it may; of a policy; of an image that does not exist. */
@@ -11,6 +11,18 @@ const NO_IMAGE = 8956;
 
 /** At most so many regions are named. */
 const NAMED = 6;
+
+export function refused({ region }: Place, { message, advice }: Problem): Problem {
+  return { message: `${region}: not copied. ${message}`, advice };
+}
+
+/** For good, and looked behind. */
+export function refusedUnseen({ region }: Place, { message, advice }: Problem): Problem {
+  return {
+    message: `${region}: not copied: no copy appeared within ${WINDOW / 1000} s. ${message}`,
+    advice,
+  };
+}
 
 /** What CopyCustomImage refused, with what this run knows beside it. */
 export function refusal(run: Run, place: Place, error: CloudError): Problem {

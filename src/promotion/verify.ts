@@ -24,8 +24,9 @@ export function soundOf(source: Image, images: Image[]): Image[] {
 
 /** A copy that differs from its source must not be handed on. A field that either side lacks is not compared. */
 export function differences(source: Image, copy: Image): Problem | null {
+  const spelt = (value: string | number) => String(value).trim().toLowerCase();
   const unlike = (field: 'OsType' | 'OsName' | 'ImageSize') =>
-    source[field] !== undefined && copy[field] !== undefined && source[field] !== copy[field];
+    source[field] !== undefined && copy[field] !== undefined && spelt(source[field]) !== spelt(copy[field]);
   const told = [
     ...(unlike('ImageSize') ? [`${copy.ImageSize} GB instead of ${source.ImageSize} GB`] : []),
     ...(unlike('OsType') ? [`OsType ${copy.OsType} instead of ${source.OsType}`] : []),

@@ -31,18 +31,6 @@ export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}
 
 // --- What CopyCustomImage answered
 
-export function refused({ region }: Place, { message, advice }: Problem): Problem {
-  return { message: `${region}: not copied. ${message}`, advice };
-}
-
-/** For good, and looked behind. */
-export function refusedUnseen({ region }: Place, { message, advice }: Problem): Problem {
-  return {
-    message: `${region}: not copied: no copy appeared within ${WINDOW_SECONDS} s. ${message}`,
-    advice,
-  };
-}
-
 function notClear(place: Place, { requestId }: CopyAnswer, what: string): Problem {
   const request = requestId ? ` (request id ${requestId})` : '';
   return { message: `CopyCustomImage answered with ${what} is not clear${request}.`, advice: lookFor(place) };
@@ -118,11 +106,8 @@ export function unclearTooOften({ order }: Run, place: Place, { message, advice 
   };
 }
 
-export function stranger(
-  { region, name, projectId, sentAt }: Place,
-  images: Image[],
-  { message }: Problem,
-): Problem {
+export function stranger(place: Place, images: Image[], { message }: Problem): Problem {
+  const { region, name, projectId, sentAt } = place;
   return {
     message: `${region}: after an unclear answer ${images.map(described).join(', ')} appeared under the name ${name} without this run's marker in the description. It may be this run's copy or somebody else's image, so the action does not hand it out. The unclear answer: ${message}`,
     advice: `Look at ${ids(images)} in the console, in project ${projectId}: an image created before ${new Date(sentAt).toISOString().slice(0, 16)}Z, when this run asked for its copy, is not the copy. If ${images.length > 1 ? 'one of them' : 'it'} is the copy, use it by its id and do not re-run the job. If not, re-run the job: it leaves what is there alone and copies again.`,
@@ -177,6 +162,20 @@ export function lastLookFailed({ order }: Run, { region, doubt }: Place, error: 
   return {
     message: `${region}: the list of images could not be read at the end, so ${what}. ${whole(error.message)}`,
     advice: `Delete nothing yet. When the list can be read again, a re-run${adopting(order)} reuses the oldest copy and names any other.`,
+  };
+}
+
+export function listedElsewhere({ region }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: the list there holds ${ids(images)}, which this run has made in other regions: this API endpoint lists images of every region.`,
+    advice: "There is nothing to delete. Tell the vendor's support.",
+  };
+}
+
+export function whichIsWhere({ region, projectId }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: this run's copies are ${ids(images)}, and which of them is here is not known: no answer said so, and this API endpoint lists images of other regions.`,
+    advice: `Look at them in the console, in project ${projectId}, and use them by their ids. Do not re-run the job.`,
   };
 }
 

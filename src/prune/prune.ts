@@ -1,7 +1,8 @@
 import type { Clock } from '../cloud/clock.ts';
-import type { Cloud } from '../cloud/cloud.ts';
+import type { Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded } from '../promotion/context.ts';
+import { mixedUp } from '../promotion/images.ts';
 import type { Problem } from '../promotion/model.ts';
 import { type Decision, decide, type Rules } from './decide.ts';
 import { problemOf, read, remove } from './remove.ts';
@@ -71,7 +72,7 @@ export async function prune(context: PruneContext): Promise<Pruning> {
   const run: Run = { ...context, signal: until.signal, deadline: clock.now() + order.timeout };
   const result: Pruning = { regions: [], dryRun: order.dryRun, ended: 'complete', problems: [] };
   try {
-    result.regions = await Promise.all(order.regions.map((region) => list(run, region)));
+    result.regions = await listAll(run);
     if (!signal.aborted) report({ type: 'plan', regions: result.regions, dryRun: order.dryRun });
     if (!order.dryRun) await Promise.all(result.regions.map((region) => clean(run, region)));
   } catch (error) {
@@ -93,20 +94,36 @@ function isUnfinished({ items }: RegionReport, dryRun: boolean): boolean {
   return items === null || (!dryRun && items.some(({ fate }) => fate === 'due'));
 }
 
-async function list(run: Run, region: string): Promise<RegionReport> {
-  const result: RegionReport = { region, items: null, listed: [], problems: [] };
+async function listAll(run: Run): Promise<RegionReport[]> {
+  const lists = await Promise.all(
+    run.order.regions.map(async (region) => [region, await list(run, region)] as const),
+  );
+  const wrong = mixedUp(lists.flatMap(([region, found]) => (Array.isArray(found) ? [[region, found]] : [])));
+  return lists.map(([region, found]) => reportOf(run, region, wrong.get(region) ?? found));
+}
+
+/** Null when the step ends before the answer. */
+async function list(run: Run, region: string): Promise<Image[] | CloudError | null> {
   try {
-    const images = await read(run, region);
-    result.listed = images.map(({ ImageId }) => ImageId);
-    result.items = decide(images, run.order.rules, run.clock.now()).map((decision) => ({
+    return await read(run, region);
+  } catch (error) {
+    if (error instanceof CloudError) return error;
+    if (!run.signal.aborted) throw error;
+    return null;
+  }
+}
+
+function reportOf({ order, clock }: Run, region: string, found: Image[] | CloudError | null): RegionReport {
+  const result: RegionReport = { region, items: null, listed: [], problems: [] };
+  if (found instanceof CloudError) {
+    const what = `The list of images in ${region} could not be read, so nothing is deleted there`;
+    result.problems.push(problemOf(found, what));
+  } else if (found) {
+    result.listed = found.map(({ ImageId }) => ImageId);
+    result.items = decide(found, order.rules, clock.now()).map((decision) => ({
       ...decision,
       fate: decision.verdict === 'keep' ? 'kept' : 'due',
     }));
-  } catch (error) {
-    if (error instanceof CloudError) {
-      const what = `The list of images in ${region} could not be read, so nothing is deleted there`;
-      result.problems.push(problemOf(error, what));
-    } else if (!run.signal.aborted) throw error;
   }
   return result;
 }

@@ -116,6 +116,8 @@ export class FakeCloud implements Cloud {
   closed = false;
   latency = 100;
   batch = true;
+  /** Lists and deletes heed Region. */
+  regional = true;
   regions: Region[] = [
     { Region: HERE, RegionName: 'Beijing 2' },
     { Region: 'hk', RegionName: 'Hong Kong' },
@@ -221,7 +223,7 @@ export class FakeCloud implements Cloud {
       const now = this.#clock.now();
       return this.stored
         .filter(
-          (stored) => stored.region === region && stored.projectId === projectId && now >= stored.listedAt,
+          (stored) => this.#isIn(region, stored) && stored.projectId === projectId && now >= stored.listedAt,
         )
         .filter(({ image }) => imageIds.length === 0 || imageIds.includes(image.ImageId))
         .filter(({ image }) => type === undefined || (image.ImageType ?? 'Custom') === type)
@@ -290,13 +292,17 @@ export class FakeCloud implements Cloud {
       () => {
         const there = this.stored.some(
           (stored) =>
-            stored.image.ImageId === ImageId && stored.region === region && stored.projectId === projectId,
+            stored.image.ImageId === ImageId && this.#isIn(region, stored) && stored.projectId === projectId,
         );
         if (!there) throw new Error(`asked to delete ${ImageId}, which is not in ${region}, ${projectId}`);
         this.remove(ImageId);
         return true;
       },
     );
+  }
+
+  #isIn(region: string, stored: Stored): boolean {
+    return !this.regional || stored.region === region;
   }
 
   /** Reads and deletes are repeated as the real client repeats them; a copy never is. */

@@ -138,3 +138,35 @@ describe('an API endpoint that ignores the list', () => {
     },
   );
 });
+
+describe('an API endpoint that heeds no Region in lists', () => {
+  const unheeding = (act?: Parameters<FakeCloud['fault']>[1]) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.regional = false;
+    if (act) scenario.cloud.fault(COPY, act);
+    return scenario;
+  };
+
+  it('is not believed of an earlier copy: it would be handed out for regions that have none', async () => {
+    const scenario = unheeding();
+    scenario.cloud.addCopy('hk');
+    const promotion = await scenario.promote();
+    expect([promotion.status, copies(scenario)]).toEqual(['failed', []]);
+    expect(told(promotion).join()).toMatch(/uimage-old-hk is in the list of hk and in that of sg/);
+  });
+
+  it('costs nothing where the API answered with the ids: each region has its own', async () => {
+    const scenario = unheeding();
+    const promotion = await allMade(scenario);
+    expect(promotion.copies.map(({ imageId }) => imageId)).toEqual(['uimage-new-hk-1', 'uimage-new-sg-2']);
+    expect(deleted(scenario)).toEqual([]);
+    expect(scenario.warnings.join()).toMatch(/hk-1, which this run has made in other regions/);
+  });
+
+  it('and a lost answer: which copy is where is not known, and nothing is deleted or sent again', async () => {
+    const scenario = unheeding(doneBut(110));
+    const promotion = await scenario.promote();
+    expect([promotion.status, copies(scenario).length, deleted(scenario)]).toEqual(['failed', 1, []]);
+    for (const words of told(promotion)) expect(words).toMatch(/uimage-new-hk-1, uimage-new-sg-2/);
+  });
+});

@@ -10,7 +10,7 @@ import {
 } from '../../src/promotion/ending.ts';
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
-import { unwatchable } from '../../src/promotion/refusal.ts';
+import { refused as notCopied, refusedUnseen, unwatchable } from '../../src/promotion/refusal.ts';
 import * as words from '../../src/promotion/words.ts';
 import { markedBy, PROD, refused } from './fake-cloud.ts';
 import { Scenario } from './scenario.ts';
@@ -45,8 +45,8 @@ it('every sentence is as it stands in sentences.txt', async () => {
     reuses: [words.reuses(order), words.reuses(copying.order)],
     resume: [words.resume(order), words.resume(copying.order)],
     whole: [words.whole('a.b'), words.whole('a!'), words.whole('a')],
-    refused: [words.refused(place(), problem)],
-    refusedUnseen: [words.refusedUnseen(place(), problem)],
+    refused: [notCopied(place(), problem)],
+    refusedUnseen: [refusedUnseen(place(), problem)],
     withoutId: [
       words.withoutId(place(), { requestId: 'request-1' }),
       words.withoutId(place(), { TargetImageId: 'uimage-1' }),
@@ -80,6 +80,8 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     listedNowhere: [words.listedNowhere('uimage-1', 'cn-bj2')],
     copiedMark: [words.copiedMark(place(), two)],
+    listedElsewhere: [words.listedElsewhere(place(), two)],
+    whichIsWhere: [words.whichIsWhere(place(), two)],
     notTheCopy: [words.notTheCopy(place(), [image('uimage-1')], image('uimage-2'))],
     namesakes: [words.namesakes(place(), two)],
     keptSecond: [words.keptSecond(adopting, place(), two)],

@@ -122,6 +122,17 @@ describe('prune', () => {
     expect([result.ended, world.deletes]).toEqual(['timeout', 0]);
   });
 
+  it('deletes nothing where two regions list the same copy: which of them has it is not known', async () => {
+    const { world, play } = stage();
+    world.heedsRegion = false;
+    const result = await play();
+    expect([fates(result), world.deletes]).toEqual([[], 0]);
+    expect(told(result).map(({ message }) => message)).toEqual([
+      expect.stringMatching(/hk could not be read, so nothing is deleted there.*sg/),
+      expect.stringMatching(/sg could not be read, so nothing is deleted there.*hk/),
+    ]);
+  });
+
   it('in a dry run only lists', async () => {
     const { world, clock, play } = stage({ dryRun: true });
     const result = await play();

@@ -95,6 +95,7 @@ interface Listing {
 }
 
 export class World {
+  heedsRegion = true;
   readonly violations: string[] = [];
   readonly log: string[] = [];
   readonly struck = new Map<string, number>();
@@ -314,7 +315,9 @@ export class World {
   #describe(form: URLSearchParams, listing: Listing | null): string {
     const found = this.#images.filter(
       ({ region, project, type }) =>
-        region === form.get('Region') && project === form.get('ProjectId') && type === form.get('ImageType'),
+        (!this.heedsRegion || region === form.get('Region')) &&
+        project === form.get('ProjectId') &&
+        type === form.get('ImageType'),
     );
     if (this.#site.newestFirst) found.reverse();
     const offset = Number(form.get('Offset') ?? 0);
