@@ -60,21 +60,28 @@ export async function describeImages(
   options?: CallOptions,
 ): Promise<Image[]> {
   const seen = new Map<string, Image>();
+  let least = 0;
   for (let read = 1; read <= MOST_READS; read++) {
-    const { images, changed } = await readList(client, query, options);
+    const { images, changed, missing } = await readList(client, query, options);
     if (!changed) return [...images.values()];
     for (const [id, image] of images) seen.set(id, image);
+    least = images.size + missing;
   }
   // Rather an image that is gone by now than none of one that is there: a caller would make it a second time.
-  return [...seen.values()];
+  if (seen.size >= least) return [...seen.values()];
+  throw unreadable(query, `each read of the list shows other images: ${seen.size} of ${least} in all`);
 }
 
-/** Once through all pages. `changed`: the total or the order did, so an image may have been passed over. */
-async function readList(
-  client: Client,
-  query: ImageQuery,
-  options: CallOptions | undefined,
-): Promise<{ images: Map<string, Image>; changed: boolean }> {
+interface List {
+  images: Map<string, Image>;
+  /** The total or the order did, so an image may have been passed over. */
+  changed: boolean;
+  /** So many as the total tells have not been seen, since others came twice. */
+  missing: number;
+}
+
+/** Once through all pages. */
+async function readList(client: Client, query: ImageQuery, options: CallOptions | undefined): Promise<List> {
   const wanted = new Set(query.ImageIds);
   const images = new Map<string, Image>();
   const seen = new Set<string>();
@@ -84,6 +91,8 @@ async function readList(
   let total: number | undefined;
   let changed = false;
   let stale = 0;
+  /** Rows of images that an earlier page has shown. */
+  let again = 0;
   for (let page = 0; page < MOST_PAGES && offset < MOST_ROWS; page++) {
     const body = await readPage(client, query, { limit, offset, total }, options).catch((error) => {
       // Some endpoints answer so where others answer with an empty list.
@@ -96,38 +105,50 @@ async function readList(
     if (told !== (total ?? told)) changed = true;
     total = told;
     const rows = records(body.ImageSet) ?? [];
-    if (rows.length === 0) return { images, changed };
+    if (rows.length === 0) {
+      const missing = Math.max(0, (told ?? 0) - offset + again);
+      return { images, changed: changed || missing > 0, missing };
+    }
     offset += rows.length;
     const earlier = new Set(seen);
-    let moved = false;
+    const before = again;
     for (const row of rows) {
       const image = readImage(row);
-      if (earlier.has(image.ImageId)) moved = true;
+      if (earlier.has(image.ImageId)) again++;
       seen.add(image.ImageId);
       // An endpoint that ignores the ids must not hand out images nobody asked for.
       if (wanted.size === 0 || wanted.has(image.ImageId)) images.set(image.ImageId, image);
     }
-    if (wanted.size > 0 && images.size === wanted.size) return { images, changed: false };
+    if (wanted.size > 0 && images.size === wanted.size) return { images, changed: false, missing: 0 };
     const isStale = seen.size === earlier.size;
     // An image of an earlier page beside new ones: the order changed, and another may have been passed over.
-    if (moved && !isStale) changed = true;
+    if (again > before && !isStale) changed = true;
+    const arrived = offset - again;
     // A total below what has arrived already is no total.
-    const sane = told !== undefined && told >= offset;
-    if (sane ? told <= offset : rows.length < SMALLEST_FULL_PAGE) return { images, changed };
+    const sane = told !== undefined && told >= arrived;
+    const missing = sane ? told - arrived : 0;
+    if (sane ? missing === 0 : rows.length < SMALLEST_FULL_PAGE) return { images, changed, missing };
     // Nothing new: the endpoint ignores Offset. Without a total that is the whole list, else some of it is missing.
     stale = isStale ? stale + 1 : 0;
     if (stale > (changed ? 2 : 0)) {
-      if (!sane && !changed) return { images, changed };
+      if (!sane && !changed) return { images, changed, missing };
       break;
     }
   }
-  throw new CloudError({
+  throw unreadable(
+    query,
+    `the list of images does not come to an end (${seen.size} images after ${offset} rows)`,
+  );
+}
+
+function unreadable({ Region }: ImageQuery, meaning: string): CloudError {
+  return new CloudError({
     call: LIST,
-    region: query.Region,
+    region: Region,
     kind: 'unreadable',
     verdict: 'retry',
     blames: 'target',
-    meaning: `the list of images does not come to an end (${seen.size} images after ${offset} rows)`,
+    meaning,
     advice: "The API endpoint does not page its list as documented; the vendor's support should know.",
   });
 }

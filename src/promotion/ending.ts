@@ -199,15 +199,21 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
       !deleted.some((image) => keyOf(image) === keyOf({ ...copy, imageId: other }));
     copy.others = copy.others.filter(isThere);
     const isOwn = (image: ImageRef) => keyOf(image) === keyOf({ ...copy, imageId: imageId ?? '' });
-    if (deleted.some(isOwn)) {
+    const gone = deleted.find(isOwn);
+    if (gone) {
+      const what = gone.absent ? 'found it gone' : 'deleted it';
       copy.problem = problem
-        ? { message: `${problem.message} The rollback deleted it.`, advice: again(copy) }
-        : { message: `${region}: the rollback deleted ${imageId}, because ${cause}.`, advice: '' };
+        ? { message: `${problem.message} The rollback ${what}.`, advice: again(copy) }
+        : {
+            message: `${region}: the rollback ${what.replace('it', imageId ?? '')}, because ${cause}.`,
+            advice: '',
+          };
       copy.state = 'Deleted';
       copy.created = false;
       copy.outcome = 'failed';
     } else if (problem && left.some(isOwn)) {
-      copy.problem = { ...problem, message: `${problem.message} The rollback has not deleted it.` };
+      const advice = copy.pending ? '' : problem.advice;
+      copy.problem = { message: `${problem.message} The rollback has not deleted it.`, advice };
     } else if (left.some((image) => isOwn(image) && image.unusable)) {
       const message = `${region}: ${imageId} is left over from the rollback. Do not use it: see the warning.`;
       copy.problem = { message, advice: '' };

@@ -3,7 +3,7 @@ import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { polled, tell } from './observe.ts';
-import type { Place, Run } from './place.ts';
+import { isOpen, type Place, type Run } from './place.ts';
 import { isDeleting } from './verify.ts';
 import { copiesOf } from './view.ts';
 
@@ -108,13 +108,20 @@ function gone(run: Run, place: Place, problem: Problem): void {
   run.report({ type: 'ids', copies: copiesOf(run) });
 }
 
-/** After a cancel: what is left of what was to be deleted. */
-export function tellLeft({ report }: Run, place: Place): void {
+/** In the end: what is left of what was to be deleted, and what was made beside another image and never listed. */
+export function tellLeft(run: Run, place: Place): void {
+  const { held, plan, own } = place;
   for (const one of place.excess.splice(0))
-    report({
+    run.report({
       type: 'warning',
       problem: notRemoved(place, one, 'the step ended before it was deleted'),
     });
+  // Where that image is still waited for, its own words name them.
+  if (plan !== 'copy' || !held || (isOpen(place) && run.order.wait)) return;
+  const facts = [...run.told].join('\n');
+  const isTold = (imageId: string) => new RegExp(`(?<![\\w.-])${imageId}(?![\\w-])`).test(facts);
+  for (const imageId of own.filter((id) => id !== held.imageId && !isTold(id)))
+    tell(run, unlisted(place, { imageId, why: SECOND }));
 }
 
 function created({ region }: Place, { imageId, why }: Excess): string {

@@ -37,6 +37,11 @@ export interface ImageRef {
   imageId: string;
 }
 
+/** One that a rollback has deleted. `absent`: the API knew of no such image when it was to be deleted. */
+export interface Gone extends ImageRef {
+  absent?: true;
+}
+
 /** One that a rollback has left. `unusable`: no run can reuse it, as it has no mark or may yet be deleted. */
 export interface Leftover extends ImageRef {
   unusable?: true;
@@ -99,7 +104,7 @@ export interface Promotion {
 export interface Undone {
   by: 'step';
   because: readonly string[];
-  deleted: readonly ImageRef[];
+  deleted: readonly Gone[];
   /** Images that it could not delete. */
   left: readonly Leftover[];
 }

@@ -56,7 +56,8 @@ function decide(
   result: Plan,
 ): void {
   const { region } = place;
-  const held = findings.held.get(region);
+  // Listed where the target project is the source's own: it is no copy, and nothing to delete.
+  const held = findings.held.get(region)?.filter(({ ImageId }) => ImageId !== findings.source.ImageId);
   if (!held) {
     place.problem = findings.unreadable.get(region) ?? null;
     place.why = 'the region could not be listed';

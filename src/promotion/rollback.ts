@@ -5,7 +5,7 @@ import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
 import { type Left, problemsOf } from './leftovers.ts';
 import { isMarkedBy, readMark, type Signer } from './mark.ts';
-import type { ImageRef, Leftover, Problem, Report } from './model.ts';
+import type { Gone, ImageRef, Leftover, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
 import { keyOf, type Traces } from './traces.ts';
 import { isDeleting } from './verify.ts';
@@ -29,7 +29,7 @@ export interface Effects {
 
 /** What is gone: those too that were not there for as long as a new image may take to be listed. */
 export interface Rollback {
-  deleted: ImageRef[];
+  deleted: Gone[];
   /** Images that may still exist. */
   left: Leftover[];
   /** Why, and where nothing could be searched. */
@@ -46,7 +46,7 @@ export async function rollback(traces: Traces, effects: Effects): Promise<Rollba
 }
 
 class Undo {
-  private readonly deleted: ImageRef[] = [];
+  private readonly deleted: Gone[] = [];
   private readonly left: Left[] = [];
   private readonly handled = new Set<string>();
   /** Those that a read has shown. */
@@ -97,7 +97,7 @@ class Undo {
   }
 
   private judge(what: Left['what'], image: ImageRef, message: string): void {
-    if (!this.isListed(image)) this.deleted.push(image);
+    if (!this.isListed(image)) this.deleted.push(what === 'not deleted' ? { ...image, absent: true } : image);
     else this.leave(what, image, new Stopped({ message, advice: '' }));
   }
 

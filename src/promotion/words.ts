@@ -161,7 +161,7 @@ export function lastLookFailed({ order }: Run, { region, doubt }: Place, error: 
     : 'whether another run copied there at the same time is not known';
   return {
     message: `${region}: the list of images could not be read at the end, so ${what}. ${whole(error.message)}`,
-    advice: `Delete nothing yet. When the list can be read again, a re-run${adopting(order)} reuses the oldest copy and names any other.`,
+    advice: `When the list can be read again, a re-run${adopting(order)} reuses the oldest copy that is there and names any other.`,
   };
 }
 
@@ -230,7 +230,7 @@ export function notInList({ region }: Place, { imageId }: Held): Problem {
 
 export function markEdited({ region }: Place, { imageId }: Held): Problem {
   return {
-    message: `${region}: the description of ${imageId} carries no marker, though this API endpoint keeps them: somebody edited it, or it is another image.`,
+    message: `${region}: the description of ${imageId} does not carry this run's marker, though this API endpoint keeps markers: somebody edited it, or it is another image.`,
     advice: 'Look at it in the console before you use it. A re-run cannot recognise it and copies again.',
   };
 }

@@ -117,6 +117,15 @@ const PLANTED: Planted[] = [
     edits: [['return ids.length > 1', 'return ids.length > 9']],
   },
   {
+    name: 'what this run made and nobody has listed is told nowhere',
+    edits: [
+      [
+        'own.filter((id) => id !== held.imageId && !isTold(id))',
+        "own.filter((id) => id === '' && !isTold(id))",
+      ],
+    ],
+  },
+  {
     name: 'what was adopted is not read again',
     edits: [
       [

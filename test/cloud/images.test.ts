@@ -164,6 +164,31 @@ describe('describeImages', () => {
     expect(error.advice).toContain("the vendor's support should know");
   });
 
+  it.each([
+    ['Offset is ignored, and the rows are more than the total', () => 0],
+    [
+      'each page repeats rows of the one before, and others never come',
+      (from: number) => Math.max(0, from - 30),
+    ],
+  ])('does not take rows that come twice for others that are missing: %s', async (_, start) => {
+    const { client, clock } = fakeClient(({ params }) => {
+      const from = start(Number(params.Offset));
+      return {
+        RetCode: 0,
+        TotalCount: 121,
+        ImageSet: rows(from).slice(0, Math.max(0, 121 - Number(params.Offset))),
+      };
+    });
+    const error = await failure(clock.run(describeImages(client, { Region: 'hk' })), CloudError);
+    expect(error).toMatchObject({ kind: 'unreadable', verdict: 'retry', region: 'hk' });
+  });
+
+  it('counts an image that stands twice in one page as two of the total', async () => {
+    const twice = [...rows(0).slice(0, 24), { ImageId: 'uimage-3' }];
+    const { images } = await list(() => ({ RetCode: 0, TotalCount: 25, ImageSet: twice }));
+    expect(images).toHaveLength(24);
+  });
+
   /** How often a page that is not a fact was asked for. */
   async function unreadable(reply: Reply, query: Partial<ImageQuery> = {}) {
     const { client, clock, sent } = fakeClient(reply);

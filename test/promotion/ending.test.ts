@@ -76,6 +76,36 @@ describe('a promotion whose images were rolled back', () => {
     });
   });
 
+  it('does not claim to have deleted what was gone when it came', () => {
+    const lost = { message: 'sg: somebody deleted it.', advice: '' };
+    const promotion: Promotion = {
+      ...begun,
+      copies: [copy('hk'), copy('sg', { outcome: 'failed', problem: lost })],
+    };
+    const absent = true as const;
+    rolledBack(promotion, {
+      deleted: [
+        { ...ours('hk'), absent },
+        { ...ours('sg'), absent },
+      ],
+      left: [],
+    });
+    expect(promotion.copies.map(({ problem }) => problem?.message)).toEqual([
+      'hk: the rollback found uimage-hk-1 gone, because sg failed.',
+      'sg: somebody deleted it. The rollback found it gone.',
+    ]);
+  });
+
+  it('leaves no word of reusing a copy that it was to delete, and could not', () => {
+    const problem = { message: 'hk: not known.', advice: 'A re-run reuses the copy.' };
+    const one: Promotion = { ...begun, copies: [copy('hk', { outcome: 'failed', pending: true, problem })] };
+    rolledBack(one, { deleted: [], left: [ours('hk')] });
+    expect(one.copies[0]?.problem).toEqual({
+      message: 'hk: not known. The rollback has not deleted it.',
+      advice: '',
+    });
+  });
+
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ ...begun, copies: [copy('hk')] });
     const gone: Promotion = one();

@@ -149,7 +149,7 @@ describe('a look', () => {
     };
     expect([told(false), told(true)]).toEqual([
       expect.stringContaining('drops or cuts descriptions'),
-      expect.stringContaining('though this API endpoint keeps them'),
+      expect.stringContaining('though this API endpoint keeps markers'),
     ]);
   });
 

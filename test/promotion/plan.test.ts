@@ -75,6 +75,14 @@ describe('a target that holds nothing of ours', () => {
     expect(copy.why).toContain('uimage-namesake');
   });
 
+  it('may hold the source itself, where it is not known that the project is its own: nothing to delete', () => {
+    const { warnings } = planFor(
+      {},
+      { hk: [{ ...copyOfSource, ImageId: SOURCE.ImageId, ImageDescription: '' }] },
+    );
+    expect(warnings).toEqual([]);
+  });
+
   it.each([
     ['of another image', markedBy('77-1-old000', 'uimage-other')],
     ['of the same id in another region', '[copy of hk/uimage-source by 77-1-old000]'],

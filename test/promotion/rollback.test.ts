@@ -42,7 +42,7 @@ describe('a rollback', () => {
     const { clock, cloud, undo } = setUp();
     cloud.fault(TERMINATE, () => false, { times: 99 });
     const { deleted, left } = await undo({ created: [ours('hk')] });
-    expect([deleted, left]).toEqual([[ours('hk')], []]);
+    expect([deleted, left]).toEqual([[{ ...ours('hk'), absent: true }], []]);
     expect(clock.elapsed).toBeGreaterThanOrEqual(WINDOW);
   });
 

@@ -114,6 +114,18 @@ describe('a second copy of this run', () => {
     expect(deleted(scenario)).toEqual(['uimage-new-hk-1']);
   });
 
+  it('that is not listed by the end, when another run’s was taken instead, is named', async () => {
+    const scenario = new Scenario();
+    scenario.cloud.listingSeconds = { hk: 300 };
+    scenario.clock.after(5_000, () =>
+      scenario.cloud.addCopy('hk', { ImageId: 'uimage-twin', CreateTime: 1 }),
+    );
+    expect(copyIn(await scenario.promote(), 'hk').imageId).toBe('uimage-twin');
+    expect(scenario.warnings).toEqual([
+      expect.stringMatching(/uimage-new-hk-1 in hk as a duplicate.*not listed/),
+    ]);
+  });
+
   it('that is found while the one handed out has vanished: that is read again, and the step goes on', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     scenario.cloud.listingSeconds = { hk: 300 };

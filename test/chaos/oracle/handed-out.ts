@@ -130,6 +130,12 @@ export class HandedOut {
     for (const image of images.all) {
       if (image.maker !== caller.number || !images.isLive(image)) continue;
       if (names(outputs, image.id) || names(step.told, image.id)) continue;
+      if (how === 'itself' && caller.named.has(image.id)) {
+        journal.violate(
+          `${image.id} in ${image.region} was answered to run ${caller.number}, and is told nowhere`,
+        );
+        continue;
+      }
       const findable = targets.has(image.region) && images.keepsMarks && !image.edited;
       const tooLate =
         image.listedAt > Math.min(caller.deadline, image.sentAt + SEEN_WITHIN) || !images.isListed(image);
