@@ -175,11 +175,25 @@ function flawOf(
   // Left out, it would be denied, and made again.
   if (Array.isArray(ImageSet) && !ImageSet.every(hasId))
     return 'the list holds an image without an id that can be used';
+  const twice = Array.isArray(ImageSet) ? contradicted(ImageSet) : undefined;
+  if (twice !== undefined) return `the list holds ${twice} twice, and the two differ`;
   if (!Array.isArray(ImageSet)) {
     return total !== undefined && total <= offset ? undefined : 'the answer has no list of images';
   }
   if (ImageSet.length > 0 || total === undefined || total <= offset) return undefined;
   return `the list of images is cut: ${total} in all, and none after ${offset}`;
+}
+
+/** The id of an image of which two rows say different things: neither is known to be true. */
+function contradicted(rows: readonly unknown[]): string | undefined {
+  const seen = new Map<string, string>();
+  for (const row of records(rows) ?? []) {
+    const image = readImage(row);
+    const said = JSON.stringify(image);
+    if ((seen.get(image.ImageId) ?? said) !== said) return image.ImageId;
+    seen.set(image.ImageId, said);
+  }
+  return undefined;
 }
 
 function hasId(row: unknown): boolean {

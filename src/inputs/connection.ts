@@ -22,7 +22,7 @@ export function readConnection(reader: Reader): Connection {
   const privateKey = reader.key('private-key', 'UCLOUD_PRIVATE_KEY');
   const securityToken = reader.key('security-token', 'UCLOUD_SECURITY_TOKEN', false);
   const urn = reader.text('role-urn');
-  if (urn !== '' && !/^[\x21-\x7e]+$/.test(urn))
+  if (urn !== '' && !/^[\x21-\x7e]+:role\/[\x21-\x7e]+$/.test(urn))
     reader.mistake('role-urn', 'is not the URN of a role. It looks like ucs:iam::12345:role/promote.');
   else if (urn !== '' && securityToken !== '')
     reader.mistake(

@@ -29,7 +29,8 @@ export function imagesOfFile(text: string): Spelled<ImagesFile> {
       mistake: `has no region, project and image id in entry ${wrong + 1} of its images. ${WRITTEN_BY}`,
     };
   if (images.length === 0) return { mistake: `names no image. ${WRITTEN_BY}` };
-  return { value: { source: sourceOf(whole), images: images as Expected[] } };
+  const once = new Map((images as Expected[]).map((image) => [JSON.stringify(image), image]));
+  return { value: { source: sourceOf(whole, list), images: [...once.values()] } };
 }
 
 function expectedOf(value: unknown): Expected | null {
@@ -48,8 +49,10 @@ function expectedOf(value: unknown): Expected | null {
   };
 }
 
-function sourceOf(whole: Record<string, unknown> | undefined): ImagesFile['source'] {
-  const source = record(whole?.source);
+/** A target that is the source itself tells it where the file does not. */
+function sourceOf(whole: Record<string, unknown> | undefined, list: unknown[]): ImagesFile['source'] {
+  const isSource = (entry: unknown) => record(entry)?.outcome === 'source';
+  const source = record(whole?.source) ?? record(list.find(isSource));
   const [region, imageId] = [id(source?.region), id(source?.imageId)];
   return region && imageId ? { region, imageId, projectId: id(source?.projectId) ?? null } : null;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, mkdtempSync, rmdirSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { accessSync, constants, mkdtempSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Order } from '../promotion/model.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readPackerManifest } from './packer-manifest.ts';
@@ -186,13 +186,23 @@ export function readOutputFile(reader: Reader): string {
   return '';
 }
 
+/** Behind all links, as far as there is anything. */
+function realPath(path: string): string {
+  const parent = dirname(path);
+  try {
+    return realpathSync(path);
+  } catch {
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}
+
 /** Why no file can be written there; known before anything is copied. Leaves nothing behind. */
 function mistakeOfPath(path: string, reader: Reader): string | null {
   if (/[\r\n]/.test(path)) return 'has more than one line. Give the path of one file.';
   const inWorkspace = (some: string) => resolve(reader.env.GITHUB_WORKSPACE ?? '', some);
   const file = inWorkspace(path);
   const manifest = reader.text('packer-manifest');
-  if (manifest !== '' && inWorkspace(manifest) === file)
+  if (manifest !== '' && realPath(inWorkspace(manifest)) === realPath(file))
     return 'is packer-manifest too, which would be lost. Give another path.';
   const HOW = 'Give the path of a file that this step may write.';
   let there = file;

@@ -30,7 +30,7 @@ export function readPruneInputs(env: Environment): Reading & { inputs?: PruneInp
   const regions = reader.regions('regions', 'Give the regions to prune, one per line or with commas.');
   const name = readFamily(reader);
   const keep = reader.count('keep', 'Give how many of the newest copies to keep in each region, 1 or more.');
-  const minAge = reader.duration('min-age', 7 * DAY, OLDEST);
+  const minAge = reader.duration('min-age', 7 * DAY, OLDEST, true);
   const protect = readProtected(reader);
   const count = reader.count('protect-releases');
   const token = reader.key('github-token', null, false);

@@ -147,11 +147,11 @@ export class Reader {
     return chosen ?? choices[0];
   }
 
-  /** Milliseconds. */
-  duration<T extends number | null>(input: string, otherwise: T, most = LONGEST): number | T {
+  /** Milliseconds. `inDays`: as people think of it. */
+  duration<T extends number | null>(input: string, otherwise: T, most = LONGEST, inDays = false): number | T {
     const text = this.#raw(input, null, otherwise !== null).value.trim();
     if (text === '') return otherwise;
-    const { value, mistake } = durationOf(text, most);
+    const { value, mistake } = durationOf(text, most, inDays);
     if (mistake !== undefined) this.mistake(input, mistake);
     return value ?? otherwise;
   }

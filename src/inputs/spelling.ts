@@ -52,15 +52,19 @@ const UNITS: [RegExp, number][] = [
   [/^s(ec(ond)?s?)?$/, 1_000],
 ];
 
-const HOW_TO_TIME = 'Write it as 90s, 45m or 1h30m.';
-
-/** Milliseconds: `90s`, `1h 30m`, `2 hours`, `1.5h`; the larger unit first, each once. */
-export function durationOf(text: string, most: number): Spelled<number> {
+/** Milliseconds: `90s`, `1h 30m`, `2 hours`, `1.5h`; the larger unit first, each once. `inDays`: as people think of it. */
+export function durationOf(text: string, most: number, inDays = false): Spelled<number> {
   const spelled = text.trim().toLowerCase();
-  if (/^\d+(\.\d+)?$/.test(spelled))
-    return { mistake: `${shown(text)} has no unit. Add a unit: ${spelled}s, ${spelled}m or ${spelled}h.` };
+  const HOW_TO_TIME = inDays ? 'Write it as 12h, 7d or 30d.' : 'Write it as 90s, 45m or 1h30m.';
+  if (/^\d+(\.\d+)?$/.test(spelled)) {
+    const units = inDays ? `${spelled}h or ${spelled}d` : `${spelled}s, ${spelled}m or ${spelled}h`;
+    return { mistake: `${shown(text)} has no unit. Add a unit: ${units}.` };
+  }
   if (!/^(\d{1,8}(\.\d{1,6})?\s*[a-z]+\s*)+$/.test(spelled))
     return { mistake: `${shown(text)} is not a duration. ${HOW_TO_TIME}` };
+  // Months, to many.
+  if (inDays && /\dM(?![a-z])/.test(text.replaceAll(' ', '')))
+    return { mistake: `${shown(text)} may mean minutes or months. ${HOW_TO_TIME}` };
   let ms = 0;
   let last = -1;
   for (const [, amount = '', unit = ''] of spelled.matchAll(/([\d.]+)\s*([a-z]+)/g)) {
@@ -84,6 +88,7 @@ const HOW_TO_GLOB = 'It takes a glob: * for any text and ? for one character, su
 
 /** No letter of it can tell a name from a glob, but some tell a regular expression. */
 export function globOf(text: string): Spelled<string> {
+  if (/[\r\n"]|, /.test(text)) return { mistake: `${shown(text)} is no name, nor one glob. ${HOW_TO_GLOB}` };
   if (!/^\^|\$$|\\|^\/.*\/$|[\])][+*?]|\(.*\|/.test(text)) return { value: text };
   return { mistake: `${shown(text)} looks like a regular expression. ${HOW_TO_GLOB}` };
 }

@@ -1,4 +1,5 @@
 import type { Order } from '../promotion/model.ts';
+import { isSameName } from '../promotion/verify.ts';
 import type { ImagesFile, VerifyOrder } from '../verify/verify.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readText } from './file.ts';
@@ -42,7 +43,7 @@ export function readVerifyInputs(env: Environment): Reading & { inputs?: VerifyI
     for (const input of given) reader.mistake('images-file', `Set images-file or ${input}, not both.`);
     const read = readImagesFile(path, env);
     if (read.mistake === undefined)
-      file = withTargets(read.value, [...required, ...optional], projectId, reader);
+      file = withTargets(read.value, { regions: [...required, ...optional], projectId, name }, reader);
     else reader.mistake('images-file', read.mistake);
   }
   const reading = reader.reading();
@@ -75,10 +76,21 @@ function readImagesFile(path: string, env: Environment): Spelled<ImagesFile> {
 }
 
 /** Regions that were asked for and that the file does not name are missing. */
-function withTargets(file: ImagesFile, regions: string[], projectId: string, reader: Reader): ImagesFile {
+function withTargets(
+  file: ImagesFile,
+  { regions, projectId, name }: { regions: string[]; projectId: string; name: string },
+  reader: Reader,
+): ImagesFile {
   const other = file.images.find((image) => projectId !== '' && image.projectId !== projectId);
   if (other) {
     const names = `names project ${other.projectId} for ${other.region}, but target-project-id is ${projectId}.`;
+    reader.mistake('images-file', names);
+  }
+  const called = file.images.find(
+    (image) => name !== '' && image.name !== null && !isSameName(image.name, name),
+  );
+  if (called) {
+    const names = `names ${shown(called.name ?? '')} for ${called.region}, but target-image-name is ${name}.`;
     reader.mistake('images-file', names);
   }
   const absent = regions.filter((region) => !file.images.some((image) => image.region === region));

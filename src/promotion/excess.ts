@@ -118,7 +118,7 @@ export function tellLeft(run: Run, place: Place): void {
     });
   // Where that image is still waited for, its own words name them.
   if (plan !== 'copy' || !held || (isOpen(place) && run.order.wait)) return;
-  const facts = [...run.told].join('\n');
+  const facts = [...run.told].filter((fact) => !fact.startsWith('notice: ')).join('\n');
   const isTold = (imageId: string) => new RegExp(`(?<![\\w.-])${imageId}(?![\\w-])`).test(facts);
   for (const imageId of own.filter((id) => id !== held.imageId && !isTold(id)))
     tell(run, unlisted(place, { imageId, why: SECOND }));

@@ -207,6 +207,10 @@ describe('describeImages', () => {
       () => ({ RetCode: 0, ImageSet }),
     ]),
     [
+      'with two rows of one image that differ',
+      () => ({ RetCode: 0, ImageSet: [7, 8].map((CreateTime) => ({ ImageId: 'uimage-1', CreateTime })) }),
+    ],
+    [
       'whose only page is empty, though there are images',
       () => ({ RetCode: 0, TotalCount: 1, ImageSet: [] }),
     ],

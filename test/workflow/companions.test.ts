@@ -169,6 +169,24 @@ describe('the inputs of prune', () => {
     ]);
   });
 
+  it.each([
+    ['12M', /^min-age: "12M" may mean minutes or months\. Write it as 12h, 7d or 30d\.$/],
+    ['7', /^min-age: "7" has no unit\. Add a unit: 7h or 7d\.$/],
+    ['1 week', /^min-age: "week" in "1 week" is not a unit of time\. Write it as 12h, 7d or 30d\.$/],
+  ])('lead nobody to a min-age of minutes: %s', (text, meant) => {
+    const { mistakes } = readPruneInputs(inputs({ ...least, 'min-age': text }));
+    expect(mistakes).toEqual([expect.stringMatching(meant)]);
+  });
+
+  it.each(['web-*\napi-*', 'web-*, api-*', '["web-*"]'])(
+    'take one glob for name, and no list: %j',
+    (name) => {
+      expect(readPruneInputs(inputs({ ...least, name })).mistakes).toEqual([
+        expect.stringMatching(/^name: .* is no name, nor one glob/),
+      ]);
+    },
+  );
+
   it('tell every mistake at once, and take the project from no variable', () => {
     const env = inputs({
       ...least,
@@ -219,20 +237,32 @@ describe('images-file', () => {
     });
   });
 
-  it('excludes a source, and must agree with the target project', () => {
+  it('names each image once, and its source by a target that is the source itself', () => {
+    const images = [
+      { region: 'cn-bj2', projectId: 'org-0', imageId: 'uimage-0', outcome: 'source' },
+      { region: 'hk', projectId: 'org-0', imageId: 'uimage-1', outcome: 'copied' },
+    ];
+    const { value } = imagesOfFile(JSON.stringify([...images, images[1]]));
+    expect(value?.images.map(({ region }) => region)).toEqual(['cn-bj2', 'hk']);
+    expect(value?.source).toEqual({ region: 'cn-bj2', projectId: 'org-0', imageId: 'uimage-0' });
+  });
+
+  it('excludes a source, and must agree with the target project and name', () => {
     const path = join(mkdtempSync(join(tmpdir(), 'images-')), 'images.json');
     onTestFinished(() => rmSync(dirname(path), { recursive: true }));
-    writeFileSync(path, '[{"region":"hk","projectId":"org-1","imageId":"uimage-1"}]');
+    writeFileSync(path, '[{"region":"hk","projectId":"org-1","imageId":"uimage-1","name":"web-1"}]');
     const given = {
       'public-key': 'a',
       'private-key': 'b',
       'images-file': path,
       'source-image-id': 'uimage-0',
       'target-project-id': 'org-2',
+      'target-image-name': 'web-2',
     };
     expect(readVerifyInputs(inputs(given)).mistakes).toEqual([
       'images-file: Set images-file or source-image-id, not both.',
       'images-file names project org-1 for hk, but target-project-id is org-2.',
+      'images-file names "web-1" for hk, but target-image-name is web-2.',
     ]);
     expect(readVerifyInputs(inputs({ ...given, 'images-file': 'nowhere.json' })).mistakes[1]).toMatch(
       /^images-file: "nowhere.json" cannot be read \(ENOENT\)/,

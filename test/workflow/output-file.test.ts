@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -167,10 +168,17 @@ describe('in a step', () => {
     ['pipe.json', 'is no file of its own'],
     ['a.json\nb.json', 'has more than one line'],
     ['manifest.json', 'is packer-manifest too'],
+    ['here/manifest.json', 'is packer-manifest too'],
+    ['link.json', 'is packer-manifest too'],
   ])('that can never be written is a mistake before any request: %j', async (name, mistake) => {
     mkdirSync(join(folder, 'folder.json'), { recursive: true });
     writeFileSync(join(folder, FILE), '');
     spawnSync('mkfifo', [join(folder, 'pipe.json')]);
+    writeFileSync(join(folder, 'manifest.json'), '');
+    rmSync(join(folder, 'here'), { force: true });
+    symlinkSync('.', join(folder, 'here'));
+    rmSync(join(folder, 'link.json'), { force: true });
+    symlinkSync('manifest.json', join(folder, 'link.json'));
     const { mistakes } = readInputs({
       ...inputs({
         ...ORDER,

@@ -87,6 +87,7 @@ const SPELLINGS: [string, string, unknown][] = [
   ['release-tag', 'refs/tags/v1.2', 'v1.2'],
   ['release-tag', 'refs/heads/main', /^release-tag: "refs\/heads\/main" is not a tag\./],
   ['role-urn', 'ucs:iam::1:role/promote', 'ucs:iam::1:role/promote'],
+  ['role-urn', 'promote', /^role-urn is not the URN of a role/],
   ['output-file', 'ids.yaml', /^output-file: "ids\.yaml" has an ending that says no form/],
   ['output-file', '.env', /^output-file: "\.env" has an ending/],
   ['mark-secret', 'short', /^mark-secret must have at least 16 characters/],
@@ -207,5 +208,5 @@ it('a role is asked for under the name of the run, and excludes the token of tem
   expect(readInputs({ ...env, UCLOUD_SECURITY_TOKEN: 'token' }).mistakes).toEqual([
     expect.stringMatching(/^role-urn: Temporary keys cannot assume a role/),
   ]);
-  expect(reading({ 'role-urn': 'x', 'role-duration': '14m' }).mistakes).toHaveLength(1);
+  expect(reading({ 'role-urn': 'ucs:iam::1:role/x', 'role-duration': '14m' }).mistakes).toHaveLength(1);
 });

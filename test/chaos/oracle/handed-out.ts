@@ -129,13 +129,15 @@ export class HandedOut {
     const targets = new Set(images.targets().map(({ region }) => region));
     for (const image of images.all) {
       if (image.maker !== caller.number || !images.isLive(image)) continue;
-      if (names(outputs, image.id) || names(step.told, image.id)) continue;
-      if (how === 'itself' && caller.named.has(image.id)) {
+      if (names(outputs, image.id)) continue;
+      // The line that it was started is not enough.
+      if (how === 'itself' && caller.named.has(image.id) && !names(step.warned, image.id)) {
         journal.violate(
           `${image.id} in ${image.region} was answered to run ${caller.number}, and is told nowhere`,
         );
         continue;
       }
+      if (names(step.told, image.id)) continue;
       const findable = targets.has(image.region) && images.keepsMarks && !image.edited;
       const tooLate =
         image.listedAt > Math.min(caller.deadline, image.sentAt + SEEN_WITHIN) || !images.isListed(image);
