@@ -68,7 +68,9 @@ export function isNew({ findings }: Run, region: string, imageId: string): boole
 /** The copy of another target: an API endpoint that heeds no Region lists it here, too. */
 export function isOfAnother({ places }: Run, place: Place): (image: Image) => boolean {
   const others = places.filter((other) => other !== place && other.plan === 'copy');
-  return ({ ImageId }) => !place.own.includes(ImageId) && others.some(({ own }) => own.includes(ImageId));
+  const has = ({ own, held }: Place, id: string) => own.includes(id) || held?.imageId === id;
+  const isSure = place.plan === 'copy' && place.problem === null;
+  return ({ ImageId }) => !(isSure && has(place, ImageId)) && others.some((other) => has(other, ImageId));
 }
 
 /** What reads by its id have missed for long is gone, though a list may still show it. */

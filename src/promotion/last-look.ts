@@ -1,6 +1,6 @@
 import type { Image } from '../cloud/cloud.ts';
 import { SECOND } from './excess.ts';
-import { byAge, isOfAnother } from './images.ts';
+import { byAge } from './images.ts';
 import { withoutCopiedMarks } from './mark.ts';
 import { hold, miss, observe, tell } from './observe.ts';
 import { type Held, isOpen, type Place, type Run, WINDOW } from './place.ts';
@@ -40,14 +40,6 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
     return;
   }
   if (held && current) lookAgain(run, place, held, current);
-  const elsewhere = current ? newcomers.ours.filter(isOfAnother(run, place)) : [];
-  if (elsewhere.length > 0) {
-    tell(run, words.listedElsewhere(place, elsewhere));
-    const isHere = (image: Image) => !elsewhere.includes(image);
-    const [ours, marked] = [newcomers.ours.filter(isHere), newcomers.marked.filter(isHere)];
-    choose(run, place, { ...newcomers, ours, marked });
-    return;
-  }
   const unmarked = newcomers.ours.filter((image) => isNotOurs(place, newcomers, image));
   if (unmarked.length > 0) {
     giveUp(run, place, newcomers, unmarked);

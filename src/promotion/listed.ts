@@ -14,13 +14,15 @@ import * as words from './words.ts';
 export function listed(run: Run, place: Place, images: Image[], { deed, at }: Reading): void {
   place.readAt = at;
   place.trouble = null;
-  const newcomers = sort(run, place, images.filter(isThere(place)));
+  const sorted = sort(run, place, images.filter(isThere(place)));
+  const newcomers = place.plan === 'copy' ? hereOnly(run, place, sorted) : sorted;
+  if (!newcomers) return;
   if (place.plan !== 'copy') {
     if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
     const { ours } = newcomers;
     const isAnswered = ours.some(({ ImageId }) => place.own.includes(ImageId));
     // A list that is ignored makes one image: more are those of the targets, listed here too.
-    const isMore = ours.length > Math.max(1, ...run.places.map(({ sends }) => sends));
+    const isMore = newcomers.marked.length > Math.max(1, ...run.places.map(({ sends }) => sends));
     if (isMore || ours.some(isOfAnother(run, place))) return;
     for (const { ImageId } of ours) removeUnasked(run, place, ImageId);
     if (ours.length > 0) listWasIgnored(run, isAnswered);
@@ -34,6 +36,40 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
   if ((place.doubt || isBare(place)) && !isWanting(place)) tellNamesakes(run, place, newcomers.strangers);
+}
+
+/**
+ * Without the copies of other targets, which an API endpoint may list in every region. Null where another target has found
+ * its own by the mark alone: neither of the two is known to be here. Where the image that was answered is not listed, they
+ * stay: two ids may have been swapped.
+ */
+function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomers | null {
+  const { held } = place;
+  const isElsewhere = isOfAnother(run, place);
+  const all = [...newcomers.ours, ...newcomers.twins];
+  const elsewhere = all.filter(isElsewhere);
+  if (elsewhere.length === 0) return newcomers;
+  const isFound = (other: Place) =>
+    (wasDoubted(other) || other.held?.created === false) &&
+    elsewhere.some(({ ImageId }) => other.own.includes(ImageId) || other.held?.imageId === ImageId);
+  const mixedUp = run.places.filter((other) => other !== place && other.plan === 'copy' && isFound(other));
+  const [ours = [], marked = [], twins = []] = [newcomers.ours, newcomers.marked, newcomers.twins].map(
+    (images) => images.filter((image) => !isElsewhere(image)),
+  );
+  const isSure =
+    mixedUp.length === 0 ? held !== null || ours.length > 0 : held?.created && !wasDoubted(place);
+  if (!isSure) {
+    const own = newcomers.ours.map(({ ImageId }) => ImageId);
+    for (const one of [place, ...mixedUp]) {
+      const problem = words.whichIsWhere(one, all);
+      Object.assign(one, { problem, held: null, own, doubt: null, unclear: true });
+    }
+    return null;
+  }
+  const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
+  if (held && !isListed) return newcomers;
+  if (held) tell(run, words.listedElsewhere(place, elsewhere));
+  return { ...newcomers, ours, marked, twins };
 }
 
 function tellNamesakes(run: Run, place: Place, strangers: Image[]): void {
@@ -100,11 +136,8 @@ function tellNeverListed(run: Run, place: Place): void {
 
 /** The best of ours is taken; where there is none at the end of the window, it may be sent again. */
 function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
-  const { twins, strangers } = newcomers;
+  const { ours, twins, strangers } = newcomers;
   const { doubt } = place;
-  if (isMixedUp(run, place, newcomers.ours)) return;
-  const here = newcomers.ours.filter((image) => !isOfAnother(run, place)(image));
-  const ours = here.length > 0 ? here : newcomers.ours;
   const isOver = doubt !== null && at >= doubt.clearAt;
   const { source } = run.findings;
   const best = soundOf(source, ours)[0] ?? ours[0] ?? (isOver ? soundOf(source, twins)[0] : undefined);
@@ -119,20 +152,6 @@ function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
     if (run.clock.now() >= run.deadline) tellOthers(run, place, newcomers);
   } else if (isOver || at >= run.deadline)
     absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
-}
-
-/** No list will tell: it is not looked at again. */
-const NOTHING_KNOWN = { held: null, doubt: null, unclear: true };
-
-/** The list shows what another target has found by its mark alone: neither of the two is known to be here. */
-function isMixedUp({ places }: Run, place: Place, ours: Image[]): boolean {
-  const isFound = (other: Place) =>
-    other !== place && wasDoubted(other) && ours.some(({ ImageId }) => other.own.includes(ImageId));
-  const others = places.filter((other) => other.plan === 'copy' && isFound(other));
-  if (others.length === 0) return false;
-  for (const one of [place, ...others])
-    Object.assign(one, { problem: words.whichIsWhere(one, ours), ...NOTHING_KNOWN, own: [] });
-  return true;
 }
 
 /** `isOver`: the window is; else it is the deadline, and one may still turn up. */

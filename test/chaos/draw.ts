@@ -157,6 +157,22 @@ function affordable(one: Scenario): Scenario {
   return { ...one, runs };
 }
 
+/** Where lists show every region, only what is listed at once, and answered at once, can be known for that of one. */
+function knowable(one: Scenario): Scenario {
+  const { targets, runs, site, faults } = one;
+  const isPlain = targets.every(
+    ({ held, strangers, fates }) =>
+      held.length === 0 &&
+      strangers.length === 0 &&
+      fates.every(({ listedAfter, edited }) => listedAfter === 0 && !edited),
+  );
+  const isClear = faults.every(
+    ({ effect }) => effect.kind !== 'slow' && !(effect.kind === 'partial' && effect.how === 'wrong'),
+  );
+  const everywhere = site.everywhere && isPlain && isClear && runs.every(({ twin }) => twin === null);
+  return { ...one, site: { ...site, everywhere } };
+}
+
 export const scenario: fc.Arbitrary<Scenario> = fc
   .record({
     seed: fc.integer({ min: 1, max: 1_000_000 }),
@@ -207,6 +223,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc
         { code: 8022, seconds: 300 },
         { code: 4711, seconds: 60 },
       ),
+      everywhere: fc.constant(true),
     }),
     targets: fc.array(target, { minLength: 1, maxLength: 5 }),
     faults,
@@ -222,4 +239,5 @@ export const scenario: fc.Arbitrary<Scenario> = fc
     runs: fc.array(run, { minLength: 1, maxLength: 2 }),
     convergence: fc.constantFrom(true, true, true, false),
   })
-  .map(affordable);
+  .map(affordable)
+  .map(knowable);

@@ -128,6 +128,8 @@ export interface Scenario {
     /** Other images in each region. */
     others: number;
     refusal: { code: number; seconds: number } | null;
+    /** Lists show the images of every region, and deletes heed the id alone. */
+    everywhere: boolean;
   };
   targets: Target[];
   faults: Fault[];

@@ -29,6 +29,7 @@ export function story({ site, targets, faults, runs, outage, ...rest }: Scenario
         ]
       : []),
     ...(site.locked ? ['Every delete is refused with 295.'] : []),
+    ...(site.everywhere ? ['Lists show the images of every region, and deletes heed the id alone.'] : []),
     ...(site.deletes
       ? [
           site.deletes.how === 'late'

@@ -58,6 +58,7 @@ const BEHAVIOURS: [string, Change][] = [
   ['lists what is deleted', site({ ghosts: { seconds: 200, byId: true } })],
   ['lists that are not whole', unwhole('empty')],
   ['lists with null in them', unwhole('null')],
+  ['lists of every region in each', site({ everywhere: true })],
   ['no TotalCount, pages of 20', site({ total: false, page: 20, others: 19 })],
   [
     'reads: HTTP 403, 40 times',

@@ -138,7 +138,7 @@ export class Oracle {
             (image) =>
               image.maker !== 'somebody' && !made.includes(image) && image.fate.end !== 'Unavailable',
           );
-      if (both.length < 2 || !isPlain) {
+      if (both.length < 2 || !isPlain || scenario.site.everywhere) {
         known.overlapped.add(region);
         continue;
       }

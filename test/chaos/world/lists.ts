@@ -58,7 +58,7 @@ export class Lists {
     const project = form.get('ProjectId') ?? SOURCE_PROJECT;
     return this.images.all.filter(
       (image) =>
-        image.region === form.get('Region') &&
+        (this.scenario.site.everywhere || image.region === form.get('Region')) &&
         image.project === project &&
         (id === null || image.id === id) &&
         this.isShown(image, id !== null),

@@ -79,7 +79,10 @@ export class Service {
     const id = form.get('ImageId') ?? '';
     const project = form.get('ProjectId') ?? SOURCE_PROJECT;
     const image = this.images.all.find(
-      (other) => other.id === id && other.region === form.get('Region') && other.project === project,
+      (other) =>
+        other.id === id &&
+        (this.scenario.site.everywhere || other.region === form.get('Region')) &&
+        other.project === project,
     );
     // Somebody who copies a mark gives it away.
     const isMine =
