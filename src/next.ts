@@ -134,10 +134,12 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const isKept = left.some(({ unusable }) => !unusable);
   const rerun = `${job}: it copies ${isKept ? 'what is missing' : 'again'}.`;
   const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
-  if (left.length === 0)
-    return advice === null
-      ? { next: rerun + end }
-      : { next: `${advice} Then ${orAnew(rerun, advice)}${end}`, said: advice };
+  if (left.length === 0) {
+    if (advice === null) return { next: rerun + end };
+    const first = advice.replace(/,? (?:then )?re-run the job\.$/i, '');
+    const then = first === advice ? ' Then' : ', then';
+    return { next: `${first}${then} ${orAnew(rerun, first)}${end}`, said: advice };
+  }
   const isKnown = (copy: Copy) =>
     left.some(
       ({ region, imageId, unusable }) => !unusable && region === copy.region && imageId === copy.imageId,

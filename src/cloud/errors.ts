@@ -179,7 +179,7 @@ export function judgeStatus(call: string, status: number) {
   if (status === 408) return unsure('the API endpoint stopped waiting for the request');
   const final = (meaning: string, advice: string) =>
     judge(call, { reads: 'final', copy: 'final', blames: 'account', meaning, advice });
-  if (status < 400) {
+  if ([301, 302, 303, 307, 308].includes(status)) {
     return final(
       'the address answers with a redirect, which the action does not follow: it would hand the keys to another place',
       'Set api-url to the final address of the API, with its scheme and path.',

@@ -65,8 +65,9 @@ export function explain(
       { login: true },
     );
   }
-  if (started && label === 'HTTPParserError') {
-    const message = `what ${target.host} answers is not HTTP`;
+  if (started && (label === 'HTTPParserError' || label === 'UND_ERR_HEADERS_OVERFLOW')) {
+    const isLong = label === 'UND_ERR_HEADERS_OVERFLOW';
+    const message = `what ${target.host} answers ${isLong ? 'has headers of more than 16 KB' : 'is not HTTP'}`;
     return new TransportError(
       { message, advice: 'Check scheme, host and port in api-url.', final: true },
       true,

@@ -6,7 +6,7 @@ import { isNew } from './images.ts';
 import type { Problem } from './model.ts';
 import { settleAsSource } from './observe.ts';
 import { type Doubt, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
-import { refusal, refused } from './refusal.ts';
+import { oneByOne, refusal, refused, sentAgainIn } from './refusal.ts';
 import { waitForSource } from './source.ts';
 import * as words from './words.ts';
 
@@ -186,9 +186,9 @@ export async function fromError(run: Run, places: Place[], error: CloudError): P
   const [{ refusals = 0 } = {}] = places;
   const passes = error.verdict === 'retry' || error.verdict === 'source-pending';
   if (passes && Number.isInteger(Math.log2(refusals + 1)))
-    run.report({ type: 'notice', message: words.sentAgainIn(error, pause) });
+    run.report({ type: 'notice', message: sentAgainIn(error, pause) });
   if (ofList && !passes && (error.blames === 'target' || error.verdict === 'nothing-to-copy'))
-    run.report({ type: 'notice', message: words.oneByOne(error) });
+    run.report({ type: 'notice', message: oneByOne(error) });
   return places.map((place) => fromRefusal(run, place, error, { pause, ofList }));
 }
 

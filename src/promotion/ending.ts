@@ -240,7 +240,7 @@ function again({ imageId, taskId, pending }: Copy): string {
 
 export function mayAppear(places: Place[], { wait, run }: Order): Problem {
   return {
-    message: `CopyCustomImage was sent more than once for ${places.map(({ region }) => region).join(', ')} after an unclear answer: a second copy may still appear there.`,
+    message: `CopyCustomImage was sent more than once for ${places.map(({ region }) => region).join(', ')}, and an answer was not clear: a second copy may still appear there.`,
     advice: wait
       ? `Look there in a few minutes for a second image with "by ${run}" in its description, and delete the one that is not in the outputs.`
       : 'Re-run the job with wait: true: it reuses one of the copies. Delete the other if it appears.',

@@ -3,7 +3,7 @@ import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import { polled, tell } from './observe.ts';
-import { isOpen, type Place, type Run } from './place.ts';
+import { isOpen, isWanting, type Place, type Run } from './place.ts';
 import { isDeleting } from './verify.ts';
 import { copiesOf } from './view.ts';
 
@@ -26,6 +26,9 @@ export const LAST_PATIENCE = 30_000;
 /** Milliseconds for which an image is deleted again that is still there, and between two such deletes. */
 const LONGEST_DELETE = 60_000;
 const AGAIN = 5_000;
+
+/** Milliseconds for which a call that is refused is repeated when the step has nothing else to wait for. */
+const LONGEST_REFUSED = 180_000;
 
 const DENIED = 'the API answers that there is no such image (RetCode 8956), and lists it all the same';
 const STILL_LISTED = 'the API accepted the delete, and still lists the image';
@@ -51,7 +54,8 @@ export async function remove(run: Run, place: Place): Promise<void> {
   const [first] = place.excess;
   if (!first) return;
   const { imageId, sentAt } = first;
-  const options = { signal, patience: Math.max(LAST_PATIENCE, deadline - clock.now()), persist: true };
+  const left = Math.max(LAST_PATIENCE, deadline - clock.now());
+  const options = { signal, patience: Math.min(LONGEST_REFUSED, left), persist: true };
   const there = { Region: region, ProjectId: projectId };
   const read = async (id: string) => {
     const images = await cloud.describeImages({ ...there, ImageIds: [id] }, options);
@@ -90,13 +94,22 @@ export async function remove(run: Run, place: Place): Promise<void> {
     }
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
-    over(run, place, notRemoved(place, first, first.trouble ?? error.message));
+    // What is refused while it is copied may be deleted later, if the step goes on that long.
+    const goesOn = run.places.some((other) => other !== place && (isOpen(other) || isWanting(other)));
+    if (goesOn && !error.decisive && clock.now() < deadline) first.at = clock.now() + AGAIN;
+    else over(run, place, notRemoved(place, first, first.trouble ?? error.message));
   }
 }
 
 function over(run: Run, place: Place, problem: Problem): void {
   tell(run, problem);
-  place.excess.shift();
+  const [first] = place.excess.splice(0, 1);
+  if (first) run.told.add(doneWith(place, first.imageId));
+}
+
+/** The fact that an image was deleted, or is left: a later look does not begin with it again. */
+export function doneWith({ region }: Place, imageId: string): string {
+  return `done with ${imageId} in ${region}`;
 }
 
 function gone(run: Run, place: Place, problem: Problem): void {
@@ -112,10 +125,7 @@ function gone(run: Run, place: Place, problem: Problem): void {
 export function tellLeft(run: Run, place: Place): void {
   const { held, plan, own } = place;
   for (const one of place.excess.splice(0))
-    run.report({
-      type: 'warning',
-      problem: notRemoved(place, one, 'the step ended before it was deleted'),
-    });
+    tell(run, notRemoved(place, one, 'the step ended before it was deleted'));
   // Where that image is still waited for, its own words name them.
   if (plan !== 'copy' || !held || (isOpen(place) && run.order.wait)) return;
   const facts = [...run.told].filter((fact) => !fact.startsWith('notice: ')).join('\n');

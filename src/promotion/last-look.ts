@@ -1,5 +1,5 @@
 import type { Image } from '../cloud/cloud.ts';
-import { SECOND } from './excess.ts';
+import { doneWith, SECOND } from './excess.ts';
 import { byAge } from './images.ts';
 import { withoutCopiedMarks } from './mark.ts';
 import { hold, miss, observe, tell } from './observe.ts';
@@ -54,9 +54,13 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   // A second send may have made a second one.
   const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
   const sound = soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known));
-  const best = (isEnd ? sound.find(isAvailable) : undefined) ?? (isEnd && current ? current : sound[0]);
+  // The run that made a younger one gives it up for an older one: only the oldest of another run stays.
+  const isLasting = (image: Image) => isAvailable(image) && (ours.includes(image) || image === sound[0]);
+  const best = (isEnd ? sound.find(isLasting) : undefined) ?? (isEnd && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
+  const older = newcomers.twins.filter((twin) => kept && sound.includes(twin) && byAge(twin, kept) < 0);
+  if (isEnd && kept && isAvailable(kept) && older.length > 0) tell(run, words.olderTwin(place, kept, older));
   if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);
   else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers);
   else tellOthers(run, place, newcomers);
@@ -96,7 +100,8 @@ function unite(run: Run, place: Place, kept: Image, { ours }: Newcomers): void {
   // At the deadline the one that is kept may be the less certain one.
   const open = run.clock.now() >= run.deadline ? surplus.filter(isPending) : [];
   if (open.length > 0) tell(run, words.keptSecond(run, place, open));
-  for (const image of surplus)
+  const isNew = ({ ImageId }: Image) => !run.told.has(doneWith(place, ImageId));
+  for (const image of surplus.filter(isNew))
     if (!open.includes(image)) place.excess.push({ imageId: image.ImageId, why: SECOND });
   const foreign = others.filter((image) => !surplus.includes(image));
   if (foreign.length > 0) tell(run, words.copiedMark(place, foreign));

@@ -44,7 +44,7 @@ function problemOf(alike: readonly Left[], run: string, postFollows: boolean): P
     'not deleted yet': `Wait until ${them === 'it' ? 'it is' : 'they are'} gone before you re-run the job, or delete ${them} by hand.`,
     'not listed, so not deleted': `Delete ${them} in the console if ${them === 'it' ? 'it appears' : 'they appear'}.`,
     'left alone': `Find out whether somebody uses ${them}. If not, delete ${them}: ${are} billed until then.`,
-    'not searched for images of this run': `Look there for images with "by ${run}" in the marker of their description, and delete them.`,
+    'not searched for images of this run': `Look there for more images with "by ${run}" in the marker of their description, and delete them before you re-run the job.`,
   }[first.what];
   const said = `${names.join(', ')} ${were} ${first.what}: ${message}`;
   const wasCut = !(first.error instanceof CloudError || first.error instanceof Stopped);

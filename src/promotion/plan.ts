@@ -69,8 +69,12 @@ function decide(
   const named = copies.known.filter((image) => image.ImageName === undefined || isNamed(image)).sort(byAge);
   const usable = named.filter((image) => isAvailable(image) || isPending(image));
   const oldest = bestOf(findings.source, usable, now) ?? usable[0];
-  if (copies.foreign.length > 0 && order.ifExists !== 'copy') {
-    result.problems.push(otherSignature(region, copies.foreign));
+  const foreign = copies.foreign.length > 0 ? otherSignature(region, copies.foreign) : null;
+  // Whoever may create images could stop each promotion with one that looks like a copy.
+  if (foreign && oldest) result.warnings.push(besides(foreign, oldest));
+  if (foreign && !oldest && order.ifExists !== 'copy') {
+    if (place.optional) place.problem = foreign;
+    else result.problems.push(foreign);
   } else if (oldest && order.ifExists === 'fail') {
     result.problems.push({
       message: `${region}: ${oldest.ImageId} is already a copy of this source, and if-exists is fail.`,
@@ -174,6 +178,14 @@ function otherSignature(region: string, images: Image[]): Problem {
     message: `${region}: copies of this source with another signature, or none, exist: ${ids(images)}. mark-secret differs from that of the run that created them, or somebody planted them.`,
     advice:
       'Set the former mark-secret; or delete these images if nobody uses them; or set if-exists: copy to create another.',
+  };
+}
+
+/** A copy with a valid signature is there as well. */
+function besides({ message }: Problem, { ImageId }: Image): Problem {
+  return {
+    message: `${message} ${ImageId} has a valid signature, and goes before them.`,
+    advice: 'Find out who made them, and delete those that nobody uses.',
   };
 }
 

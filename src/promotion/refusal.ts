@@ -2,7 +2,7 @@ import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
 import type { Problem } from './model.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
-import { resume } from './words.ts';
+import { resume, whole } from './words.ts';
 
 /** The RetCode of a region that holds as many images as it may; of a policy; of an image that does not exist. */
 const FULL = 8095;
@@ -22,6 +22,14 @@ export function refusedUnseen({ region }: Place, { message, advice }: Problem): 
     message: `${region}: not copied: no copy appeared within ${WINDOW / 1000} s. ${message}`,
     advice,
   };
+}
+
+export function sentAgainIn(error: CloudError, pause: number): string {
+  return `${error.message}. The action sends it again in ${Math.ceil(pause / 1000)} s.`;
+}
+
+export function oneByOne(error: CloudError): string {
+  return `${whole(error.message)} The action checks whether anything was created, then sends each region on its own.`;
 }
 
 /** What CopyCustomImage refused, with what this run knows beside it. */

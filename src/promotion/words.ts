@@ -71,14 +71,6 @@ export function oneForList(places: Place[], imageId: string): string {
   return `The API endpoint answered for ${places.length} regions with one image, ${imageId}. The action searches each for it.`;
 }
 
-export function sentAgainIn(error: CloudError, pause: number): string {
-  return `${error.message}. The action sends it again in ${Math.ceil(pause / 1000)} s.`;
-}
-
-export function oneByOne(error: CloudError): string {
-  return `${whole(error.message)} The action checks whether anything was created, then sends each region on its own.`;
-}
-
 export function lastLookIn(places: Place[], ms: number): string {
   return `CopyCustomImage for ${regions(places)} was refused, or not answered clearly: a last look in ${Math.ceil(ms / 1000)} s makes sure that it created no copy unseen.`;
 }
@@ -141,6 +133,13 @@ export function keptSecond({ order }: Run, { region }: Place, images: Image[]): 
   return {
     message: `${region}: this run created a second copy, ${told}.`,
     advice: `The action did not delete it. ${resume(order)} Delete what is left over.`,
+  };
+}
+
+export function olderTwin({ region }: Place, { ImageId }: Image, images: Image[]): Problem {
+  return {
+    message: `${region}: another run is copying there, too: ${images.map(described).join(', ')}. It is the older one, so that run hands it out, and not ${ImageId}.`,
+    advice: `A re-run reuses the older one when it is Available. Then delete ${ImageId} if nobody uses it.`,
   };
 }
 

@@ -223,7 +223,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc
         { code: 8022, seconds: 300 },
         { code: 4711, seconds: 60 },
       ),
-      everywhere: fc.constant(true),
+      everywhere: fc.constantFrom(...Array.from({ length: 15 }, () => false), true),
     }),
     targets: fc.array(target, { minLength: 1, maxLength: 5 }),
     faults,

@@ -97,8 +97,8 @@ describe('an answer', () => {
     [429, 'slow down', 'http', 'retry', 'retry', null, 'HTTP 429: "slow down"'],
     [429, '{"RetCode":171}', 'http', 'retry', 'retry', 171, 'HTTP 429, RetCode 171'],
     [301, '', 'http', 'final', 'final', null, 'redirect'],
-    [399, '', 'http', 'final', 'final', null, 'redirect'],
-    [304, '', 'http', 'final', 'final', null, 'redirect'],
+    [308, '', 'http', 'final', 'final', null, 'redirect'],
+    [304, '', 'http', 'final', 'final', null, 'refused on its way'],
     [400, html, 'http', 'final', 'final', null, 'HTTP 400'],
     [
       400,

@@ -191,7 +191,8 @@ describe('return codes', () => {
 
 describe('an HTTP status', () => {
   it.each([
-    [399, 'redirect'],
+    [308, 'redirect'],
+    [304, 'refused on its way'],
     [400, 'the request was refused on its way to the API'],
     [403, 'the request was refused on its way to the API'],
     [404, 'there is no API at this address'],

@@ -224,6 +224,24 @@ describe('with mark-secret', () => {
     expect(copies(second)).toEqual([]);
   });
 
+  it('an unsigned mark beside a copy with a valid one stops nothing: that copy is reused, the other named', async () => {
+    const first = signed();
+    await allMade(first);
+    const second = signed({ run: '77-2-second' });
+    second.cloud.inherit(first.cloud);
+    second.cloud.addCopy('hk', { CreateTime: 1 });
+    const promotion = await second.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect(second.warnings).toEqual([expect.stringMatching(/uimage-old-hk.*uimage-new-hk-1 has a valid/)]);
+  });
+
+  it('an unsigned mark in an optional region fails that region alone', async () => {
+    const scenario = signed({ target: { optionalRegions: ['sg'] } });
+    scenario.cloud.addCopy('sg');
+    const promotion = await scenario.promote();
+    expect([promotion.status, outcomes(promotion)]).toEqual(['available', ['copied', 'failed']]);
+  });
+
   it('this run’s mark without the signature makes no image its own', async () => {
     const scenario = signed();
     scenario.clock.after(5_000, () =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { WINDOW } from '../../src/promotion/place.ts';
 import { promote } from '../../src/promotion/promote.ts';
-import { doneBut, fails } from './fake-cloud.ts';
+import { doneBut, fails, markedBy, PROD, SOURCE } from './fake-cloud.ts';
 import { allMade, copyIn, listings, Scenario } from './scenario.ts';
 
 const COPY = 'CopyCustomImage';
@@ -53,6 +53,41 @@ describe('two runs at the same moment', () => {
     });
     const [first] = await play(scenario, 2_000);
     expect(copyIn(first, 'hk').created).toBe(true);
+  });
+
+  /** Made at the same moment: uimage-1 by this run, which its timeout ends, and uimage-2 by another, in the order of `ages`. */
+  const atTheDeadline = (ages: [number, number], [own, other]: [string, string]) => {
+    const scenario = new Scenario({ timeout: 60_000 });
+    const { cloud } = scenario;
+    const image = (ImageId: string, CreateTime: number, run: string) => ({
+      ...SOURCE,
+      ImageId,
+      CreateTime,
+      ImageDescription: markedBy(run),
+    });
+    cloud.fault(COPY, () => {
+      const place = { region: 'hk', projectId: PROD };
+      cloud.add({ ...image('uimage-1', ages[0], scenario.context.order.run), State: own }, place);
+      cloud.add({ ...image('uimage-2', ages[1], '77-1-other0'), State: other }, place);
+      return { TargetImageId: 'uimage-1' };
+    });
+    return scenario;
+  };
+
+  it('of which the younger is ready when the timeout of the older ends: that run would delete it, so it is not handed out', async () => {
+    const scenario = atTheDeadline([100, 101], ['Copying', 'Available']);
+    const promotion = await scenario.promote();
+    expect([promotion.status, copyIn(promotion, 'hk').imageId]).toEqual(['failed', 'uimage-1']);
+    expect(scenario.warnings).toEqual([]);
+  });
+
+  it('of which the older is not ready when the timeout of the younger ends: that one is named', async () => {
+    const scenario = atTheDeadline([101, 100], ['Available', 'Copying']);
+    const promotion = await scenario.promote();
+    expect([promotion.status, copyIn(promotion, 'hk').imageId]).toEqual(['available', 'uimage-1']);
+    expect(scenario.warnings).toEqual([
+      expect.stringMatching(/^hk: another run is copying there, too: uimage-2/),
+    ]);
   });
 
   it('of which the older copy ends Unavailable: the other run keeps its own', async () => {
@@ -137,6 +172,19 @@ describe('a second copy of this run', () => {
     scenario.clock.after(400_000, () => scenario.cloud.remove('uimage-new-hk-3'));
     const promotion = await allMade(scenario);
     expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+  });
+
+  it.each([
+    ['for three minutes where nothing else is left', ['hk'], 200, 500],
+    ['as long as the step goes on', ['hk', 'sg'], 900, 1_200],
+  ])('that is refused to be deleted for now is asked for again, %s', async (_, regions, least, most) => {
+    const scenario = doubled({ regions });
+    scenario.cloud.copySeconds = { hk: 20, sg: 900 };
+    scenario.cloud.fault(DELETE, fails(8022), { times: 9_999 });
+    expect((await scenario.promote()).status).toBe('available');
+    expect(scenario.warnings.join()).toMatch(/uimage-new-hk-2|uimage-new-hk-3/);
+    expect(scenario.clock.elapsed / 1000).toBeGreaterThan(least);
+    expect(scenario.clock.elapsed / 1000).toBeLessThan(most);
   });
 
   it('that cannot be deleted is named', async () => {

@@ -10,7 +10,13 @@ import {
 } from '../../src/promotion/ending.ts';
 import type { Copy, Problem, Promotion } from '../../src/promotion/model.ts';
 import { newHeld, newPlace, type Place } from '../../src/promotion/place.ts';
-import { refused as notCopied, refusedUnseen, unwatchable } from '../../src/promotion/refusal.ts';
+import {
+  refused as notCopied,
+  oneByOne,
+  refusedUnseen,
+  sentAgainIn,
+  unwatchable,
+} from '../../src/promotion/refusal.ts';
 import * as words from '../../src/promotion/words.ts';
 import { markedBy, PROD, refused } from './fake-cloud.ts';
 import { Scenario } from './scenario.ts';
@@ -61,8 +67,8 @@ it('every sentence is as it stands in sentences.txt', async () => {
       words.notOurs(place(), { ImageId: 'uimage-1', ImageName: 'db-9' }),
     ],
     oneForList: [words.oneForList(both('hk', 'sg'), 'uimage-1')],
-    sentAgainIn: [words.sentAgainIn(denied, 1_400)],
-    oneByOne: [words.oneByOne(denied)],
+    sentAgainIn: [sentAgainIn(denied, 1_400)],
+    oneByOne: [oneByOne(denied)],
     lastLookIn: [words.lastLookIn(both('hk', 'sg'), 61_200)],
     unclear: [words.unclear(both('hk', 'sg')), words.unclear([place()])],
     nothingKnown: [words.nothingKnown(place())],
@@ -82,6 +88,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     copiedMark: [words.copiedMark(place(), two)],
     listedElsewhere: [words.listedElsewhere(place(), two)],
     whichIsWhere: [words.whichIsWhere(place(), two)],
+    olderTwin: [words.olderTwin(place(), image('uimage-3'), two)],
     notTheCopy: [words.notTheCopy(place(), [image('uimage-1')], image('uimage-2'))],
     namesakes: [words.namesakes(place(), two)],
     keptSecond: [words.keptSecond(adopting, place(), two)],

@@ -388,6 +388,18 @@ describe('the heading of a summary', () => {
       },
     ],
     [
+      '❌ sg failed, so the copy in hk was rolled back',
+      'Raise the quota, then re-run the job: it copies again. The deleted ids are void.',
+      {
+        status: 'failed',
+        rollback: undone({ deleted: ['hk'] }),
+        copies: three(
+          gone('hk'),
+          full('sg', { problem: { message: 'sg: full.', advice: 'Raise the quota, then re-run the job.' } }),
+        ),
+      },
+    ],
+    [
       '❌ sg failed; the rollback deleted 2 of 3 copies, but not uimage-hk in hk',
       'delete uimage-hk (hk), or keep it: a re-run reuses it. Then re-run the job: it copies what is missing. The deleted ids are void.',
       {
