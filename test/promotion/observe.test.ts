@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { tellUnmarked } from '../../src/promotion/observe.ts';
 
-import { adopted, available, copying, life, MADE, putOff, settled, stranger, UNCLEAR } from './life.ts';
+import {
+  adopted,
+  available,
+  byOther,
+  copying,
+  life,
+  MADE,
+  putOff,
+  settled,
+  stranger,
+  UNCLEAR,
+} from './life.ts';
 import { ours } from './scenario.ts';
 
 describe('a poll', () => {
@@ -93,6 +104,47 @@ describe('a poll', () => {
     expect(theirs.scenario.warnings).toEqual([]);
   });
 
+  it('learns from a mark that this API endpoint keeps them, and tells one that is gone again', () => {
+    const one = life().send(MADE).at(10).poll(stranger('uimage-1'));
+    expect([one.run.keepsMarks, one.copy.marked]).toEqual([false, undefined]);
+    const other = life().send(MADE).at(10).poll(copying('uimage-1'));
+    expect([other.run.keepsMarks, other.copy.marked]).toEqual([true, true]);
+    other.at(20).poll(stranger('uimage-1')).at(30).poll(stranger('uimage-1'));
+    expect(other.scenario.warnings).toEqual([expect.stringMatching(/^hk.*does not carry this run's marker/)]);
+    expect(adopted().run.keepsMarks).toBe(false);
+  });
+
+  it('tells once that a copy is listed under another name, letters aside, and not of an adopted one', () => {
+    const named = (ImageName: string) => ours('uimage-1', { ImageName, State: 'Copying' });
+    const one = life().send(MADE).at(10).poll(named('other')).at(20).poll(named('third'));
+    expect(one.scenario.warnings).toEqual([expect.stringMatching(/^hk.*uimage-1.*other/)]);
+    expect(life().send(MADE).at(10).poll(named('WEB-1.4.2')).scenario.warnings).toEqual([]);
+    const theirs = adopted()
+      .at(20)
+      .poll(byOther('uimage-old', 1, { ImageName: 'other' }));
+    expect(theirs.scenario.warnings).toEqual([]);
+  });
+
+  it("that shows another run's image gives it up, and looks for its own for two minutes", () => {
+    const one = life().send(MADE).at(10).poll(byOther('uimage-1', 1));
+    expect(one.copy).toMatchObject({ imageId: null, unclear: true, others: [], outcome: 'failed' });
+    expect([one.due, one.place.own]).toEqual([['last look', 130], []]);
+    expect(one.scenario.of('ids').at(-1)?.copies[0]?.imageId).toBeNull();
+    one.at(130).lastLook(available('uimage-right'));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-right', outcome: 'copied', problem: null });
+  });
+
+  it('after the end leaves what was Available so, unless it has ended', () => {
+    const one = settled().at(70).poll().at(80).poll(copying('uimage-1'));
+    expect([one.copy.state, one.copy.listed]).toEqual(['Copying', true]);
+    const kept = settled().at(70).poll(copying('uimage-1'));
+    expect([kept.copy.state, kept.copy.problem]).toEqual(['Available', null]);
+    const ended = settled()
+      .at(70)
+      .poll({ ...available('uimage-1'), State: 'Unavailable' });
+    expect(ended.copy.problem?.message).toMatch(/^hk.*Unavailable/);
+  });
+
   it('tells features that the copy lost', () => {
     const one = life()
       .send(MADE)
@@ -112,6 +164,12 @@ describe('a read that failed', () => {
     expect(denied.copy.problem?.message).toMatch(/hk.*uimage-1.*299/);
     expect([denied.copy.pending, denied.due]).toEqual([true, null]);
     expect(denied.scenario.of('state')).toHaveLength(1);
+  });
+
+  it('of a copy that has settled changes nothing', () => {
+    const one = settled();
+    expect(one.fail('poll', 150).copy).toMatchObject({ problem: null, state: 'Available' });
+    expect([one.place.held?.confirmed, one.scenario.notices]).toEqual([true, []]);
   });
 
   it('at the very end leaves an adopted copy as it was', () => {
