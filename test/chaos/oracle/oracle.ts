@@ -117,13 +117,15 @@ export class Oracle {
         .filter(({ fate, deleted }) => fate.end === 'Available' && deleted?.by !== 'somebody')
         .sort((one, other) => (images.isOlder(one, other) ? -1 : 1));
       if (!oldest) continue;
-      const both = pair.filter(({ caller, how, step }) => {
+      // Whoever runs out of time cannot wait for an older one that is still under way.
+      const both = pair.filter(({ caller, how, step, endedAt }) => {
         const row = rowOf(step, region);
         const own = made.filter(({ maker }) => maker === caller.number);
         const settled = Math.max(...own.map(readyAt));
         const couldSee = oldest.maker === caller.number || (own.length > 0 && oldest.listedAt <= settled);
         const listed = caller.lists.get(region)?.failed === false;
-        return how === 'itself' && row?.outcome !== 'failed' && couldSee && listed;
+        const inTime = endedAt < caller.deadline;
+        return how === 'itself' && inTime && row?.outcome !== 'failed' && couldSee && listed;
       });
       // Lists that come empty, again and again, hide it.
       const lies = scenario.faults.some(({ effect, count }) => effect.kind === 'blink' && count > 2);
