@@ -66,9 +66,9 @@ export async function post(workflow: Workflow): Promise<void> {
     const { deleted } = result;
     if (deleted.length > 0) removeOutputFile(state.outputFile, env);
     if (deleted.length > 0 && state.published) {
-      const message = `The release ${state.published} names images that the rollback has deleted.`;
+      const message = `The release ${state.published} may name images that the rollback has deleted.`;
       const advice =
-        'Delete its asset images.json and the section of image ids in its notes, or re-run the job.';
+        'Look for their ids in its notes and in its asset images.json: what names them is void. A re-run of the job writes both anew.';
       report({ type: 'warning', problem: { message, advice } });
     }
     if (deleted.length + left.length > 0) {

@@ -178,10 +178,11 @@ async function publish(
     const published = await publishRelease({ ...onRelease(workflow, release), promotion, images });
     if (published) report({ type: 'notice', message: `The image ids are on the release: ${published.url}` });
   } catch (error) {
-    report({
-      type: 'warning',
-      problem: asWarning(error, `The image ids were not published on release ${release.tag}`),
-    });
+    const isCut = workflow.signal.aborted && !(error instanceof Error && 'advice' in error);
+    const problem = isCut
+      ? cutOff(release.tag)
+      : asWarning(error, `The image ids were not published on release ${release.tag}`);
+    report({ type: 'warning', problem });
   }
 }
 
@@ -195,6 +196,14 @@ async function summarize(
   const { renderSummary } = await import('./summary.ts');
   if (page) await writePage(core, renderSummary(promotion, context));
   return renderSummary(promotion, context, OUTPUT_BYTES);
+}
+
+function cutOff(tag: string): Problem {
+  return {
+    message: `The step was cancelled while the image ids were put on release ${tag}: it may hold some of them.`,
+    advice:
+      'Look at its notes, and whether its asset is images.json or still images.new.json; a re-run of the job puts both right.',
+  };
 }
 
 function asWarning(error: unknown, what: string): Problem {

@@ -421,6 +421,18 @@ describe('the release', () => {
     expect(traces.created).toHaveLength(2);
   });
 
+  it('that a cancel cuts off is not called unpublished, nor said to stand', async () => {
+    const { step, run } = setUp();
+    publishes.mockReset().mockImplementation(async () => {
+      const reason = new Error('The step was cancelled.');
+      step.cancel.abort(reason);
+      throw reason;
+    });
+    const told = (await run({ ...RELEASE, rollback: 'job' })).warnings.join();
+    expect(told).toMatch(/put on release v1\.4\.2: it may hold some of them[\s\S]*images\.new\.json/);
+    expect(told).not.toMatch(/not published|itself stands/);
+  });
+
   it('is not touched by a promotion that failed, or when it is not wanted', async () => {
     publishes.mockReset();
     const { cloud, run } = setUp();
