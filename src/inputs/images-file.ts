@@ -39,8 +39,9 @@ function expectedOf(value: unknown): Expected | null {
   const projectId = id(entry?.projectId);
   const imageId = entry?.imageId ?? null;
   if (!entry || !region || !projectId || (imageId !== null && !id(imageId))) return null;
-  // The id of a copy that has failed is none to expect.
-  const usable = entry.outcome !== 'failed' && entry.state !== 'Deleted';
+  // The id of a copy that has failed is none to expect; one that was under way at the timeout may be ready by now.
+  const isUnderWay = entry.state === 'Copying' || entry.state === 'Making';
+  const usable = (entry.outcome !== 'failed' || isUnderWay) && entry.state !== 'Deleted';
   return {
     region,
     projectId,

@@ -106,7 +106,13 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'a list with a row that cannot be read is believed',
-    edits: [['return id(record(row)?.ImageId) !== undefined;', 'return row !== undefined;']],
+    edits: [
+      ['return id(record(row)?.ImageId) !== undefined;', 'return row !== undefined;'],
+      [
+        'return { images, changed: changed || missing > 0, missing };',
+        'return { images, changed, missing: 0 };',
+      ],
+    ],
   },
   {
     name: 'an answered image without a mark is handed out beside one that has it',

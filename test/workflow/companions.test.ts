@@ -237,6 +237,20 @@ describe('images-file', () => {
     });
   });
 
+  it('expects the copy that was still under way when its promotion ran out of time', () => {
+    const entry = (state: string) => ({
+      region: 'hk',
+      projectId: 'org-1',
+      imageId: 'uimage-1',
+      outcome: 'failed',
+      state,
+    });
+    const expected = ['Copying', 'Making', 'Unavailable', 'Deleted'].map(
+      (state) => imagesOfFile(JSON.stringify([entry(state)])).value?.images[0]?.imageId,
+    );
+    expect(expected).toEqual(['uimage-1', 'uimage-1', null, null]);
+  });
+
   it('names each image once, and its source by a target that is the source itself', () => {
     const images = [
       { region: 'cn-bj2', projectId: 'org-0', imageId: 'uimage-0', outcome: 'source' },
