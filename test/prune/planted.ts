@@ -59,8 +59,8 @@ const PLANTED = [
   {
     name: 'takes a list that could not be read for an empty one',
     file: 'src/prune/prune.ts',
-    from: 'if (error instanceof CloudError) {\n      const what = `The list',
-    to: 'result.items = [];\n    if (error instanceof Error) {} else if (error instanceof CloudError) {\n      const what = `The list',
+    from: 'if (found instanceof CloudError) {',
+    to: 'if (found instanceof Error) result.items = [];\n  else if (found instanceof CloudError) {',
   },
   {
     name: 'believes an accepted delete',
