@@ -94,12 +94,8 @@ function afterFailure(promotion: Promotion, order: Order, struck: readonly Copy[
     const next = `${optional}${first}${again}.${longer}`;
     return isBeside ? { next: `${next} ${beside}`, said: beside } : { next };
   }
-  const end = /\bre-run the job(: it reuses a copy that exists)?\.$/i;
-  const [last = ''] = end.exec(said) ?? [];
-  if (last !== '') {
-    const first = /^R/.test(last) ? again.charAt(0).toUpperCase() : again.charAt(0);
-    return { next: `${optional}${said.slice(0, -last.length)}${first}${again.slice(1)}.`, said };
-  }
+  const whole = withRerun(said, again);
+  if (whole !== null) return { next: `${optional}${whole}.`, said };
   if (!/\bre-run\b/i.test(said) || !adopts)
     return { next: `${optional}${said} Then ${orAnew(again, said)}.`, said };
   return { next: `${optional}${said}${kept ? ` A re-run ${kept}.` : ''}`, said };
@@ -136,9 +132,8 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
   const end = deleted.length > 0 ? ' The deleted ids are void.' : '';
   if (left.length === 0) {
     if (advice === null) return { next: rerun + end };
-    const first = advice.replace(/,? (?:then )?re-run the job\.$/i, '');
-    const then = first === advice ? ' Then' : ', then';
-    return { next: `${first}${then} ${orAnew(rerun, first)}${end}`, said: advice };
+    const again = orAnew(rerun, advice.replace(RERUN, ''));
+    return { next: `${withRerun(advice, again) ?? `${advice} Then ${again}`}${end}`, said: advice };
   }
   const isKnown = (copy: Copy) =>
     left.some(
@@ -168,6 +163,16 @@ function afterRollback(promotion: Promotion, undone: Undone, order: Order): Next
 function areAlike(broken: readonly Copy[]): boolean {
   const how = new Set(broken.map((copy) => phraseOf(copy)));
   return broken.length > 1 && how.size === 1 && /^does not match the source/.test([...how][0] ?? '');
+}
+
+const RERUN = /\bre-run the job(: it reuses a copy that exists)?\.$/i;
+
+/** The advice, with what a re-run does in the place of its bare end; null where it does not end so. */
+function withRerun(advice: string, rerun: string): string | null {
+  const [last = ''] = RERUN.exec(advice) ?? [];
+  if (last === '') return null;
+  const first = rerun.charAt(0);
+  return advice.slice(0, -last.length) + (/^R/.test(last) ? first.toUpperCase() : first) + rerun.slice(1);
 }
 
 /** A re-run takes the workflow as it was: that is not enough where the advice names an input. */

@@ -178,11 +178,7 @@ async function publish(
     const published = await publishRelease({ ...onRelease(workflow, release), promotion, images });
     if (published) report({ type: 'notice', message: `The image ids are on the release: ${published.url}` });
   } catch (error) {
-    const isCut = workflow.signal.aborted && !(error instanceof Error && 'advice' in error);
-    const problem = isCut
-      ? cutOff(release.tag)
-      : asWarning(error, `The image ids were not published on release ${release.tag}`);
-    report({ type: 'warning', problem });
+    report({ type: 'warning', problem: unpublished(error, release.tag, workflow.signal) });
   }
 }
 
@@ -198,19 +194,17 @@ async function summarize(
   return renderSummary(promotion, context, OUTPUT_BYTES);
 }
 
-function cutOff(tag: string): Problem {
-  return {
-    message: `The step was cancelled while the image ids were put on release ${tag}: it may hold some of them.`,
-    advice:
-      'Look at its notes, and whether its asset is images.json or still images.new.json; a re-run of the job puts both right.',
-  };
-}
-
-function asWarning(error: unknown, what: string): Problem {
+function unpublished(error: unknown, tag: string, signal: AbortSignal): Problem {
   if (error instanceof Error && 'advice' in error)
     return { message: error.message, advice: String(error.advice) };
+  if (signal.aborted)
+    return {
+      message: `The step was cancelled while the image ids were put on release ${tag}: it may hold some of them.`,
+      advice:
+        'Look at its notes, and whether its asset is images.json or still images.new.json; a re-run of the job puts both right.',
+    };
   return {
-    message: `${what}: ${error instanceof Error ? error.message : String(error)}`,
+    message: `The image ids were not published on release ${tag}: ${error instanceof Error ? error.message : String(error)}`,
     advice: 'The promotion itself stands: its ids are in the outputs.',
   };
 }

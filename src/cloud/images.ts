@@ -172,14 +172,12 @@ function flawOf(
   { offset, total: before }: { offset: number; total: number | undefined },
 ): string | undefined {
   const total = number(TotalCount) ?? before;
-  // Left out, it would be denied, and made again.
-  if (Array.isArray(ImageSet) && !ImageSet.every(hasId))
-    return 'the list holds an image without an id that can be used';
-  const twice = Array.isArray(ImageSet) ? contradicted(ImageSet) : undefined;
-  if (twice !== undefined) return `the list holds ${twice} twice, and the two differ`;
-  if (!Array.isArray(ImageSet)) {
+  if (!Array.isArray(ImageSet))
     return total !== undefined && total <= offset ? undefined : 'the answer has no list of images';
-  }
+  // Left out, it would be denied, and made again.
+  if (!ImageSet.every(hasId)) return 'the list holds an image without an id that can be used';
+  const twice = contradicted(ImageSet);
+  if (twice !== undefined) return `the list holds ${twice} twice, and the two differ`;
   if (ImageSet.length > 0 || total === undefined || total <= offset) return undefined;
   return `the list of images is cut: ${total} in all, and none after ${offset}`;
 }

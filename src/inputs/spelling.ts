@@ -55,25 +55,24 @@ const UNITS: [RegExp, number][] = [
 /** Milliseconds: `90s`, `1h 30m`, `2 hours`, `1.5h`; the larger unit first, each once. `inDays`: as people think of it. */
 export function durationOf(text: string, most: number, inDays = false): Spelled<number> {
   const spelled = text.trim().toLowerCase();
-  const HOW_TO_TIME = inDays ? 'Write it as 12h, 7d or 30d.' : 'Write it as 90s, 45m or 1h30m.';
+  const howTo = inDays ? 'Write it as 12h, 7d or 30d.' : 'Write it as 90s, 45m or 1h30m.';
   if (/^\d+(\.\d+)?$/.test(spelled)) {
     const units = inDays ? `${spelled}h or ${spelled}d` : `${spelled}s, ${spelled}m or ${spelled}h`;
     return { mistake: `${shown(text)} has no unit. Add a unit: ${units}.` };
   }
   if (!/^(\d{1,8}(\.\d{1,6})?\s*[a-z]+\s*)+$/.test(spelled))
-    return { mistake: `${shown(text)} is not a duration. ${HOW_TO_TIME}` };
+    return { mistake: `${shown(text)} is not a duration. ${howTo}` };
   // Months, to many.
   if (inDays && /\dM(?![a-z])/.test(text.replaceAll(' ', '')))
-    return { mistake: `${shown(text)} may mean minutes or months. ${HOW_TO_TIME}` };
+    return { mistake: `${shown(text)} may mean minutes or months. ${howTo}` };
   let ms = 0;
   let last = -1;
   for (const [, amount = '', unit = ''] of spelled.matchAll(/([\d.]+)\s*([a-z]+)/g)) {
     const index = UNITS.findIndex(([pattern]) => pattern.test(unit));
-    if (index < 0)
-      return { mistake: `${shown(unit)} in ${shown(text)} is not a unit of time. ${HOW_TO_TIME}` };
+    if (index < 0) return { mistake: `${shown(unit)} in ${shown(text)} is not a unit of time. ${howTo}` };
     if (index <= last)
       return {
-        mistake: `${shown(text)} is not a duration: give each unit once, the largest first. ${HOW_TO_TIME}`,
+        mistake: `${shown(text)} is not a duration: give each unit once, the largest first. ${howTo}`,
       };
     last = index;
     ms += Number(amount) * (UNITS[index]?.[1] ?? 0);

@@ -121,6 +121,11 @@ function gone(run: Run, place: Place, problem: Problem): void {
   run.report({ type: 'ids', copies: copiesOf(run) });
 }
 
+/** The fact that a warning has named an image that may be deleted yet. */
+export function namedIn({ region }: Place, imageId: string): string {
+  return `named ${imageId} in ${region}`;
+}
+
 /** In the end: what is left of what was to be deleted, and what was made beside another image and never listed. */
 export function tellLeft(run: Run, place: Place): void {
   const { held, plan, own } = place;
@@ -128,8 +133,7 @@ export function tellLeft(run: Run, place: Place): void {
     tell(run, notRemoved(place, one, 'the step ended before it was deleted'));
   // Where that image is still waited for, its own words name them.
   if (plan !== 'copy' || !held || (isOpen(place) && run.order.wait)) return;
-  const facts = [...run.told].filter((fact) => !fact.startsWith('notice: ')).join('\n');
-  const isTold = (imageId: string) => new RegExp(`(?<![\\w.-])${imageId}(?![\\w-])`).test(facts);
+  const isTold = (id: string) => run.told.has(doneWith(place, id)) || run.told.has(namedIn(place, id));
   for (const imageId of own.filter((id) => id !== held.imageId && !isTold(id)))
     tell(run, unlisted(place, { imageId, why: SECOND }));
 }

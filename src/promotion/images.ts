@@ -1,5 +1,4 @@
 import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
-import { CloudError } from '../cloud/errors.ts';
 import { descriptionOf, isChangedMark, isMarkOf, readMark, signerOf, withoutCopiedMarks } from './mark.ts';
 import type { Place, Run } from './place.ts';
 import { isAvailable, isSameName, soundOf } from './verify.ts';
@@ -11,30 +10,6 @@ export function customImages(
   options: CallOptions,
 ): Promise<Image[]> {
   return cloud.describeImages({ Region: region, ProjectId: projectId, ImageType: 'Custom' }, options);
-}
-
-/** Region → why its list is not believed: a copy of the action stands in that of another region, too. */
-export function mixedUp(lists: readonly [string, readonly Image[]][]): Map<string, CloudError> {
-  const made = ({ ImageDescription }: Image) => readMark(ImageDescription) !== null;
-  const found = new Map<string, CloudError>();
-  for (const [region, images] of lists) {
-    for (const [other, others] of lists) {
-      const both = images.filter(made).find(({ ImageId }) => others.some((one) => one.ImageId === ImageId));
-      if (region === other || !both) continue;
-      const meaning = `${both.ImageId} is in the list of ${region} and in that of ${other}, so where it is is not known`;
-      const advice = "The API endpoint does not heed Region as documented; the vendor's support should know.";
-      const about = {
-        call: 'DescribeImage',
-        region,
-        verdict: 'retry',
-        blames: 'target',
-        meaning,
-        advice,
-      } as const;
-      found.set(region, new CloudError({ ...about, kind: 'unreadable' }));
-    }
-  }
-  return found;
 }
 
 /** The oldest first; of the same second, by id. */
@@ -63,14 +38,6 @@ export function described({ ImageId, State, ImageSize, CreateTime }: Image): str
 export function isNew({ findings }: Run, region: string, imageId: string): boolean {
   if (imageId === findings.source.ImageId) return false;
   return !findings.held.get(region)?.some(({ ImageId }) => ImageId === imageId);
-}
-
-/** The copy of another target: an API endpoint that heeds no Region lists it here, too. */
-export function isOfAnother({ places }: Run, place: Place): (image: Image) => boolean {
-  const others = places.filter((other) => other !== place && other.plan === 'copy');
-  const has = ({ own, held }: Place, id: string) => own.includes(id) || held?.imageId === id;
-  const isSure = place.plan === 'copy' && place.problem === null;
-  return ({ ImageId }) => !(isSure && has(place, ImageId)) && others.some((other) => has(other, ImageId));
 }
 
 /** What reads by its id have missed for long is gone, though a list may still show it. */

@@ -1,5 +1,5 @@
 import type { Image } from '../cloud/cloud.ts';
-import { doneWith, SECOND } from './excess.ts';
+import { doneWith, namedIn, SECOND } from './excess.ts';
 import { byAge } from './images.ts';
 import { withoutCopiedMarks } from './mark.ts';
 import { hold, miss, observe, tell } from './observe.ts';
@@ -99,7 +99,7 @@ function unite(run: Run, place: Place, kept: Image, { ours }: Newcomers): void {
   const surplus = others.filter((image) => isKnown(image) || byAge(kept, image) < 0);
   // At the deadline the one that is kept may be the less certain one.
   const open = run.clock.now() >= run.deadline ? surplus.filter(isPending) : [];
-  if (open.length > 0) tell(run, words.keptSecond(run, place, open));
+  tellSecond(run, place, open);
   const isNew = ({ ImageId }: Image) => !run.told.has(doneWith(place, ImageId));
   for (const image of surplus.filter(isNew))
     if (!open.includes(image)) place.excess.push({ imageId: image.ImageId, why: SECOND });
@@ -114,6 +114,10 @@ export function wasDoubted({ refusals, unclears, doubt }: Place): boolean {
 
 export function tellOthers(run: Run, place: Place, { ours }: Newcomers): void {
   const others = ours.filter(({ ImageId }) => ImageId !== place.held?.imageId);
-  if (others.length > 0 && (!isOpen(place) || !run.order.wait || run.clock.now() >= run.deadline))
-    tell(run, words.keptSecond(run, place, others));
+  if (!isOpen(place) || !run.order.wait || run.clock.now() >= run.deadline) tellSecond(run, place, others);
+}
+
+function tellSecond(run: Run, place: Place, others: Image[]): void {
+  if (others.length > 0) tell(run, words.keptSecond(run, place, others));
+  for (const { ImageId } of others) run.told.add(namedIn(place, ImageId));
 }

@@ -1,8 +1,9 @@
 import type { Image } from '../cloud/cloud.ts';
 import { MOST_UNCLEAR } from './answer.ts';
+import { hereOnly, isOfAnother } from './elsewhere.ts';
 import { removeUnasked } from './excess.ts';
-import { bestOf, byAge, isBare, isCopy, isNew, isOfAnother, isPossible, isThere } from './images.ts';
-import { choose, type Newcomers, tellOthers, wasDoubted } from './last-look.ts';
+import { bestOf, byAge, isBare, isCopy, isNew, isPossible, isThere } from './images.ts';
+import { choose, type Newcomers, tellOthers } from './last-look.ts';
 import { isMarkedBy, readMark, signerOf } from './mark.ts';
 import { hold, tell } from './observe.ts';
 import { isWanting, type Place, type Reading, type Run } from './place.ts';
@@ -36,40 +37,6 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
   }
   if ((place.doubt || isBare(place)) && !isWanting(place)) tellNamesakes(run, place, newcomers.strangers);
-}
-
-/**
- * Without the copies of other targets, which an API endpoint may list in every region. Null where another target has found
- * its own by the mark alone: neither of the two is known to be here. Where the image that was answered is not listed, they
- * stay: two ids may have been swapped.
- */
-function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomers | null {
-  const { held } = place;
-  const isElsewhere = isOfAnother(run, place);
-  const all = [...newcomers.ours, ...newcomers.twins];
-  const elsewhere = all.filter(isElsewhere);
-  if (elsewhere.length === 0) return newcomers;
-  const isFound = (other: Place) =>
-    (wasDoubted(other) || other.held?.created === false) &&
-    elsewhere.some(({ ImageId }) => other.own.includes(ImageId) || other.held?.imageId === ImageId);
-  const mixedUp = run.places.filter((other) => other !== place && other.plan === 'copy' && isFound(other));
-  const [ours = [], marked = [], twins = []] = [newcomers.ours, newcomers.marked, newcomers.twins].map(
-    (images) => images.filter((image) => !isElsewhere(image)),
-  );
-  const isSure =
-    mixedUp.length === 0 ? held !== null || ours.length > 0 : held?.created && !wasDoubted(place);
-  if (!isSure) {
-    const own = newcomers.ours.map(({ ImageId }) => ImageId);
-    for (const one of [place, ...mixedUp]) {
-      const problem = words.whichIsWhere(one, all);
-      Object.assign(one, { problem, held: null, own, doubt: null, unclear: true });
-    }
-    return null;
-  }
-  const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
-  if (held && !isListed) return newcomers;
-  if (held) tell(run, words.listedElsewhere(place, elsewhere));
-  return { ...newcomers, ours, marked, twins };
 }
 
 function tellNamesakes(run: Run, place: Place, strangers: Image[]): void {

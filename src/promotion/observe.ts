@@ -186,7 +186,7 @@ export function tell(run: Run, problem: Problem, fact = problem.message): void {
 }
 
 /** What may pass is a line of the log: what is left of it in the end is in the copy. */
-function tellOnce(run: Run, message: string, fact = `notice: ${message}`): void {
+function tellOnce(run: Run, message: string, fact = message): void {
   if (run.told.has(fact)) return;
   run.told.add(fact);
   run.report({ type: 'notice', message });

@@ -2,7 +2,7 @@ import type { Clock } from '../cloud/clock.ts';
 import type { Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded } from '../promotion/context.ts';
-import { mixedUp } from '../promotion/images.ts';
+import { mixedUp } from '../promotion/elsewhere.ts';
 import type { Problem } from '../promotion/model.ts';
 import { type Decision, decide, type Rules } from './decide.ts';
 import { problemOf, read, remove } from './remove.ts';

@@ -187,15 +187,13 @@ describe('over HTTP', () => {
     }
   });
 
-  it('an answer that is not HTTP has reached the server', async () => {
-    const port = await listen(
-      net.createServer((socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))),
-    );
-    const error = await fail(send(transport(), `http://127.0.0.1:${port}/`));
-    expect(error).toMatchObject({
-      reached: true,
-      message: expect.stringMatching(/ is not HTTP$/),
-    });
+  it.each([
+    ['is not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
+    ['has headers of more than 16 KB', `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`],
+  ])('an answer that %s has reached the server, and no repetition helps', async (words, answer) => {
+    const server = net.createServer((socket) => socket.once('data', () => socket.end(answer)));
+    const error = await fail(send(transport(), `http://127.0.0.1:${await listen(server)}/`));
+    expect(error).toMatchObject({ reached: true, final: true, message: expect.stringMatching(`${words}$`) });
   });
 
   it.each([

@@ -4,10 +4,9 @@ import type { CloudError } from '../../src/cloud/errors.ts';
 import { ask } from '../../src/promotion/ask.ts';
 import type { Place } from '../../src/promotion/place.ts';
 import { copyOf } from '../../src/promotion/view.ts';
-import { BUILD, broken, fails, HERE, PROD, RUN, refused, SOURCE } from './fake-cloud.ts';
+import { BUILD, broken, COPY, fails, HERE, PROD, RUN, refused, SOURCE } from './fake-cloud.ts';
 import { ours, Scenario } from './scenario.ts';
 
-const COPY = 'CopyCustomImage';
 const ofCopy = (code: number) => refused(COPY, code, HERE);
 const info = (TargetRegion: string, TargetImageId?: string) => ({
   TargetRegion,

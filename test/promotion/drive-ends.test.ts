@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { WINDOW } from '../../src/promotion/place.ts';
-import { doneBut, fails, type Sent } from './fake-cloud.ts';
+import { COPY, DELETE, doneBut, fails, LIST, type Sent } from './fake-cloud.ts';
 import { copyIn, listings, onlyIn, Scenario, told } from './scenario.ts';
 
-const COPY = 'CopyCustomImage';
-const LIST = 'DescribeImage';
-const DELETE = 'TerminateCustomImage';
 const seconds = (calls: Sent[]) => calls.map(({ at }) => at / 1000);
 
 /** As many targets as asked for, each of which the API knows. */

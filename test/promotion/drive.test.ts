@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
-import { broken, fails, HERE, markedBy, PROD, type Sent } from './fake-cloud.ts';
+import { broken, COPY, DELETE, fails, HERE, LIST, markedBy, PROD, type Sent } from './fake-cloud.ts';
 import { allMade, asksFor, copies, copyIn, listings, onlyIn, ours, polls, Scenario } from './scenario.ts';
 
-const COPY = 'CopyCustomImage';
-const LIST = 'DescribeImage';
-const DELETE = 'TerminateCustomImage';
 const seconds = (calls: Sent[]) => calls.map(({ at }) => at / 1000);
 
 /** As many targets as asked for, each of which the API knows. */

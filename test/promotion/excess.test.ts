@@ -2,10 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { type Excess, remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
 import { newHeld, type Place, type Run } from '../../src/promotion/place.ts';
-import { broken, fails, HERE, markedBy, PROD } from './fake-cloud.ts';
+import { broken, DELETE, fails, HERE, markedBy, PROD } from './fake-cloud.ts';
 import { ours, Scenario } from './scenario.ts';
 
-const DELETE = 'TerminateCustomImage';
 const ID = 'uimage-2';
 
 /** A place that holds ours, with one image that is to be deleted. */

@@ -22,6 +22,10 @@ export type Action =
   | 'CopyCustomImage'
   | 'TerminateCustomImage';
 
+export { COPY };
+export const LIST = 'DescribeImage';
+export const DELETE = 'TerminateCustomImage';
+
 export const HERE = 'cn-bj2';
 export const BUILD = 'org-build';
 export const PROD = 'org-prod';

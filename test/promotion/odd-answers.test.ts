@@ -2,16 +2,20 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { CloudError, judgeStatus } from '../../src/cloud/errors.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
-import type { promote } from '../../src/promotion/promote.ts';
-import { broken, doneBut, fails, HERE, markedBy, PROD, refused, SOURCE } from './fake-cloud.ts';
-import { allMade, copies, copyIn, onlyIn, Scenario, told } from './scenario.ts';
-
-const COPY = 'CopyCustomImage';
-const LIST = 'DescribeImage';
-const DELETE = 'TerminateCustomImage';
-const outcomes = (promotion: Awaited<ReturnType<typeof promote>>) =>
-  promotion.copies.map(({ outcome }) => outcome);
-const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds }) => imageIds);
+import {
+  broken,
+  COPY,
+  DELETE,
+  doneBut,
+  fails,
+  HERE,
+  LIST,
+  markedBy,
+  PROD,
+  refused,
+  SOURCE,
+} from './fake-cloud.ts';
+import { allMade, copies, copyIn, deleted, onlyIn, outcomes, Scenario, told } from './scenario.ts';
 
 describe('one odd answer decides nothing', () => {
   const html = (call: string) => () => {

@@ -1,14 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { promote } from '../../src/promotion/promote.ts';
-import { BUILD, doneBut, fails, HERE, markedBy, PROD, SOURCE } from './fake-cloud.ts';
-import { allMade, copies, copyIn, ours, polls, Scenario, told } from './scenario.ts';
-
-const COPY = 'CopyCustomImage';
-const LIST = 'DescribeImage';
-const DELETE = 'TerminateCustomImage';
-const outcomes = (promotion: Awaited<ReturnType<typeof promote>>) =>
-  promotion.copies.map(({ outcome }) => outcome);
-const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds }) => imageIds);
+import { BUILD, COPY, doneBut, fails, HERE, LIST, markedBy, PROD, SOURCE } from './fake-cloud.ts';
+import { allMade, copies, copyIn, deleted, ours, outcomes, polls, Scenario, told } from './scenario.ts';
 
 describe('the status', () => {
   it('is available when every copy is, copied, reused or the source itself', async () => {

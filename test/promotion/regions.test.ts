@@ -1,15 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { WINDOW } from '../../src/promotion/place.ts';
-import type { promote } from '../../src/promotion/promote.ts';
-import { doneBut, type FakeCloud, fails, HERE, refused } from './fake-cloud.ts';
-import { allMade, copies, onlyIn, Scenario, told } from './scenario.ts';
-
-const COPY = 'CopyCustomImage';
-const LIST = 'DescribeImage';
-const DELETE = 'TerminateCustomImage';
-const outcomes = (promotion: Awaited<ReturnType<typeof promote>>) =>
-  promotion.copies.map(({ outcome }) => outcome);
-const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds }) => imageIds);
+import { COPY, DELETE, doneBut, type FakeCloud, fails, HERE, LIST, refused } from './fake-cloud.ts';
+import { allMade, copies, deleted, onlyIn, outcomes, Scenario, told } from './scenario.ts';
 
 describe('one region does not stop the others', () => {
   it('that cannot be listed in the check', async () => {

@@ -8,7 +8,7 @@ import { newRun, type Run } from '../../src/promotion/place.ts';
 import { plan } from '../../src/promotion/plan.ts';
 import { promote } from '../../src/promotion/promote.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { BUILD, FakeCloud, HERE, markedBy, PROD, RUN, type Sent, SOURCE } from './fake-cloud.ts';
+import { BUILD, DELETE, FakeCloud, HERE, markedBy, PROD, RUN, type Sent, SOURCE } from './fake-cloud.ts';
 
 interface Some extends Partial<Omit<Order, 'source' | 'target'>> {
   source?: Partial<Order['source']>;
@@ -179,3 +179,8 @@ export async function stopped(scenario: Scenario): Promise<string[]> {
   expect(scenario.cloud.calls(COPY)).toEqual([]);
   return error.problems.map(({ message, advice }) => `${message} ${advice}`);
 }
+
+export const outcomes = ({ copies }: Promotion) => copies.map(({ outcome }) => outcome);
+
+/** The ids that were asked to be deleted. */
+export const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds }) => imageIds);

@@ -1,12 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { WINDOW } from '../../src/promotion/place.ts';
 import { promote } from '../../src/promotion/promote.ts';
-import { doneBut, fails, markedBy, PROD, SOURCE } from './fake-cloud.ts';
-import { allMade, copyIn, listings, Scenario } from './scenario.ts';
-
-const COPY = 'CopyCustomImage';
-const DELETE = 'TerminateCustomImage';
-const deleted = ({ cloud }: Scenario) => cloud.calls(DELETE).flatMap(({ imageIds }) => imageIds);
+import { COPY, DELETE, doneBut, fails, markedBy, PROD, SOURCE } from './fake-cloud.ts';
+import { allMade, copyIn, deleted, listings, Scenario } from './scenario.ts';
 
 describe('two runs at the same moment', () => {
   /** The other one begins a little later, but before the first copy is listed. */

@@ -1,23 +1,9 @@
-import type { Scenario } from '../scenario.ts';
 import { SEEN_WITHIN } from '../world/facts.ts';
-import type { Images, ModelImage } from '../world/images.ts';
-import type { Journal } from '../world/journal.ts';
-import { type Ended, type Knowledge, NOTICED, readyAt, rowOf, wasNeverMarked } from './knowledge.ts';
+import type { ModelImage } from '../world/images.ts';
+import { type Ended, NOTICED, Promises, readyAt, rowOf, wasNeverMarked } from './knowledge.ts';
 
 /** That a run which met nothing that stays succeeds, in time. */
-export class Expected {
-  private readonly known: Knowledge;
-  private readonly scenario: Scenario;
-  private readonly images: Images;
-  private readonly journal: Journal;
-
-  constructor(known: Knowledge) {
-    this.known = known;
-    this.scenario = known.scenario;
-    this.images = known.images;
-    this.journal = known.journal;
-  }
-
+export class Expected extends Promises {
   /**
    * A run that met only few and passing faults succeeds wherever the region itself allows it; a region that does not fails for its own reason. A
    * run after a success copies nothing.

@@ -1,23 +1,9 @@
-import type { Scenario } from '../scenario.ts';
 import { SEEN_WITHIN, SOURCE_ID, SOURCE_REGION } from '../world/facts.ts';
-import type { Images, ModelImage } from '../world/images.ts';
-import type { Journal } from '../world/journal.ts';
-import { type Ended, type Knowledge, NOTICED, names, readyAt, rowOf, wasSeen } from './knowledge.ts';
+import type { ModelImage } from '../world/images.ts';
+import { type Ended, NOTICED, names, Promises, readyAt, rowOf, wasSeen } from './knowledge.ts';
 
 /** That what is handed out is a copy of the source, and nothing that a run made is lost. */
-export class HandedOut {
-  private readonly known: Knowledge;
-  private readonly scenario: Scenario;
-  private readonly images: Images;
-  private readonly journal: Journal;
-
-  constructor(known: Knowledge) {
-    this.known = known;
-    this.scenario = known.scenario;
-    this.images = known.images;
-    this.journal = known.journal;
-  }
-
+export class HandedOut extends Promises {
   /** `available` is true: every target has an image that is Available and equal to the source. */
   checkSuccess({ caller, step, endedAt }: Ended): void {
     const { images, journal, scenario } = this;

@@ -119,6 +119,21 @@ export class Knowledge {
   }
 }
 
+/** A group of promises: all that they go by. */
+export class Promises {
+  protected readonly known: Knowledge;
+  protected readonly scenario: Scenario;
+  protected readonly images: Images;
+  protected readonly journal: Journal;
+
+  constructor(known: Knowledge) {
+    this.known = known;
+    this.scenario = known.scenario;
+    this.images = known.images;
+    this.journal = known.journal;
+  }
+}
+
 export function names(text: string, id: string): boolean {
   return new RegExp(`\\b${id}\\b`).test(text);
 }

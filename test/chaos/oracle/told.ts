@@ -1,26 +1,11 @@
-import type { Scenario } from '../scenario.ts';
-import type { Images } from '../world/images.ts';
-import type { Journal } from '../world/journal.ts';
-import { type Ended, type Knowledge, NOTICED, names } from './knowledge.ts';
+import { type Ended, NOTICED, names, Promises } from './knowledge.ts';
 
 /** What must not be said of an image that is there, or may be. */
 const DENIES =
   /\b(was|were) not (copied|created|made)\b(?! by)|\bno (copy|image) was (copied|created|made)\b|\bnothing was (copied|created)|left no image|before (a|any) (copy|image) was (made|created)|before anything was copied/i;
 
 /** That the words are true, and nothing that the reader needs is missing. */
-export class Told {
-  private readonly known: Knowledge;
-  private readonly scenario: Scenario;
-  private readonly images: Images;
-  private readonly journal: Journal;
-
-  constructor(known: Knowledge) {
-    this.known = known;
-    this.scenario = known.scenario;
-    this.images = known.images;
-    this.journal = known.journal;
-  }
-
+export class Told extends Promises {
   /** Nobody says that an image is not there which is, or may be. */
   checkDenials({ caller, step, endedAt }: Ended): void {
     const { images, journal, known } = this;

@@ -1,23 +1,8 @@
-import type { Scenario } from '../scenario.ts';
 import { SEEN_WITHIN } from '../world/facts.ts';
-import type { Images } from '../world/images.ts';
-import type { Journal } from '../world/journal.ts';
-import { type Ended, type Knowledge, names } from './knowledge.ts';
+import { type Ended, names, Promises } from './knowledge.ts';
 
 /** That what is called deleted is gone, and a rollback leaves nothing untold. */
-export class Undone {
-  private readonly known: Knowledge;
-  private readonly scenario: Scenario;
-  private readonly images: Images;
-  private readonly journal: Journal;
-
-  constructor(known: Knowledge) {
-    this.known = known;
-    this.scenario = known.scenario;
-    this.images = known.images;
-    this.journal = known.journal;
-  }
-
+export class Undone extends Promises {
   /** What is called deleted is not there. */
   checkDeleted(ended: Ended): void {
     const { images, journal, scenario, known } = this;

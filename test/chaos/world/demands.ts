@@ -1,25 +1,12 @@
-import type { VirtualClock } from '../../virtual-clock.ts';
-import type { Scenario } from '../scenario.ts';
 import type { Caller, Listing, Process } from './caller.ts';
 import { FINAL, OF_A_REGION, REFUSED, SEEN_WITHIN, SOURCE_ID, SOURCE_PROJECT } from './facts.ts';
-import type { Images, ModelImage } from './images.ts';
-import type { Journal } from './journal.ts';
+import type { ModelImage } from './images.ts';
+import { Part } from './part.ts';
 import { type Call, codeOf, parse, type Reply } from './wire.ts';
 
 /** What is demanded of a step with each call that it sends, and what it knows from each answer. */
-export class Demands {
-  private readonly clock: VirtualClock;
-  private readonly scenario: Scenario;
-  private readonly journal: Journal;
-  private readonly images: Images;
+export class Demands extends Part {
   private readonly times: number[] = [];
-
-  constructor(clock: VirtualClock, scenario: Scenario, journal: Journal, images: Images) {
-    this.clock = clock;
-    this.scenario = scenario;
-    this.journal = journal;
-    this.images = images;
-  }
 
   /** An answer that comes within two seconds after a cancel is worth waiting for: it holds an id. */
   checkPatience({ cancelledAt }: Caller, answerAt: number): void {

@@ -1,5 +1,4 @@
-import type { VirtualClock } from '../../virtual-clock.ts';
-import type { Effect, Fault, Scenario } from '../scenario.ts';
+import type { Effect, Fault } from '../scenario.ts';
 import type { Caller } from './caller.ts';
 import {
   DECISIVE,
@@ -11,24 +10,11 @@ import {
   SOURCE_PROJECT,
   SOURCE_REGION,
 } from './facts.ts';
-import type { Images } from './images.ts';
-import type { Journal } from './journal.ts';
+import { Part } from './part.ts';
 import { regionsOf } from './wire.ts';
 
 /** What strikes a call, and whom it excuses. */
-export class Faults {
-  private readonly clock: VirtualClock;
-  private readonly scenario: Scenario;
-  private readonly journal: Journal;
-  private readonly images: Images;
-
-  constructor(clock: VirtualClock, scenario: Scenario, journal: Journal, images: Images) {
-    this.clock = clock;
-    this.scenario = scenario;
-    this.journal = journal;
-    this.images = images;
-  }
-
+export class Faults extends Part {
   /** What the site does to any such call for a while. */
   ownEffect(action: string, form: URLSearchParams, caller: Caller): Effect | null {
     const region = form.get('Region') ?? '';

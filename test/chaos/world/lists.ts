@@ -1,24 +1,11 @@
-import type { VirtualClock } from '../../virtual-clock.ts';
-import type { Scenario } from '../scenario.ts';
 import { SOURCE_PROJECT } from './facts.ts';
-import type { Images, ModelImage } from './images.ts';
-import type { Journal } from './journal.ts';
+import type { ModelImage } from './images.ts';
+import { Part } from './part.ts';
 import { type Call, ok, parse, type Reply } from './wire.ts';
 
 /** What a read shows of the images at a moment. */
-export class Lists {
-  private readonly clock: VirtualClock;
-  private readonly scenario: Scenario;
-  private readonly journal: Journal;
-  private readonly images: Images;
+export class Lists extends Part {
   private readonly rows = new Map<ModelImage, string>();
-
-  constructor(clock: VirtualClock, scenario: Scenario, journal: Journal, images: Images) {
-    this.clock = clock;
-    this.scenario = scenario;
-    this.journal = journal;
-    this.images = images;
-  }
 
   describe(form: URLSearchParams, answer: (fields: object) => Reply, refuse: (code: number) => Reply): Reply {
     const found = this.shownTo(form);

@@ -6,14 +6,11 @@ import { REGIONS, SOURCE_ID, SOURCE_PROJECT, SOURCE_REGION, TARGET_PROJECT } fro
 import type { Images, ModelImage } from './images.ts';
 import type { Journal } from './journal.ts';
 import type { Lists } from './lists.ts';
+import { Part } from './part.ts';
 import { type Call, isExecuted, ok, type Reply, refusal, regionsOf } from './wire.ts';
 
 /** What the cloud does with a call that reaches it. */
-export class Service {
-  private readonly clock: VirtualClock;
-  private readonly scenario: Scenario;
-  private readonly journal: Journal;
-  private readonly images: Images;
+export class Service extends Part {
   private readonly demands: Demands;
   private readonly lists: Lists;
   private readonly copiesIn = new Map<string, number>();
@@ -24,10 +21,7 @@ export class Service {
     scenario: Scenario,
     { journal, images, demands, lists }: { journal: Journal; images: Images; demands: Demands; lists: Lists },
   ) {
-    this.clock = clock;
-    this.scenario = scenario;
-    this.journal = journal;
-    this.images = images;
+    super(clock, scenario, journal, images);
     this.demands = demands;
     this.lists = lists;
   }

@@ -1,0 +1,67 @@
+/** API endpoints whose lists heed no Region: what is where is only known from the answers to the copies. */
+import type { Image } from '../cloud/cloud.ts';
+import { CloudError } from '../cloud/errors.ts';
+import { type Newcomers, wasDoubted } from './last-look.ts';
+import { readMark } from './mark.ts';
+import { tell } from './observe.ts';
+import type { Place, Run } from './place.ts';
+import * as words from './words.ts';
+
+/** Region → why its list is not believed: a copy of the action stands in that of another region, too. */
+export function mixedUp(lists: readonly [string, readonly Image[]][]): Map<string, CloudError> {
+  const made = ({ ImageDescription }: Image) => readMark(ImageDescription) !== null;
+  const found = new Map<string, CloudError>();
+  for (const [region, images] of lists) {
+    for (const [other, others] of lists) {
+      const both = images.filter(made).find(({ ImageId }) => others.some((one) => one.ImageId === ImageId));
+      if (region === other || !both) continue;
+      const meaning = `${both.ImageId} is in the list of ${region} and in that of ${other}, so where it is is not known`;
+      const advice = "The API endpoint does not heed Region as documented; the vendor's support should know.";
+      const about = { call: 'DescribeImage', region, meaning, advice };
+      found.set(region, new CloudError({ ...about, kind: 'unreadable', verdict: 'retry', blames: 'target' }));
+    }
+  }
+  return found;
+}
+
+/** The copy of another target: an API endpoint that heeds no Region lists it here, too. */
+export function isOfAnother({ places }: Run, place: Place): (image: Image) => boolean {
+  const others = places.filter((other) => other !== place && other.plan === 'copy');
+  const has = ({ own, held }: Place, id: string) => own.includes(id) || held?.imageId === id;
+  const isSure = place.plan === 'copy' && place.problem === null;
+  return ({ ImageId }) => !(isSure && has(place, ImageId)) && others.some((other) => has(other, ImageId));
+}
+
+/**
+ * Without the copies of other targets, which an API endpoint may list in every region. Null where another target has found
+ * its own by the mark alone: neither of the two is known to be here. Where the image that was answered is not listed, they
+ * stay: two ids may have been swapped.
+ */
+export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomers | null {
+  const { held } = place;
+  const isElsewhere = isOfAnother(run, place);
+  const all = [...newcomers.ours, ...newcomers.twins];
+  const elsewhere = all.filter(isElsewhere);
+  if (elsewhere.length === 0) return newcomers;
+  const isFound = (other: Place) =>
+    (wasDoubted(other) || other.held?.created === false) &&
+    elsewhere.some(({ ImageId }) => other.own.includes(ImageId) || other.held?.imageId === ImageId);
+  const mixedUp = run.places.filter((other) => other !== place && other.plan === 'copy' && isFound(other));
+  const [ours = [], marked = [], twins = []] = [newcomers.ours, newcomers.marked, newcomers.twins].map(
+    (images) => images.filter((image) => !isElsewhere(image)),
+  );
+  const isSure =
+    mixedUp.length === 0 ? held !== null || ours.length > 0 : held?.created && !wasDoubted(place);
+  if (!isSure) {
+    const own = newcomers.ours.map(({ ImageId }) => ImageId);
+    for (const one of [place, ...mixedUp]) {
+      const problem = words.whichIsWhere(one, all);
+      Object.assign(one, { problem, held: null, own, doubt: null, unclear: true });
+    }
+    return null;
+  }
+  const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
+  if (held && !isListed) return newcomers;
+  if (held) tell(run, words.listedElsewhere(place, elsewhere));
+  return { ...newcomers, ours, marked, twins };
+}
