@@ -196,6 +196,7 @@ export function judgeStatus(call: string, status: number) {
 
 /** A secret as it is, and as a page may echo it: in a query, in a form, in JSON, in HTML. */
 function formsOf(secret: string): Set<string> {
+  if (/^\w*$/.test(secret)) return new Set([secret]);
   const query = encodeURIComponent(secret);
   const form = new URLSearchParams({ '': secret }).toString().slice(1);
   const lower = [query, form].map((text) => text.replace(/%../g, (code) => code.toLowerCase()));

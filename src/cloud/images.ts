@@ -184,12 +184,12 @@ function flawOf(
 
 /** The id of an image of which two rows say different things: neither is known to be true. */
 function contradicted(rows: readonly unknown[]): string | undefined {
-  const seen = new Map<string, string>();
+  const seen = new Map<string, Record<string, unknown>>();
   for (const row of records(rows) ?? []) {
-    const image = readImage(row);
-    const said = JSON.stringify(image);
-    if ((seen.get(image.ImageId) ?? said) !== said) return image.ImageId;
-    seen.set(image.ImageId, said);
+    const imageId = String(row.ImageId);
+    const other = seen.get(imageId);
+    if (other && JSON.stringify(readImage(other)) !== JSON.stringify(readImage(row))) return imageId;
+    seen.set(imageId, row);
   }
   return undefined;
 }
