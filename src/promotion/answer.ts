@@ -4,7 +4,7 @@ import { asProblem, Stopped } from './context.ts';
 import { UNASKED } from './excess.ts';
 import { isNew } from './images.ts';
 import type { Problem } from './model.ts';
-import { settleAsSource } from './observe.ts';
+import { beginDoubt, settleAsSource } from './observe.ts';
 import { type Doubt, newHeld, newPlace, type Place, type Run, WINDOW } from './place.ts';
 import { oneByOne, refusal, refused, sentAgainIn } from './refusal.ts';
 import { waitForSource } from './source.ts';
@@ -56,22 +56,14 @@ export function answered(run: Run, place: Place, answer: Answer): void {
       place.refusals += 1;
       place.sendAt = now + answer.pause;
       const kind = answer.inPart ? 'in part' : 'refused';
-      if (answer.mayHaveRun) doubt(place, { kind, since: now, ofList: answer.ofList }, answer.pause / 2);
+      if (answer.mayHaveRun) beginDoubt(place, { kind, since: now, ofList: answer.ofList }, answer.pause / 2);
     } else if (answer.kind === 'unclear') {
       place.unclears += 1;
       place.sendAt = now + WINDOW;
-      doubt(place, { kind: 'unclear', since: now, ofList: answer.ofList }, WINDOW);
-    } else if (place.doubt || answer.inPart) doubt(place, { kind: 'final', since: now }, WINDOW);
+      beginDoubt(place, { kind: 'unclear', since: now, ofList: answer.ofList }, WINDOW);
+    } else if (place.doubt || answer.inPart) beginDoubt(place, { kind: 'final', since: now }, WINDOW);
     else place.problem = refused(place, answer.problem);
   }
-}
-
-/** An image may be there: it may be sent again when a listing `pause` milliseconds from now does not show it. */
-function doubt(place: Place, some: Pick<Doubt, 'kind' | 'since' | 'ofList'>, pause: number): void {
-  place.unclear = place.held === null;
-  const until = Math.max(some.since + WINDOW, place.doubt?.until ?? 0);
-  const listUntil = some.ofList ? until : (place.doubt?.listUntil ?? 0);
-  place.doubt = { ...some, clearAt: some.since + pause, until, listUntil };
 }
 
 /** What an answer says of each place that it was asked for. */
@@ -83,29 +75,26 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
     return [madeBy(run, first, answer, answer.TargetImageId ? answer : own)];
   }
   if (infos.length === 0) return oneForAll(run, places, answer);
-  const answers = places.map((place) => {
-    const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion ?? '', place.region));
-    const isMade = ({ TargetImageId: id }: CopyInfo) => id !== undefined && isNew(run, place.region, id);
-    const made = own.filter(isMade);
-    const ids = [...new Set(made.flatMap(({ TargetImageId: id }) => id ?? []))];
-    // Which of two is a copy, only the mark tells.
-    return ids.length > 1
-      ? { kind: 'unclear' as const, problem: words.twoIds(place, ids, answer), ofList: false }
-      : madeBy(run, place, answer, made[0]);
-  });
-  // One id for two regions is the id of one at the most.
-  const given = answers.flatMap((own) => (own.kind === 'made' ? [own.imageId] : []));
+  const idsIn = ({ region }: Place) => {
+    const own = infos.filter(({ TargetRegion }) => isSame(TargetRegion, region));
+    const ids = own.map(({ TargetImageId: id }) => id);
+    return [...new Set(ids)].filter((id) => id !== undefined && isNew(run, region, id)) as string[];
+  };
+  const given = places.flatMap(idsIn);
   const isTwice = (imageId: string) => given.indexOf(imageId) !== given.lastIndexOf(imageId);
-  answers.forEach((own, index) => {
-    const place = places[index];
-    if (place && own.kind === 'made' && isTwice(own.imageId))
-      answers[index] = { kind: 'unclear', problem: words.idTwice(place, own.imageId, answer), ofList: false };
+  const answers = places.map((place) => {
+    const ids = idsIn(place);
+    // Which of two is a copy, only the mark tells.
+    if (ids.length > 1) return unclear(words.twoIds(place, ids, answer));
+    // One id for two regions is the id of one at the most.
+    const twice = ids.find(isTwice);
+    if (twice) return unclear(words.idTwice(place, twice, answer));
+    const own = infos.find(({ TargetImageId }) => TargetImageId === ids[0]);
+    return madeBy(run, place, answer, own);
   });
   if (answers.some(({ kind }) => kind !== 'made')) run.singles = true;
-  for (const { TargetRegion = '', TargetImageId: imageId } of infos) {
-    const isAsked = places.some(({ region }) => isSame(region, TargetRegion));
-    if (TargetRegion && imageId && !given.includes(imageId) && !isAsked) unasked(run, TargetRegion, imageId);
-  }
+  for (const { TargetRegion, TargetImageId: imageId } of infos)
+    if (TargetRegion && imageId && !given.includes(imageId)) unasked(run, TargetRegion, imageId);
   return answers;
 }
 
@@ -114,17 +103,21 @@ function madeBy(run: Run, place: Place, answer: CopyAnswer, info: CopyInfo | und
   const { TargetImageId: imageId, TaskId: taskId = null } = info ?? {};
   return imageId !== undefined && isNew(run, place.region, imageId)
     ? { kind: 'made', imageId, taskId }
-    : { kind: 'unclear', problem: words.withoutId(place, answer), ofList: false };
+    : unclear(words.withoutId(place, answer));
+}
+
+function unclear(problem: Problem): Answer {
+  return { kind: 'unclear', problem, ofList: false };
 }
 
 /** Some API endpoints write their regions in other letters than they were asked in. */
-function isSame(region: string, other: string): boolean {
-  return region.trim().toLowerCase() === other.trim().toLowerCase();
+function isSame(named: string | undefined, region: string): boolean {
+  return named?.trim().toLowerCase() === region.toLowerCase();
 }
 
 /** The answer names an image that was not asked for: to be deleted, once it is seen to carry our mark. */
 function unasked(run: Run, named: string, imageId: string): void {
-  const region = run.places.find((place) => isSame(place.region, named))?.region ?? named.trim();
+  const region = run.places.find((place) => isSame(named, place.region))?.region ?? named.trim();
   const isHeld = ({ held }: Place) => held?.imageId === imageId;
   if (!isNew(run, region, imageId) || run.places.some(isHeld)) return;
   const place = placeIn(run, region);
@@ -136,8 +129,8 @@ function unasked(run: Run, named: string, imageId: string): void {
 function placeIn(run: Run, region: string): Place {
   const known = run.places.find((place) => place.region === region);
   if (known) return known;
-  const { projectId } = run.order.target;
-  const place = newPlace({ region, projectId, name: '', optional: true, plan: 'nothing', why: '' });
+  const [target] = run.places as [Place];
+  const place = newPlace({ ...target, region, plan: 'nothing' });
   run.places.push(place);
   return place;
 }
@@ -158,36 +151,34 @@ function oneForAll(run: Run, places: Place[], answer: CopyAnswer): Answer[] {
 function suspectSource(run: Run, kind: Doubt['kind'], imageId?: string): void {
   const home = placeIn(run, run.order.source.region);
   if (home.plan !== 'copy') doubtNothing(run, home, kind, imageId);
-  else if (home.held) doubt(home, { kind, since: run.clock.now() }, WINDOW);
+  else if (home.held) beginDoubt(home, { kind, since: run.clock.now() }, WINDOW);
 }
 
 /** An image of this run may be where none was wanted. */
 function doubtNothing(run: Run, place: Place, kind: Doubt['kind'], imageId?: string): void {
-  const now = run.clock.now();
   if (imageId) place.own.push(imageId);
-  place.sentAt = now;
-  place.doubt = { kind, since: now, clearAt: now + WINDOW, until: now + WINDOW };
+  beginDoubt(place, { kind, since: run.clock.now() }, WINDOW);
 }
 
 /** What an error says of each place that the call was for. */
 export async function fromError(run: Run, places: Place[], error: CloudError): Promise<Answer[]> {
   const ofList = places.length > 1;
   const isSure = error.kind === 'connection' || error.decisive || error.blames === 'order';
-  if (ofList && (error.verdict === 'ambiguous' || error.verdict === 'nothing-to-copy'))
+  if (ofList && (error.verdict === 'ambiguous' || error.verdict === 'nothing-to-copy')) {
     suspectSource(run, 'unclear');
-  else if (ofList && !isSure) suspectSource(run, 'refused');
-  // Should the API endpoint know no list, each one more would make one more image where nobody looks for it.
-  if (ofList && (error.verdict === 'ambiguous' || error.verdict === 'nothing-to-copy')) run.singles = true;
+    // Should the API endpoint know no list, each one more would make one more image where nobody looks for it.
+    run.singles = true;
+  } else if (ofList && !isSure) suspectSource(run, 'refused');
+  const [{ refusals }] = places as [Place];
   const pause =
-    error.verdict === 'source-pending' ? await sourcePause(run, places) : pauseAfter(run, places, error);
+    error.verdict === 'source-pending' ? await sourcePause(run, refusals) : pauseAfter(run, refusals, error);
   if (pause instanceof Stopped)
     return places.map(() => ({ kind: 'refused', problem: pause.problems[0] ?? asProblem(error) }));
-  // Told ever more rarely: a throttle may last for an hour.
-  const [{ refusals = 0 } = {}] = places;
   const passes = error.verdict === 'retry' || error.verdict === 'source-pending';
+  // Told ever more rarely: a throttle may last for an hour.
   if (passes && Number.isInteger(Math.log2(refusals + 1)))
     run.report({ type: 'notice', message: sentAgainIn(error, pause) });
-  if (ofList && !passes && (error.blames === 'target' || error.verdict === 'nothing-to-copy'))
+  if (ofList && !passes && error.blames === 'target')
     run.report({ type: 'notice', message: oneByOne(error) });
   return places.map((place) => fromRefusal(run, place, error, { pause, ofList }));
 }
@@ -203,16 +194,11 @@ function fromRefusal(
   if (verdict === 'ambiguous') return { kind: 'unclear', problem, ofList };
   if (verdict === 'retry' || verdict === 'source-pending')
     return { kind: 'put off', problem, pause, mayHaveRun: error.kind !== 'connection', ofList };
-  if (verdict === 'nothing-to-copy') {
-    if (isSource(run, place)) return { kind: 'source' };
-    // Of a list only an API endpoint that ignored it says so: it was asked to copy into the source region.
-    return ofList
-      ? { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true }
-      : { kind: 'refused', problem };
-  }
+  if (verdict === 'nothing-to-copy' && isSource(run, place)) return { kind: 'source' };
   // Whoever answers in the API's place may do so after it has executed the call.
   const isOthers = error.kind === 'http' && !error.decisive;
   if (!ofList) return { kind: 'refused', problem, inPart: isOthers };
+  // 8962, too: only an API endpoint that ignored the list says so. It was asked to copy into the source region.
   if (error.blames === 'target') {
     run.singles = true;
     return { kind: 'put off', problem, pause: BEHIND_REFUSAL, mayHaveRun: true, ofList, inPart: true };
@@ -227,15 +213,13 @@ function isSource({ order, findings }: Run, place: Place): boolean {
 }
 
 /** Milliseconds: what the API asks for, else ever more from one refusal to the next. */
-function pauseAfter({ clock, deadline }: Run, places: Place[], error: CloudError): number {
-  const refusals = Math.max(...places.map((place) => place.refusals));
+function pauseAfter({ clock, deadline }: Run, refusals: number, error: CloudError): number {
   const usual = Math.min(1_000 * 2 ** refusals, LONGEST_PAUSE) * (0.5 + clock.random() / 2);
   return Math.max(0, Math.min(Math.max((error.waitSeconds ?? 0) * 1000, usual), deadline - clock.now()));
 }
 
 /** The check saw it Available, so the first such answer passes by itself; from the second on the source is read. */
-async function sourcePause(run: Run, places: Place[]): Promise<number | Stopped> {
-  const refusals = Math.max(...places.map((place) => place.refusals));
+async function sourcePause(run: Run, refusals: number): Promise<number | Stopped> {
   if (refusals > 0) {
     try {
       await waitForSource(run, run.findings.source, true);

@@ -4,7 +4,16 @@ import { asProblem } from './context.ts';
 import { isBare } from './images.ts';
 import { isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
-import { type Held, isWanting, newHeld, type Place, type Reading, type Run, WINDOW } from './place.ts';
+import {
+  type Doubt,
+  type Held,
+  isWanting,
+  newHeld,
+  type Place,
+  type Reading,
+  type Run,
+  WINDOW,
+} from './place.ts';
 import { unwatchable } from './refusal.ts';
 import { differences, isAvailable, isPending, isSameName, lostFeatures } from './verify.ts';
 import { copiesOf, copyOf } from './view.ts';
@@ -50,13 +59,12 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
   const now = run.clock.now();
   place.trouble = asProblem(error);
   if (deed === 'poll') {
-    if (!held || (held.finishedAt !== null && !error.decisive)) {
-      if (held) held.confirmed = true;
-    } else if (error.decisive && held.finishedAt === null) {
+    if (!held) return;
+    if (held.finishedAt !== null) held.confirmed = true;
+    else if (error.decisive) {
       place.problem = unwatchable(run, place, held, error);
       tellState(run, place, held, held.state);
-    } else if (error.decisive) held.confirmed = true;
-    else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);
+    } else tellOnce(run, words.trouble(place, held, error), `trouble in ${place.region}`);
   } else if (isWanting(place) && doubt) {
     // Behind a refusal a look that was throttled is enough, or the throttle would use itself up.
     if (now >= run.deadline || (doubt.kind === 'refused' && error.slow)) place.quitAt = now;
@@ -82,9 +90,9 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
   held.state = image.State ?? 'unknown';
   const { order, findings } = run;
   const mark = readMark(image.ImageDescription, signerOf(order));
-  if (mark?.run === order.run) run.keepsMarks = true;
-  const isMarked = mark?.run === order.run && isMarkOf(mark, order.source.region, findings.source.ImageId);
-  if (isMarked) held.marked = true;
+  const isOwn = mark?.run === order.run;
+  if (isOwn) run.keepsMarks = true;
+  if (isOwn && isMarkOf(mark, order.source.region, findings.source.ImageId)) held.marked = true;
   else if (held.marked) tell(run, words.markEdited(place, held));
   if (held.created && image.ImageName !== undefined && !isSameName(image.ImageName, place.name))
     tell(run, words.renamed(place, held, image.ImageName), 'name');
@@ -109,7 +117,7 @@ export function hold(run: Run, place: Place, image: Image, created: boolean): vo
   place.held = newHeld({
     imageId: image.ImageId,
     created,
-    startedAt: place.held?.startedAt ?? (place.sentAt || run.clock.now()),
+    startedAt: place.held?.startedAt ?? place.sentAt,
   });
   place.problem = null;
   place.unclear = false;
@@ -140,12 +148,23 @@ function notOurs(run: Run, place: Place, image: Image): void {
   const now = run.clock.now();
   place.own = place.own.filter((imageId) => imageId !== image.ImageId);
   place.held = null;
-  place.unclear = true;
   place.problem = words.notOurs(place, image);
   run.report({ type: 'notice', message: place.problem.message });
-  place.doubt = { kind: 'final', since: now, clearAt: now + WINDOW, until: now + WINDOW };
+  beginDoubt(place, { kind: 'final', since: now }, WINDOW);
   run.changedAt = now;
   run.report({ type: 'ids', copies: copiesOf(run) });
+}
+
+/** An image may be there: it may be sent again when a listing `pause` milliseconds from now does not show it. */
+export function beginDoubt(
+  place: Place,
+  some: Pick<Doubt, 'kind' | 'since' | 'ofList'>,
+  pause: number,
+): void {
+  place.unclear = place.held === null;
+  const until = Math.max(some.since + WINDOW, place.doubt?.until ?? 0);
+  const listUntil = some.ofList ? until : (place.doubt?.listUntil ?? 0);
+  place.doubt = { ...some, clearAt: some.since + pause, until, listUntil };
 }
 
 /** What the API, or the plan, says is the source itself. */

@@ -72,13 +72,16 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'a batch that was refused is sent again without a look',
-    edits: [['if (answer.mayHaveRun) doubt(', 'if (answer.mayHaveRun && !answer.inPart) doubt(']],
+    edits: [['if (answer.mayHaveRun) beginDoubt(', 'if (answer.mayHaveRun && !answer.inPart) beginDoubt(']],
   },
   {
     name: 'one odd answer ends a watched copy',
     edits: [
       ['(persist && !decisive)', '(false && persist)'],
-      ['error.decisive && held.finishedAt === null', 'held.finishedAt === null'],
+      [
+        'held.confirmed = true;\n    else if (error.decisive) {',
+        'held.confirmed = true;\n    else if (error) {',
+      ],
     ],
   },
   {
@@ -120,7 +123,7 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'of two ids for a region one is taken',
-    edits: [['return ids.length > 1', 'return ids.length > 9']],
+    edits: [['if (ids.length > 1) return unclear', 'if (ids.length > 9) return unclear']],
   },
   {
     name: 'what this run made and nobody has listed is told nowhere',

@@ -163,12 +163,13 @@ describe('an answer with images', () => {
   });
 
   it('that is one of two for a region is no answer for it, and nothing to delete', async () => {
-    const { of, scenario } = await asked(
-      ['hk', 'sg'],
-      [{ Infos: [info('hk', 'uimage-1'), info('hk', 'uimage-2'), info('sg', 'uimage-3')] }],
+    const twice = [info('hk', 'uimage-1'), info('hk', 'uimage-2')];
+    const { ids, of, scenario } = await asked(
+      ['hk', 'sg', 'jpn-tky'],
+      [{ Infos: [...twice, info('sg', 'uimage-3'), info('jpn-tky', 'uimage-2'), info('us-ca', 'uimage-1')] }],
     );
     expect(of('hk')).toMatchObject({ held: null, own: [], excess: [], doubt: { kind: 'unclear' } });
-    expect(of('sg').held?.imageId).toBe('uimage-3');
+    expect(ids).toEqual([null, 'uimage-3', null]);
     expect(scenario.notices.join()).toContain('uimage-1 and uimage-2 for hk');
   });
 
