@@ -18,6 +18,7 @@ describe('what CopyCustomImage answers', () => {
       imageId: SOURCE.ImageId,
       created: false,
       unclear: false,
+      why: 'same image',
     });
     expect([copy.finishedAt, due]).toEqual([copy.startedAt, null]);
   });

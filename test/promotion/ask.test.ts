@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { CloudError } from '../../src/cloud/errors.ts';
 import { ask } from '../../src/promotion/ask.ts';
+import { UNASKED } from '../../src/promotion/excess.ts';
 import type { Place } from '../../src/promotion/place.ts';
 import { copyOf } from '../../src/promotion/view.ts';
 import { BUILD, broken, COPY, fails, HERE, PROD, RUN, refused, SOURCE } from './fake-cloud.ts';
@@ -111,7 +112,7 @@ describe('an answer with images', () => {
   it('to a list: each takes its own, in whatever letters, be it named twice', async () => {
     const { ids, run } = await asked(
       ['hk', 'sg'],
-      [{ Infos: [info('SG', 'uimage-2'), info('hk'), info('HK', 'uimage-1')] }],
+      [{ Infos: [info(' SG ', 'uimage-2'), info('hk'), info('HK', 'uimage-1')] }],
     );
     expect([ids, run.singles]).toEqual([['uimage-1', 'uimage-2'], false]);
   });
@@ -143,8 +144,9 @@ describe('an answer with images', () => {
     const Infos = [
       info('hk', 'uimage-1'),
       info('sg', 'uimage-2'),
-      info('us-ca', 'uimage-3'),
+      info(' us-ca', 'uimage-3'),
       info('jpn-tky'),
+      { TargetImageId: 'uimage-nowhere' },
     ];
     const { of, ids } = await asked(['hk', 'sg'], [{ Infos: [...Infos, info(HERE, SOURCE.ImageId)] }]);
     expect(ids).toEqual(['uimage-1', 'uimage-2', null]);
@@ -173,15 +175,16 @@ describe('an answer with images', () => {
     expect(scenario.notices.join()).toContain('uimage-1 and uimage-2 for hk');
   });
 
-  it('that an earlier answer has given already: it is no stray', async () => {
-    const Infos = [info('hk', 'uimage-1'), info('sg', 'uimage-2'), info('us-ca', 'uimage-3')];
+  it('that an earlier answer has given already is no stray; another one there is to be deleted', async () => {
+    const Infos = [info('hk', 'uimage-1'), info('HK', 'uimage-4'), info('sg', 'uimage-2'), info('us-ca')];
     const { of, run } = await asked(['hk', 'sg', 'us-ca'], []);
     const [hk] = run.places as [Place];
     const { held } = (await asked(['hk'], [{ TargetImageId: 'uimage-1' }])).of('hk');
     hk.held = held;
     run.cloud.copyCustomImage = async () => ({ Infos });
     await ask(run, run.places.slice(1));
-    expect([of('hk').excess, of('sg').held?.imageId]).toEqual([[], 'uimage-2']);
+    expect(of('hk').excess).toEqual([{ imageId: 'uimage-4', why: UNASKED }]);
+    expect(of('sg').held?.imageId).toBe('uimage-2');
   });
 });
 
@@ -193,15 +196,20 @@ describe('one image for a list', () => {
     expect(of(HERE)).toMatchObject({ plan: 'nothing', own: ['uimage-home'], projectId: PROD });
     expect(of(HERE).doubt).not.toBeNull();
     expect(run.singles).toBe(true);
-    expect(scenario.notices[0]).toContain('uimage-home');
+    expect(scenario.notices).toEqual([
+      expect.stringContaining('2 regions with one image, uimage-home'),
+      expect.stringContaining('not clear'),
+    ]);
   });
 
   it('in the region of the source, which is a target: it is the one that is looked for', async () => {
     const { run, of } = await asked([HERE, 'hk'], [{ TargetImageId: 'uimage-home' }]);
     expect([run.places.length, of(HERE).plan]).toEqual([2, 'copy']);
+    const made = await asked([HERE, 'hk', 'sg'], [{ Infos: [info(HERE, 'uimage-1')] }, ofCopy(110)]);
+    expect(made.of(HERE)).toMatchObject({ doubt: { kind: 'unclear' }, unclear: false });
     const source = await asked([HERE, 'hk', 'sg'], [{}], { order: { target: { projectId: BUILD } } });
     expect(source.of(HERE)).toMatchObject({ plan: 'source', problem: null });
-    expect(source.of(HERE).doubt).not.toBeNull();
+    expect([source.of(HERE).doubt?.kind, source.scenario.notices.length]).toEqual(['unclear', 1]);
   });
 });
 
@@ -262,15 +270,17 @@ describe('a refusal for good', () => {
   });
 
   it.each([
-    ['one region’s reason: looked behind, then each is sent alone', 8095, 'in part', true],
-    ['a region’s rights', 299, 'in part', true],
-    ['the account’s, which may have run in part: looked behind before it is denied', 520, 'final', false],
-    ['the keys', 294, undefined, false],
-    ['the source', 8958, undefined, false],
-  ])('of a list is %s (%s)', async (_, code, doubt, singles) => {
-    const { of, run } = await asked(['hk', 'sg'], [ofCopy(code)]);
-    expect([of('hk').doubt?.kind, of('sg').doubt?.kind, run.singles]).toEqual([doubt, doubt, singles]);
-    expect(of('hk').problem !== null).toBe(doubt === undefined);
+    ['one region’s reason: looked behind, then each is sent alone', 8095, 'in part', 'refused', 'on its own'],
+    ['a region’s rights', 299, 'in part', undefined, 'on its own'],
+    ['the place of the source', 8962, 'in part', 'unclear', 'on its own'],
+    ['the account’s: looked behind before it is denied', 520, 'final', 'refused', 'not clear'],
+    ['the keys', 294, undefined, undefined, ''],
+    ['the source', 8958, undefined, undefined, ''],
+  ])('of a list is %s (%s)', async (_, code, doubt, home, notice) => {
+    const { of, run, scenario } = await asked(['hk', 'sg'], [ofCopy(code)]);
+    expect([of('hk').doubt?.kind, of('sg').doubt?.kind, of(HERE)?.doubt?.kind]).toEqual([doubt, doubt, home]);
+    expect([of('hk').problem !== null, run.singles]).toEqual([doubt === undefined, doubt === 'in part']);
+    expect(scenario.notices).toEqual(notice ? [expect.stringContaining(notice)] : []);
   });
 });
 
@@ -301,17 +311,20 @@ describe('a refusal that passes', () => {
   });
 
   it('of a list leaves lists allowed, and the region of the source in doubt', async () => {
-    const { of, run } = await asked(['hk', 'sg'], [ofCopy(153)]);
+    const { of, run, scenario } = await asked(['hk', 'sg'], [ofCopy(8980)]);
     expect([run.singles, of(HERE).doubt?.kind]).toEqual([false, 'refused']);
+    expect(scenario.notices).toEqual([expect.stringContaining('again in 30 s')]);
   });
 
   it('since the source is not Available (8961) is sent again; from the second on the source is read', async () => {
     const { scenario, of, at } = await asked(['hk'], [ofCopy(8961)]);
     expect([at(of('hk').sendAt), of('hk').problem]).toEqual([5, null]);
     expect(scenario.cloud.calls('DescribeImage')).toEqual([]);
+    expect(scenario.notices).toEqual([expect.stringContaining('again in 5 s')]);
     const twice = await asked(['hk'], [ofCopy(8961), ofCopy(8961)]);
     expect(twice.scenario.cloud.calls('DescribeImage')).toMatchObject([{ imageIds: [SOURCE.ImageId] }]);
     expect(twice.of('hk')).toMatchObject({ problem: null, refusals: 2 });
+    expect(twice.of('hk').sendAt - twice.scenario.clock.now()).toBe(10_000);
   });
 
   it('since the source has become Unavailable is for good, and names it', async () => {
@@ -345,7 +358,8 @@ describe('an answer that says nothing', () => {
     expect(scenario.notices).toEqual([expect.stringContaining('hk')]);
     const list = await asked(['hk', 'sg'], [answer]);
     expect(list.of('sg').doubt).toMatchObject({ kind: 'unclear', ofList: true });
-    expect([list.run.singles, list.of(HERE).doubt?.kind]).toEqual([true, 'unclear']);
+    expect([list.run.singles, list.of(HERE).doubt?.kind, list.of(HERE).own]).toEqual([true, 'unclear', []]);
+    expect(list.scenario.notices.at(-1)).toMatch(/^It is not clear whether .* hk, sg/);
   });
 });
 
@@ -354,11 +368,12 @@ describe('an answer that the target is the source (8962)', () => {
   const unknown = { sourceProject: null };
 
   it.each([
-    ['its own region, its project unknown', HERE, { findings: unknown, order: { target } }, 'source'],
-    ['another region', 'hk', { findings: unknown, order: { target } }, 'failed'],
-    ['another project', HERE, {}, 'failed'],
-  ])('to a single copy into %s', async (_, region, some, outcome) => {
-    const { of } = await asked([region], [ofCopy(8962)], some);
+    ['its own region, its project unknown', 8962, HERE, { findings: unknown, order: { target } }, 'source'],
+    ['there, with no quota left', 8095, HERE, { findings: unknown, order: { target } }, 'failed'],
+    ['another region', 8962, 'hk', { findings: unknown, order: { target } }, 'failed'],
+    ['another project', 8962, HERE, {}, 'failed'],
+  ])('to a single copy into %s (%i)', async (_, code, region, some, outcome) => {
+    const { of } = await asked([region], [ofCopy(code)], some);
     expect(copyOf(of(region)).outcome).toBe(outcome);
   });
 

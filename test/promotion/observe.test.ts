@@ -41,17 +41,20 @@ describe('a poll', () => {
       .poll(ours('uimage-1', { ImageSize: 20 }));
     expect(differs.copy.problem?.message).toMatch(/^hk.*uimage-1.*20 GB/);
     expect([broken.run.finished, differs.run.finished]).toEqual([[], []]);
+    expect(broken.scenario.of('state')).toMatchObject([{ copy: { state: 'Unavailable' }, from: null }]);
   });
 
-  it('takes a state nobody knows for under way, told once', () => {
+  it.each(['Syncing', 'unknown'])('takes a state nobody knows for under way, told once: %s', (state) => {
+    const { State: _, ...stateless } = copying('uimage-1');
+    const image = state === 'unknown' ? stateless : { ...stateless, State: state };
     const one = life()
       .send(MADE)
+      .at(5)
+      .poll(ours('uimage-1', { State: 'Making' }))
       .at(10)
-      .poll(ours('uimage-1', { State: 'Syncing' }))
-      .at(20);
-    one.poll(ours('uimage-1', { State: 'Syncing' }));
-    expect(one.copy).toMatchObject({ state: 'Syncing', finishedAt: null });
-    expect(one.scenario.warnings).toEqual([expect.stringContaining('Syncing')]);
+      .poll(image);
+    expect(one.at(20).poll(image).copy).toMatchObject({ state, finishedAt: null });
+    expect(one.scenario.warnings).toEqual([expect.stringContaining(`documented: ${state}.`)]);
   });
 
   it('that misses a copy which was never listed is told once after the window, and waited for', () => {
@@ -72,7 +75,7 @@ describe('a poll', () => {
   ])('that misses a copy which was seen, %s: gone is %s', (_, misses, gone) => {
     const one = life().send(MADE).at(10).poll(copying('uimage-1'));
     for (const at of misses as number[]) one.at(at).poll();
-    expect(one.copy.problem !== null).toBe(gone);
+    expect([one.copy.problem !== null, one.scenario.of('state').length]).toEqual([gone, gone ? 2 : 1]);
     expect(one.place.held?.finishedAt !== null).toBe(gone);
   });
 
@@ -111,7 +114,7 @@ describe('a poll', () => {
     expect([other.run.keepsMarks, other.copy.marked]).toEqual([true, true]);
     other.at(20).poll(stranger('uimage-1')).at(30).poll(stranger('uimage-1'));
     expect(other.scenario.warnings).toEqual([expect.stringMatching(/^hk.*does not carry this run's marker/)]);
-    expect(adopted().run.keepsMarks).toBe(false);
+    expect([adopted().run.keepsMarks, adopted().copy.marked]).toEqual([false, undefined]);
   });
 
   it('tells once that a copy is listed under another name, letters aside, and not of an adopted one', () => {
@@ -119,9 +122,11 @@ describe('a poll', () => {
     const one = life().send(MADE).at(10).poll(named('other')).at(20).poll(named('third'));
     expect(one.scenario.warnings).toEqual([expect.stringMatching(/^hk.*uimage-1.*other/)]);
     expect(life().send(MADE).at(10).poll(named('WEB-1.4.2')).scenario.warnings).toEqual([]);
+    const { ImageName: _, ...nameless } = copying('uimage-1');
+    expect(life().send(MADE).at(10).poll(nameless).scenario.warnings).toEqual([]);
     const theirs = adopted()
       .at(20)
-      .poll(byOther('uimage-old', 1, { ImageName: 'other' }));
+      .poll(byOther('uimage-old', 1, { ImageName: 'other', State: 'Unavailable' }));
     expect(theirs.scenario.warnings).toEqual([]);
   });
 
@@ -130,8 +135,12 @@ describe('a poll', () => {
     expect(one.copy).toMatchObject({ imageId: null, unclear: true, others: [], outcome: 'failed' });
     expect([one.due, one.place.own]).toEqual([['last look', 130], []]);
     expect(one.scenario.of('ids').at(-1)?.copies[0]?.imageId).toBeNull();
-    one.at(130).lastLook(available('uimage-right'));
+    // A read that was under way meanwhile says nothing any more.
+    one.poll().fail('poll', 150).at(130).lastLook(available('uimage-right'));
     expect(one.copy).toMatchObject({ imageId: 'uimage-right', outcome: 'copied', problem: null });
+    const two = life().send(putOff(10)).at(5).look().send(MADE).at(130).lastLook(available('uimage-0'));
+    two.lastLook(available('uimage-0'), byOther('uimage-1', 1));
+    expect([two.copy.imageId, two.place.own]).toEqual([null, ['uimage-0']]);
   });
 
   it('after the end leaves what was Available so, unless it has ended', () => {
@@ -184,7 +193,7 @@ describe('a read that failed', () => {
     expect(life().send(UNCLEAR).at(10).fail('look', 299).copy.problem?.message).toMatch(
       /hk.*299.*The API said no/,
     );
-    const one = life().send(UNCLEAR).at(120).fail('look', 150);
+    const one = life().send(UNCLEAR).at(120).fail('look', 153);
     expect(one.copy).toMatchObject({ unclear: true, pending: true, outcome: 'failed' });
   });
 
@@ -199,11 +208,13 @@ describe('a read that failed', () => {
     expect(one.at(75).look(copying('uimage-1')).copy).toMatchObject({
       imageId: 'uimage-1',
       outcome: 'copied',
+      startedAt: one.run.startedAt,
     });
+    expect(one.scenario.notices).toEqual([expect.stringMatching(/^hk cannot be listed: .*RetCode 150/)]);
   });
 
   it('at the deadline denies nothing', () => {
-    const one = life({ timeout: 60_000 }).send(UNCLEAR).at(60).fail('look', 150);
+    const one = life({ timeout: 60_000 }).send(UNCLEAR).at(60).fail('look', 299);
     expect([one.copy.problem, one.copy.unclear, one.due]).toEqual([null, true, null]);
   });
 
@@ -220,9 +231,12 @@ describe('a read that failed', () => {
     expect(one.fail('last look', 150).due).toBeNull();
     expect(one.copy.problem).toBeNull();
     expect(one.scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+    expect(one.poll(available('uimage-1')).scenario.notices).toEqual([]);
   });
 });
 
 it('that failed without a doubt at the last look is told, too: another run may have copied', () => {
-  expect(settled().fail('last look', 150).scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+  const one = settled().fail('last look', 150);
+  expect(one.scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
+  expect(one.due).toBeNull();
 });

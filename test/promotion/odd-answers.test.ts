@@ -210,6 +210,7 @@ describe('a copy that something before the API refuses', () => {
     const scenario = new Scenario();
     scenario.cloud.fault(COPY, forbids(true));
     await allMade(scenario);
+    expect(scenario.notices.join()).toMatch(/not clear whether a copy was created in hk: .*HTTP 403/);
   });
 
   it('is not sent again, and called not copied when no list has shown it for two minutes', async () => {
