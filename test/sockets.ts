@@ -5,7 +5,8 @@ import http, { type RequestListener } from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { afterAll } from 'vitest';
 
 /** Listens on a free port; `close` drops every connection. */
 export async function listen(server: net.Server): Promise<{ port: number; close(): Promise<void> }> {
@@ -30,12 +31,13 @@ export interface Certificate {
 }
 
 let made: Certificate | undefined;
+// Not when the process exits: a worker of vitest is killed before.
+afterAll(() => made && rmSync(dirname(made.authority), { recursive: true }));
 
 /** Signed by itself, for localhost and api.test, but not for 127.0.0.1. */
 export function certificate(): Certificate {
   if (made) return made;
   const folder = mkdtempSync(join(tmpdir(), 'certificate-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const [key, authority] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   execFileSync(
     'openssl',
