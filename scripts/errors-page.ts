@@ -11,7 +11,8 @@ Every error says what failed (call, region, image), why, what to do now, and the
 for. The code in it is the heading here: \`RetCode 8095\` is at \`#retcode-8095\`. A code that is not here is shown with the
 API's own message; the action never takes it for a success.
 
-Re-run the job when the cause is gone: finished copies are kept, and copies under way are picked up.
+Re-run the job when the cause is gone: finished copies are kept, and copies under way are picked up. What a \`rollback\` has
+deleted is copied again, and with \`if-exists: copy\` everything.
 
 ## Without a code
 
