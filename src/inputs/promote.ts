@@ -167,8 +167,9 @@ export function readOptional(reader: Reader, required: string[]): string[] {
 function readName(reader: Reader): string {
   const name = reader.text('source-image-name');
   const { mistake } = globOf(name);
+  if (mistake !== undefined && /\p{Cc}/u.test(name)) reader.mistake('source-image-name', mistake);
   // No mistake yet: what names there are is told with it when nothing matches.
-  if (mistake !== undefined) reader.notices.push(`source-image-name: ${mistake}`);
+  else if (mistake !== undefined) reader.notices.push(`source-image-name: ${mistake}`);
   return name;
 }
 
@@ -227,7 +228,8 @@ function readRelease(reader: Reader): Inputs['release'] {
   const given = reader.text('release-tag');
   const tag = given.replace(/^refs\/tags\//, '');
   const token = reader.key('github-token', null, false);
-  if (tag.startsWith('refs/') || (tag === '' && given !== '')) {
+  // What git allows in no tag.
+  if (/^refs\/|[\s\p{Cc}~^:?*[\\]/u.test(tag) || (tag === '' && given !== '')) {
     reader.mistake('release-tag', `${shown(given)} is not a tag. Give the name of a tag, such as v1.4.2.`);
   } else if (tag !== '' && token === '') {
     reader.mistake(

@@ -217,7 +217,8 @@ export class Reader {
     const { value, from } = this.#raw(input, variable);
     const given = value.trim();
     if (given === '') return otherwise;
-    const url = URL.parse(given);
+    // It would join what white space parts.
+    const url = /\s/.test(given) ? null : URL.parse(given);
     if (!url || !/^https?:$/.test(url.protocol)) {
       // The scheme alone: what follows may hold a password.
       const what =

@@ -87,7 +87,8 @@ const HOW_TO_GLOB = 'It takes a glob: * for any text and ? for one character, su
 
 /** No letter of it can tell a name from a glob, but some tell a regular expression. */
 export function globOf(text: string): Spelled<string> {
-  if (/[\r\n"]|, /.test(text)) return { mistake: `${shown(text)} is no name, nor one glob. ${HOW_TO_GLOB}` };
+  if (/[\p{Cc}"]|, /u.test(text))
+    return { mistake: `${shown(text)} is no name, nor one glob. ${HOW_TO_GLOB}` };
   if (!/^\^|\$$|\\|^\/.*\/$|[\])][+*?]|\(.*\|/.test(text)) return { value: text };
   return { mistake: `${shown(text)} looks like a regular expression. ${HOW_TO_GLOB}` };
 }

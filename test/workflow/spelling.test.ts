@@ -86,6 +86,9 @@ const SPELLINGS: [string, string, unknown][] = [
   ['target-image-tag', 'x'.repeat(64), /^target-image-tag: .* is not a tag/],
   ['release-tag', 'refs/tags/v1.2', 'v1.2'],
   ['release-tag', 'refs/heads/main', /^release-tag: "refs\/heads\/main" is not a tag\./],
+  ['release-tag', 'v1\nv2', /^release-tag: "v1\\nv2" is not a tag\./],
+  ['release-tag', 'v*', /^release-tag: "v\*" is not a tag\./],
+  ['api-url', 'https://api.test/\nhttps://b.test/', /^api-url is not a URL\./],
   ['role-urn', 'ucs:iam::1:role/promote', 'ucs:iam::1:role/promote'],
   ['role-urn', 'promote', /^role-urn is not the URN of a role/],
   ['output-file', 'ids.yaml', /^output-file: "ids\.yaml" has an ending that says no form/],
@@ -175,6 +178,11 @@ describe('the source image', () => {
   it.each(['web-*', 'web-?.?', 'web[1].*', 'web (copy)', 'a+b'])('may be named by %s', (name) => {
     const { inputs: read, notices } = only({ region: 'hk', 'source-image-name': name });
     expect([read?.order.source.name, notices]).toEqual([name, []]);
+  });
+
+  it('is not named in two lines', () => {
+    const { mistakes } = only({ region: 'hk', 'source-image-name': 'web-1\nweb-2' });
+    expect(mistakes).toEqual([expect.stringMatching(/^source-image-name: "web-1\\nweb-2" is no name/)]);
   });
 
   it('whose id is a name gets a hint, since no rule tells them apart for sure', () => {
