@@ -49,12 +49,24 @@ export async function connect(
       },
     },
   });
-  octokit.hook.after('request', ({ status, data }) => {
+  octokit.hook.after('request', ({ status, data }, { url }) => {
+    if (status === 204) return;
+    const fault = (reason: string) => Object.assign(new Error(reason), { status: 500 });
     // A cut-off answer, or a gateway's page: the library hands it on as text.
-    if (status !== 204 && typeof data !== 'object')
-      throw Object.assign(new Error('the answer is cut off, or no JSON'), { status: 500 });
+    if (typeof data !== 'object' || data === null) throw fault('the answer is cut off, or no JSON');
+    if (status === 200 && !isDocumented(data, url)) throw fault('the answer is not as GitHub documents it');
   });
   return octokit;
+}
+
+/** As far as it is used: each row of a list, and each asset of a release. */
+function isDocumented(data: unknown, url: string): boolean {
+  const isAsset = (one: { id?: unknown } | null) => Number.isInteger(one?.id);
+  const isRelease = (one: { assets?: unknown } | null) =>
+    Array.isArray(one?.assets) && one.assets.every(isAsset);
+  const [, kind] = /\/(releases|assets|tags)(?:\?|$|\/\{tag\})/.exec(url) ?? [];
+  if (kind === 'tags') return isRelease(data as object) && isAsset(data as object);
+  return !kind || (Array.isArray(data) && data.every(kind === 'assets' ? isAsset : isRelease));
 }
 
 /** Repeats what fails for a passing reason. */

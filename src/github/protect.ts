@@ -73,8 +73,6 @@ async function readReleases(
   for (let page = 1; page <= PAGES; page++) {
     const query = { ...repository, per_page: 100, page };
     const { data, headers } = await patiently(() => octokit.rest.repos.listReleases(query));
-    if (!Array.isArray(data) || !data.every((one) => Array.isArray(one?.assets)))
-      throw stop('the list of releases is not as GitHub documents it.', WORDS.again);
     for (const { tag_name: tag, assets, draft, published_at, created_at } of data) {
       // A publication that broke off may have left the one without the other.
       const named = assets.filter(({ name }) => name === ASSET || name === ASSET_IN_WAITING);

@@ -129,8 +129,8 @@ it('takes the releases that were published last, though GitHub lists them by the
     return { status: 200, headers: page < 3 ? { link } : {}, body: list.slice(page - 1, page) };
   });
   expect(await protectedIds(2)).toEqual({ 'uimage-v1': 'in release v1', 'uimage-v2': 'in release v2' });
-  for (const body of [{ message: 'odd' }, [null], [{ tag_name: 'v1', assets: 'none' }]]) {
+  for (const body of [{ message: 'odd' }, [null], [{ assets: 'none' }], [{ assets: [null] }]]) {
     github.fail(() => ({ status: 200, body }));
-    expect(await refusal()).toContain('the list of releases is not as GitHub documents it.');
+    expect(await refusal()).toContain('the answer is not as GitHub documents it');
   }
 });

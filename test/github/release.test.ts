@@ -65,6 +65,7 @@ const isNotes = ({ method, path }: Seen) => method === 'PATCH' && /\/releases\/\
 const isDelete = ({ method }: Seen) => method === 'DELETE';
 const isRead = ({ path }: Seen) => path.includes('/releases/tags/');
 const isList = ({ method, path }: Seen) => method === 'GET' && path.includes('/assets?');
+const isReleases = ({ path }: Seen) => path.includes('/releases?');
 const sent = (which: (seen: Seen) => boolean) => github.requests.filter(which);
 
 const NOTES = [
@@ -221,6 +222,19 @@ describe('says what is wrong and what to do', () => {
     expect((await failure()).message).toMatch(/ids are in the notes .* the release is immutable/);
     expect(sent(isNotes)).toHaveLength(1);
     expect(sent(isUpload)).toHaveLength(0);
+  });
+
+  it.each<[string, (seen: Seen) => boolean, string]>([
+    ['the release', isRead, 'null'],
+    ['the release', isRead, '{}'],
+    ['the list of releases', isReleases, '[null]'],
+    ['the list of releases', isReleases, '{}'],
+    ['the list of assets', isList, '[null]'],
+    ['the new asset', isUpload, 'null'],
+  ])('when %s cannot be used', async (_, which, text) => {
+    await github.createRelease('notes', { draft: which === isReleases });
+    github.fail((seen) => (which(seen) ? { status: 200, text } : undefined));
+    expect((await failure()).message).toMatch(/gave no answer to work with \(the answer is (not as|cut off)/);
   });
 
   it('when nobody listens', async () => {
