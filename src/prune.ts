@@ -4,7 +4,7 @@ import { enumerate } from './outcome.ts';
 import { Stopped } from './promotion/context.ts';
 import type { Problem } from './promotion/model.ts';
 import { hasFailed, log, pruneFailures, pruneHeadline, pruneOutputs, renderPrune } from './prune/page.ts';
-import { type PruneEvent, type PruneOrder, type Pruning, prune as run } from './prune/prune.ts';
+import { type PruneEvent, type PruneOrder, type Pruning, prune as run, unread } from './prune/prune.ts';
 import { connect, mask, type Workflow } from './step.ts';
 import { oneLine } from './text.ts';
 
@@ -29,7 +29,9 @@ export async function prune(workflow: Workflow): Promise<void> {
   try {
     const { order, problems } = await withReleases(workflow, inputs);
     const pruning =
-      problems.length > 0 ? { ...NOTHING, problems } : await run({ order, cloud, clock, signal, report });
+      problems.length > 0
+        ? { ...NOTHING, regions: order.regions.map(unread), problems }
+        : await run({ order, cloud, clock, signal, report });
     const unmatched = pruning.ended === 'complete' ? noMatch(pruning, order) : null;
     if (unmatched) report({ type: 'warning', problem: unmatched });
     const unlisted = notListed(pruning, inputs.order);
@@ -69,8 +71,8 @@ async function withReleases(
   } catch (error) {
     if (error instanceof Stopped) return { order, problems: error.problems };
     if (!signal.aborted) throw error;
-    const message = 'The step was cancelled before anything was deleted.';
-    return { order, problems: [{ message, advice: 'Run it again.' }] };
+    // Nothing is read any more, and so nothing is deleted.
+    return { order, problems: [] };
   }
 }
 

@@ -48,42 +48,69 @@ type Show = (text: string) => string;
 
 /** The outcome in one sentence, and the next step. `show` makes text harmless where it will stand. */
 export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): Headline {
-  const { dryRun, ended, problems } = pruning;
-  const items = pruning.regions.flatMap((region) => region.items ?? []);
+  const { dryRun, ended, problems, regions } = pruning;
+  const items = regions.flatMap((region) => region.items ?? []);
   const of = (fate: Fate) => items.filter((item) => item.fate === fate).length;
-  const [deleted, due, kept] = [of('deleted'), of('due'), of('kept')];
   const family = `${plural(items.length, 'copy', 'copies')} of ${show(order.rules.name)}`;
-  const failed = failedRegions(pruning);
-  const planned = items.filter(({ verdict }) => verdict === 'delete').length;
-  const stay = `${kept} ${kept === 1 ? 'stays' : 'stay'}`;
-  const again = 'run it again: it deletes what is still there.';
-  if (problems.length > 0)
-    return { icon: '❌', text: 'Nothing was deleted', next: 'fix what is listed below, then run it again.' };
-  if (ended === 'cancelled')
-    return { icon: '🚫', text: `Cancelled: ${deleted} deleted, ${due} still to delete`, next: again };
-  if (ended === 'timeout') {
-    const limit = formatDuration(order.timeout / 1000);
+  const failed = failedRegions(pruning).map((region) => show(region));
+  if (problems.length > 0) {
+    const isTouched = of('deleted') + of('failed') > 0;
+    const text = isTouched ? `Stopped: ${cutOff(pruning, of, family, show)}` : 'Nothing was deleted';
+    return { icon: '❌', text, next: 'fix what is listed below, then run it again.' };
+  }
+  if (ended !== 'complete') {
+    const how = ended === 'cancelled' ? 'Cancelled' : `Timeout of ${formatDuration(order.timeout / 1000)}`;
     return {
-      icon: '⏰',
-      text: `Timeout of ${limit}: ${deleted} deleted, ${due} still to delete`,
-      next: again,
+      icon: ended === 'cancelled' ? '🚫' : '⏰',
+      text: `${how}: ${cutOff(pruning, of, family, show)}`,
+      next: dryRun ? 'run it again.' : 'run it again: it deletes what is still there.',
     };
   }
   if (failed.length > 0) {
+    const planned = items.filter(({ verdict }) => verdict === 'delete').length;
     const wanted = `${plural(planned, 'due copy', 'due copies')} of ${show(order.rules.name)}`;
-    const done = dryRun ? `would delete ${due} of ${family}` : `deleted ${deleted} of ${wanted}`;
-    const where = enumerate(
-      failed.map((region) => show(region)),
-      4,
-    );
+    const known = dryRun ? `would delete ${of('due')} of ${family}` : `deleted ${of('deleted')} of ${wanted}`;
+    const done = regions.every((region) => region.items === null) ? NO_LIST : known;
+    const where = enumerate(failed, 4);
     return {
       icon: '❌',
-      text: `${dryRun ? 'Dry run: ' : ''}${where} failed; ${done}`,
+      text: `${dryRun ? 'Dry run: ' : ''}${where} failed; ${[done, ...byOthers(of)].join('; ')}`,
       next: `do what is listed below for ${where}, then run it again: it ${dryRun ? 'plans for all regions' : 'deletes what is still there'}.`,
     };
   }
   if (items.length === 0)
     return { icon: '⚠️', text: `No copy of ${show(order.rules.name)} was found: nothing to delete`, next: '' };
+  return completed(items, of, family, dryRun);
+}
+
+const NO_LIST = 'no list was read, and nothing was deleted';
+
+/** What has become of the copies when the step ended early: of a region that was not read nothing is known. */
+function cutOff({ regions, dryRun }: Pruning, of: Count, family: string, show: Show): string {
+  const unread = regions.filter(({ items }) => items === null).map(({ region }) => show(region));
+  if (unread.length === regions.length) return NO_LIST;
+  const parts = [
+    `${of('deleted')} deleted`,
+    ...byOthers(of),
+    ...(of('failed') > 0 ? [`${of('failed')} failed or not known`] : []),
+    `${of('due')} still to delete`,
+  ];
+  return [
+    ...(dryRun ? [`the dry run would delete ${of('due')} of ${family}`] : parts),
+    ...(unread.length > 0 ? [`${enumerate(unread, 4)} not read`] : []),
+  ].join(', ');
+}
+
+type Count = (fate: Fate) => number;
+
+function byOthers(of: Count): string[] {
+  return of('gone') > 0 ? [`somebody else deleted ${of('gone')}`] : [];
+}
+
+function completed(items: readonly Item[], of: Count, family: string, dryRun: boolean): Headline {
+  const [deleted, due, kept] = [of('deleted'), of('due'), of('kept')];
+  const planned = items.filter(({ verdict }) => verdict === 'delete').length;
+  const stay = `${kept} ${kept === 1 ? 'stays' : 'stay'}`;
   if (dryRun && due > 0)
     return {
       icon: '📝',
@@ -91,9 +118,8 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
       next: 'check the table, protect what is in use, then set dry-run: false.',
     };
   if (!dryRun && deleted === 0 && planned > 0) {
-    const gone = of('gone');
-    const [others, changed] = [`somebody else deleted ${gone}`, `${planned - gone} changed since the plan`];
-    const why = [...(gone > 0 ? [others] : []), ...(planned > gone ? [changed] : [])].join(', ');
+    const changed = planned - of('gone');
+    const why = [...byOthers(of), ...(changed > 0 ? [`${changed} changed since the plan`] : [])].join(', ');
     return { icon: '✅', text: `Deleted none of ${family}: ${why}; ${stay}`, next: '' };
   }
   const nothing = `${dryRun ? 'Dry run: nothing' : 'Nothing'} to delete: all ${family} stay`;
@@ -103,7 +129,8 @@ export function pruneHeadline(pruning: Pruning, order: PruneOrder, show: Show): 
       text: items.length === 1 ? nothing.replace(/all 1 (.*) stay$/, 'the one $1 stays') : nothing,
       next: '',
     };
-  return { icon: '✅', text: `Deleted ${deleted} of ${family}; ${stay}`, next: '' };
+  const text = [`Deleted ${deleted} of ${family}`, ...byOthers(of), stay].join('; ');
+  return { icon: '✅', text, next: '' };
 }
 
 /** What went wrong: first what stopped the whole. */

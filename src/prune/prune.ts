@@ -70,7 +70,8 @@ export async function prune(context: PruneContext): Promise<Pruning> {
   const { order, clock, report, signal } = context;
   const until = bounded(clock, signal, order.timeout);
   const run: Run = { ...context, signal: until.signal, deadline: clock.now() + order.timeout };
-  const result: Pruning = { regions: [], dryRun: order.dryRun, ended: 'complete', problems: [] };
+  const regions = order.regions.map(unread);
+  const result: Pruning = { regions, dryRun: order.dryRun, ended: 'complete', problems: [] };
   try {
     result.regions = await listAll(run);
     if (!signal.aborted) report({ type: 'plan', regions: result.regions, dryRun: order.dryRun });
@@ -113,8 +114,12 @@ async function list(run: Run, region: string): Promise<Image[] | CloudError | nu
   }
 }
 
+export function unread(region: string): RegionReport {
+  return { region, items: null, listed: [], problems: [] };
+}
+
 function reportOf({ order, clock }: Run, region: string, found: Image[] | CloudError | null): RegionReport {
-  const result: RegionReport = { region, items: null, listed: [], problems: [] };
+  const result = unread(region);
   if (found instanceof CloudError) {
     const what = `The list of images in ${region} could not be read, so nothing is deleted there`;
     result.problems.push(problemOf(found, what));

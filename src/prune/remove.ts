@@ -59,7 +59,7 @@ function fail(item: Item, problem: Problem, isLast: boolean): Trouble {
 }
 
 async function look(run: Run, region: string, item: Item, tried: Tried): Promise<Trouble | null | 'due'> {
-  const { failure, accepted } = tried;
+  const { failure, accepted, denials } = tried;
   const doubt = doubtOf(region, item);
   try {
     if (await isStillDue(run, region, item)) return 'due';
@@ -71,7 +71,7 @@ async function look(run: Run, region: string, item: Item, tried: Tried): Promise
     return null;
   } catch (error) {
     if (failure) return fail(item, problemOf(failure, doubt), true);
-    if (accepted) return fail(item, unconfirmed(doubt), true);
+    if (accepted || denials > 0) return fail(item, unconfirmed(doubt, accepted), true);
     if (error instanceof CloudError) {
       const what = `${item.image.ImageId} in ${region} could not be read again, so it was not deleted`;
       return { problem: problemOf(error, what), isLast: true };
@@ -126,9 +126,9 @@ function stillListed(what: string): Problem {
   };
 }
 
-function unconfirmed(what: string): Problem {
-  const message = `${what}: the API accepted the delete (RetCode 0), and no list could be read after it.`;
-  return { message, advice: AGAIN };
+function unconfirmed(what: string, accepted: boolean): Problem {
+  const said = accepted ? 'accepted the delete (RetCode 0)' : 'called the image unknown (RetCode 8956)';
+  return { message: `${what}: the API ${said}, and no list could be read after it.`, advice: AGAIN };
 }
 
 /** Throws when the list cannot be read. Its fate is told when it is not due any more. */

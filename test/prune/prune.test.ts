@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasFailed, pruneHeadline, renderPrune } from '../../src/prune/page.ts';
+import { hasFailed, pruneHeadline, pruneOutputs, renderPrune } from '../../src/prune/page.ts';
 import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { PROJECT, type Seed, type Site, World } from './world.ts';
@@ -59,15 +59,31 @@ it.each([
   ['kept kept', 'Nothing to delete: all 2 copies of web-* stay'],
   ['kept deleted', 'Deleted 1 of 2 copies of web-*; 1 stays'],
   ['kept kept deleted', 'Deleted 1 of 3 copies of web-*; 2 stay'],
+  ['kept deleted gone', 'Deleted 1 of 3 copies of web-*; somebody else deleted 1; 1 stays'],
   ['kept deleted failed due', 'hk failed; deleted 1 of 3 due copies of web-*'],
-])('the heading of %s is a sentence', (fates, heading) => {
-  const items = fates.split(' ').map((fate) => {
-    return { fate, verdict: fate === 'kept' ? 'keep' : 'delete' } as Item;
-  });
-  const problems = fates.includes('failed') ? [{ message: 'Refused.', advice: '' }] : [];
+  ['deleted gone failed', 'hk failed; deleted 1 of 3 due copies of web-*; somebody else deleted 1'],
+  ['cancelled deleted due due', 'Cancelled: 1 deleted, 2 still to delete'],
+  [
+    'cancelled deleted gone failed due unread',
+    'Cancelled: 1 deleted, somebody else deleted 1, 1 failed or not known, 1 still to delete, sg not read',
+  ],
+  [
+    'cancelled dry kept due unread',
+    'Cancelled: the dry run would delete 1 of 2 copies of web-*, sg not read',
+  ],
+  ['cancelled unread', 'Cancelled: no list was read, and nothing was deleted'],
+  ['dry unread', 'Dry run: hk, sg failed; no list was read, and nothing was deleted'],
+  ['timeout unread', 'Timeout of 1s: no list was read, and nothing was deleted'],
+])('the heading of %s is a sentence', (words, heading) => {
+  const fates = words.split(' ').filter((word) => /^(kept|due|deleted|gone|failed)$/.test(word));
+  const family = fates.map((fate) => ({ fate, verdict: fate === 'kept' ? 'keep' : 'delete' }) as Item);
+  const items = fates.length > 0 ? family : null;
+  const problems = words.includes('failed') ? [{ message: 'Refused.', advice: '' }] : [];
   const regions = [{ region: 'hk', items, listed: ['uimage-1'], problems }];
-  const pruning: Pruning = { regions, dryRun: false, ended: 'complete', problems: [] };
-  const { text } = pruneHeadline(pruning, { rules: { name: 'web-*' } } as PruneOrder, (name) => name);
+  if (words.includes('unread')) regions.push({ region: 'sg', items: null, listed: [], problems: [] });
+  const [ended = 'complete'] = /cancelled|timeout/.exec(words) ?? [];
+  const pruning = { regions, dryRun: words.includes('dry'), ended, problems: [] } as Pruning;
+  const { text } = pruneHeadline(pruning, { rules: { name: 'web-*' }, timeout: 1000 } as PruneOrder, String);
   expect(text).toBe(heading);
 });
 
@@ -252,18 +268,21 @@ describe('prune', () => {
   });
 
   it('a cancel waits a moment for the answer of the delete that was sent, and no longer', async () => {
-    for (const hangs of [false, true]) {
+    const hang = { kind: 'hang', executed: null } as const;
+    const unknown = { kind: 'code', code: 8956, executed: null } as const;
+    for (const [effect, why] of [
+      [null, 'the API accepted the delete (RetCode 0), and no list could be read after it.'],
+      [unknown, 'the API called the image unknown (RetCode 8956), and no list could be read after it.'],
+      [hang, 'the step was ended before the API answered.'],
+    ] as const) {
       const { world, clock, cancel, play } = stage({ regions: ['hk'] });
-      const effect = { kind: 'hang', executed: null } as const;
-      if (hangs) world.effects = [{ on: 'TerminateCustomImage', nth: 1, count: 1, effect }];
+      if (effect) world.effects = [{ on: 'TerminateCustomImage', nth: 1, count: 1, effect }];
       clock.after(250, () => cancel.abort(new Error('The step was cancelled.')));
       const result = await play();
       expect(result.ended).toBe('cancelled');
-      expect(clock.elapsed).toBe(hangs ? 3_250 : 300);
+      expect(clock.elapsed).toBe(effect === hang ? 3_250 : 300);
       expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 due', 'hk uimage-hk1 failed']);
-      const why = hangs
-        ? 'the step was ended before the API answered.'
-        : 'the API accepted the delete (RetCode 0), and no list could be read after it.';
+      expect(pruneOutputs(result, '')['failed-regions']).toBe('["hk"]');
       expect(told(result).map(({ message }) => message)).toEqual([
         `Whether uimage-hk1 in hk was deleted is not known: ${why}`,
       ]);

@@ -164,6 +164,12 @@ describe('prune', () => {
     expect(cloud.ids('hk').sort()).toEqual(['uimage-hk-1', 'uimage-hk-2']);
   });
 
+  it('calls every region failed when the releases cannot be read', async () => {
+    const result = await four().play('prune', { ...wanted, 'protect-releases': '1', 'github-token': 'ghs' });
+    expect(result.errors[0]).toContain('Nothing was deleted');
+    expect(json(result, 'failed-regions')).toEqual(['hk', 'sg']);
+  });
+
   it('warns where nothing matches, and where protect names what is not there', async () => {
     const { play } = four();
     expect((await play('prune', { ...wanted, name: 'db-*' })).warnings.join()).toContain('db-*');
