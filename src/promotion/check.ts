@@ -89,7 +89,7 @@ export async function check(context: Context): Promise<Findings> {
 /** The RetCode of a policy. */
 const DENIED = 299;
 
-function targetsOf({ target }: Context['order']): string[] {
+export function targetsOf({ target }: Context['order']): string[] {
   return [...new Set([...target.regions, ...(target.optionalRegions ?? [])])];
 }
 

@@ -22,8 +22,12 @@ export function verifyOutputs({ status, targets }: Verification, markdown: strin
 
 export function imageOf(target: Target): Record<string, unknown> {
   const { region, projectId, imageId, name, state, condition, problem } = target;
-  return { region, projectId, imageId, name, state, condition, error: problem?.message ?? null };
+  const error = problem?.message ?? (condition === 'available' ? null : UNSEEN);
+  return { region, projectId, imageId, name, state, condition, error };
 }
+
+/** Of a target when the step ended before its list was read. */
+const UNSEEN = 'The list of images was not read.';
 
 const WORDS: Record<Condition, string> = {
   available: 'exists',
@@ -162,7 +166,7 @@ function failedTable(targets: readonly Target[], rows: number): string {
       SIGN[condition],
       code(region),
       code(imageId ?? ''),
-      prose(problem?.message ?? ''),
+      prose(problem?.message ?? UNSEEN),
       prose(problem?.advice ?? ''),
     ]),
     rows,

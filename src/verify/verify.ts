@@ -1,7 +1,7 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
-import { type Asked, ask, survey } from '../promotion/check.ts';
+import { type Asked, ask, survey, targetsOf } from '../promotion/check.ts';
 import { asProblem, bounded, type Context, reading, Stopped } from '../promotion/context.ts';
 import { customImages } from '../promotion/images.ts';
 import { readMark, signerOf } from '../promotion/mark.ts';
@@ -84,7 +84,7 @@ export async function verify(context: VerifyContext): Promise<Verification> {
   const verification: Verification = {
     status: 'incomplete',
     source: null,
-    targets: [],
+    targets: unseen(run, order.file),
     extra: [],
     ended: 'complete',
     problems: [],
@@ -96,16 +96,39 @@ export async function verify(context: VerifyContext): Promise<Verification> {
     const isFine = ({ condition, optional }: Target) => condition === 'available' || optional;
     if (verification.targets.every(isFine)) verification.status = 'available';
     report({ type: 'verdict', verification });
-    verification.extra = await findExtra(run, others);
+    verification.extra = await searchElsewhere(run, others);
   } catch (error) {
-    if (error instanceof Stopped) verification.problems.push(...error.problems);
-    else if (!signal.aborted) verification.problems.push(defect(error));
+    verification.problems.push(...problemsOf(error, signal));
     verification.ended = signal.aborted ? 'cancelled' : 'stopped';
-    if (verification.targets.length === 0) verification.status = 'incomplete';
   } finally {
     until.end();
   }
   return verification;
+}
+
+/** Every target, as long as nothing is known of it. */
+function unseen(run: Context, file: ImagesFile | null): Target[] {
+  const { projectId, name = null } = run.order.target;
+  const asked =
+    file?.images ?? targetsOf(run.order).map((region) => ({ region, projectId, imageId: null, name }));
+  return asked.map((one) => {
+    const optional = isOptional(run, one.region);
+    return {
+      ...one,
+      optional,
+      state: null,
+      condition: 'unread',
+      problem: null,
+      warnings: [],
+      isUseless: false,
+    };
+  });
+}
+
+/** None for a cancel. */
+function problemsOf(error: unknown, signal: AbortSignal): Problem[] {
+  if (error instanceof Stopped) return error.problems;
+  return signal.aborted ? [] : [defect(error)];
 }
 
 /** Where copies of which source may be that nobody asked for. */
@@ -230,6 +253,21 @@ function unread(error: CloudError): Judgement {
     image: null,
     problem: { message: `The list of images could not be read: ${message}`, advice },
   };
+}
+
+/** Whatever becomes of it, the verdict stands. */
+async function searchElsewhere(run: Context, others: Others): Promise<ImageRef[]> {
+  try {
+    return await findExtra(run, others);
+  } catch (error) {
+    const [cause = { message: 'the step was cancelled.', advice: 'Run it again.' }] = problemsOf(
+      error,
+      run.signal,
+    );
+    const message = `The account's other regions were not searched for more copies: ${cause.message}`;
+    run.report({ type: 'warning', problem: { message, advice: cause.advice } });
+    return [];
+  }
 }
 
 /** At first sight or not at all: it decides nothing, so a region that cannot be read is passed over. */

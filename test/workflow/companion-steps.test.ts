@@ -11,6 +11,8 @@ const DELETE = 'TerminateCustomImage';
 
 interface World {
   cloud: FakeCloud;
+  clock: VirtualClock;
+  step: Step;
   /** A copy of SOURCE by this action, the older the smaller `age`. */
   copy(region: string, id: string, age?: number, state?: string): void;
   play(name: 'verify' | 'prune', given: Record<string, string>): Promise<Result>;
@@ -19,8 +21,9 @@ interface World {
 function world(): World {
   const clock = new VirtualClock();
   const cloud = new FakeCloud(clock);
+  const step = new Step();
   return {
-    cloud,
+    ...{ cloud, clock, step },
     copy: (region, id, age = 0, State = 'Available') =>
       cloud.addCopy(region, {
         ImageId: id,
@@ -28,7 +31,7 @@ function world(): World {
         State,
         ImageDescription: markedBy('77-1-abcdef'),
       }),
-    play: (name, given) => new Step().play(name, cloud, clock, { ...KEYS, ...given }),
+    play: (name, given) => step.play(name, cloud, clock, { ...KEYS, ...given }),
   };
 }
 
@@ -78,6 +81,28 @@ describe('verify', () => {
     const result = await play('verify', wanted);
     expect(json(result, 'missing-regions')).toEqual(['sg']);
     expect(result.errors[0]).toContain('299');
+  });
+
+  it('says that nothing was read of each region that it was asked for', async () => {
+    const { cloud, play } = world();
+    cloud.fault(LIST, fails(299), { times: 99 });
+    const result = await play('verify', { ...wanted, 'optional-regions': 'jpn-tky' });
+    expect(json(result, 'missing-regions')).toEqual(['hk', 'sg', 'us-ca', 'jpn-tky']);
+    expect(json(result, 'images')[0]).toMatchObject({ region: 'hk', condition: 'unread' });
+    expect(result.summary).toContain('| ❓ | `jpn-tky` |');
+  });
+
+  it.each([
+    [0, 'incomplete', 'Cancelled: not verified', ['hk', 'sg', 'us-ca']],
+    [150, 'available', 'were not searched for more copies: the step was cancelled.', []],
+  ])('that is cancelled after %i ms says what it knows', async (ms, status, words, missing) => {
+    const { copy, play, clock, step } = world();
+    for (const region of ['hk', 'sg', 'us-ca']) copy(region, `uimage-${region}`);
+    clock.after(ms, () => step.cancel.abort(new Error('The step was cancelled.')));
+    const result = await play('verify', wanted);
+    expect([result.outputs.status, result.failed]).toEqual([status, status === 'incomplete']);
+    expect([...result.errors, ...result.warnings]).toEqual([expect.stringContaining(words)]);
+    expect(json(result, 'missing-regions')).toEqual(missing);
   });
 
   it('by a file of images asks for just those ids', async () => {
