@@ -228,8 +228,9 @@ export function createClient(options: ClientOptions): Client {
           const { code, meaning, requestId, slow, waitSeconds, verdict, decisive } = error;
           tell(sentAt, code === null ? meaning : `RetCode ${code}`, requestId ?? undefined);
           if (slow) refused = (waitSeconds ?? 0) * 1_000;
-          // Temporary keys may end before their time: once the role is assumed anew.
-          if (code === EXPIRED && options.keys && action !== COPY && spent === undefined) {
+          // Temporary keys may end before their time: once the role is assumed anew. Keys are looked at before anything
+          // is done, so even a copy can be sent again.
+          if (code === EXPIRED && options.keys && spent === undefined) {
             spent = used;
             continue;
           }

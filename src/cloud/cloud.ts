@@ -94,7 +94,7 @@ export interface CopyOptions {
 export interface Cloud {
   /** All pages, each image once; a list that is not whole is a CloudError. A missing image is an empty list. */
   describeImages(query: ImageQuery, options?: CallOptions): Promise<Image[]>;
-  /** One attempt, never repeated: it may have been executed even when it fails. */
+  /** One attempt, but for keys that the API refuses: it may have been executed even when it fails. */
   copyCustomImage(request: CopyRequest, options?: CopyOptions): Promise<CopyAnswer>;
   /** False when there is no such image: it is gone already, or so new that it is not listed yet. */
   terminateCustomImage(
