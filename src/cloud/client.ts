@@ -3,7 +3,7 @@ import type { CallOptions, CopyOptions } from './cloud.ts';
 import { ASSUME_ROLE, CloudError, COPY, DELETE, judge, judgeStatus, quote } from './errors.ts';
 import { TransportError } from './explain.ts';
 import { createGate } from './gate.ts';
-import { number, record, text } from './parse.ts';
+import { number, packing, pause, record, text } from './parse.ts';
 import { RETURN_CODES, UNKNOWN_CODE } from './return-codes.ts';
 import { encode, sign } from './signature.ts';
 import type { Transport } from './transport.ts';
@@ -41,10 +41,19 @@ export interface Keys {
   securityToken?: string | undefined;
 }
 
+export interface KeysWait {
+  /** Ends the wait only: other calls may wait for the same keys. */
+  signal?: AbortSignal | undefined;
+  /** The API has refused these. */
+  spent?: Keys | undefined;
+  /** Milliseconds that the call has left; absent when it has no patience of its own. */
+  patience?: number | undefined;
+}
+
 export interface ClientOptions extends Keys {
   url: string;
-  /** Asked before each request for the keys that sign it, in place of those above. `spent`: the API has refused these. */
-  keys?: ((signal?: AbortSignal, spent?: Keys) => Promise<Keys>) | undefined;
+  /** Asked before each request for the keys that sign it, in place of those above. */
+  keys?: ((wait: KeysWait) => Promise<Keys>) | undefined;
   /** Some brands know their customers by this header (`ch_…`). It is not signed, and never sent when empty. */
   channelKey?: string | undefined;
   clock: Clock;
@@ -73,11 +82,13 @@ export interface Client {
    * The answer with RetCode 0; else throws CloudError, or a signal's reason. `unsent` ends only the wait to be sent.
    * What `flaw` says of an answer with RetCode 0 makes it unreadable.
    */
-  call(action: string, params: Params, options?: CallOptions & CopyOptions & Flaw): Promise<Answer>;
+  call(action: string, params: Params, options?: CallOptions & CopyOptions & Hooks): Promise<Answer>;
 }
 
-interface Flaw {
+interface Hooks {
   flaw?: (body: Answer['body']) => string | undefined;
+  /** After a failure, `delay` milliseconds before the next attempt: how long that is worth waiting for. */
+  wanted?: (error: CloudError, delay: number) => number;
 }
 
 export function createClient(options: ClientOptions): Client {
@@ -91,7 +102,7 @@ export function createClient(options: ClientOptions): Client {
     call: string,
     params: Params,
     { publicKey, privateKey, securityToken }: Keys,
-    { signal, flaw }: Flaw & CopyOptions,
+    { signal, flaw }: Hooks & CopyOptions,
   ): Promise<Answer> {
     const fields = flatten({
       ...params,
@@ -196,7 +207,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   return {
-    async call(action, params, { signal, patience = 0, persist = false, unsent = signal, flaw } = {}) {
+    async call(action, params, { signal, patience = 0, persist, unsent = signal, flaw, wanted } = {}) {
       const startedAt = clock.now();
       const deadline = ({ slow, kind, waitSeconds }: CloudError) =>
         startedAt +
@@ -212,7 +223,8 @@ export function createClient(options: ClientOptions): Client {
         let sentAt = clock.now();
         let refused: number | undefined;
         try {
-          if (options.keys) used = await options.keys(unsent, spent);
+          const rest = patience > 0 ? Math.max(0, startedAt + patience - sentAt) : undefined;
+          if (options.keys) used = await options.keys({ signal: unsent, spent, patience: rest });
           unsent?.throwIfAborted();
           if (last && clock.now() > deadline(last)) throw last;
           sentAt = clock.now();
@@ -244,7 +256,8 @@ export function createClient(options: ClientOptions): Client {
         // The gate has a throttled call wait, and spreads those that wait for it.
         const own = last.slow ? 0 : Math.max(jitter, (last.waitSeconds ?? 0) * 1_000);
         const delay = Math.max(own, gate.remaining());
-        const left = deadline(last) - clock.now();
+        const most = deadline(last) - clock.now();
+        const left = Math.min(most, wanted?.(last, delay) ?? most);
         if (delay > left) throw last;
         if (!told.has(last.slow)) onRetry?.({ error: last, delay, left });
         told.add(last.slow);
@@ -252,19 +265,6 @@ export function createClient(options: ClientOptions): Client {
       }
     },
   };
-}
-
-/** How a body is compressed, by its label or by its first bytes; empty when it is not. */
-function packing(encoding: string, body: string): string {
-  const label = encoding.trim().toLowerCase();
-  if (label !== '' && label !== 'identity') return label;
-  return body.startsWith('\u001f\ufffd') ? 'gzip' : '';
-}
-
-/** The seconds of a Retry-After: a number of them, or a date. */
-function pause(header: string, now: number): number | undefined {
-  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1_000);
-  return seconds > 0 ? seconds : undefined;
 }
 
 /** Lists become `Name.0`, `Name.1`; what is undefined is left out. */

@@ -53,3 +53,16 @@ export function records(value: unknown): Record<string, unknown>[] | undefined {
 export function compact<T extends object>(fields: { [K in keyof T]-?: T[K] | undefined }): T {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
+
+/** How a body is compressed, by its label or by its first bytes; empty when it is not. */
+export function packing(encoding: string, body: string): string {
+  const label = encoding.trim().toLowerCase();
+  if (label !== '' && label !== 'identity') return label;
+  return body.startsWith('\u001f\ufffd') ? 'gzip' : '';
+}
+
+/** The seconds of a Retry-After: a number of them, or a date. */
+export function pause(header: string, now: number): number | undefined {
+  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1_000);
+  return seconds > 0 ? seconds : undefined;
+}

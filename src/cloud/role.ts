@@ -1,6 +1,6 @@
-import type { Client, Keys } from './client.ts';
+import type { Client, Keys, KeysWait } from './client.ts';
 import type { Clock } from './clock.ts';
-import { ASSUME_ROLE } from './errors.ts';
+import { ASSUME_ROLE, type CloudError } from './errors.ts';
 import { record } from './parse.ts';
 
 export interface Role {
@@ -31,11 +31,8 @@ interface Session {
 }
 
 export interface AssumedRole {
-  /**
-   * Throws CloudError, or the signal's reason. The signal ends the wait only: other calls may wait for the same keys.
-   * `spent`: the API refuses these.
-   */
-  keys(signal?: AbortSignal, spent?: Keys): Promise<Keys>;
+  /** Throws CloudError, or the signal's reason. */
+  keys(wait?: KeysWait): Promise<Keys>;
   close(): void;
 }
 
@@ -52,6 +49,7 @@ export function assumeRole(
   const closed = new AbortController();
   let session: Session | undefined;
   let renewal: Promise<Session> | undefined;
+  const waiters = createWaiters(clock);
 
   async function assume(): Promise<Session> {
     const askedAt = clock.now();
@@ -63,6 +61,7 @@ export function assumeRole(
     const { body } = await client.call(ASSUME_ROLE, params, {
       signal: closed.signal,
       patience: PATIENCE,
+      wanted: waiters.wanted,
       flaw: (answer) =>
         readKeys(answer) ? undefined : 'the answer has no AccessKeyId, AccessKeySecret and SecurityToken',
     });
@@ -81,23 +80,62 @@ export function assumeRole(
   function renew(): Promise<Session> {
     renewal ??= assume().finally(() => {
       renewal = undefined;
+      waiters.done();
     });
     return renewal;
   }
 
   return {
-    async keys(signal, spent) {
-      if (session && session.keys === spent) session = undefined;
+    async keys(wait = {}) {
+      if (session && session.keys === wait.spent) session = undefined;
       const old = session;
       if (old && clock.now() < old.renewAt) return old.keys;
       const renewed = renew();
-      if (!old || clock.now() >= old.endsAt) return (await unlessAborted(renewed, signal)).keys;
+      if (!old || clock.now() >= old.endsAt) return (await waiters.wait(renewed, wait)).keys;
       renewed.catch(() => {
         old.renewAt = clock.now() + PAUSE;
       });
       return old.keys;
     },
     close: () => closed.abort(new Error('The step has ended.')),
+  };
+}
+
+/** The calls that wait for one renewal, each for as long as it has patience itself. */
+function createWaiters(clock: Clock) {
+  /** `until` in Unix milliseconds. */
+  const waiting = new Set<{ until: number; giveUp(reason: unknown): void }>();
+  /** Between two attempts. */
+  let pause: { error: CloudError; until: number } | undefined;
+  return {
+    /** Those whose time is over before the next attempt get the error of the last one. */
+    wanted(error: CloudError, delay: number): number {
+      const now = clock.now();
+      pause = { error, until: now + delay };
+      // The old keys serve.
+      if (waiting.size === 0) return PATIENCE;
+      for (const { until, giveUp } of waiting) if (until < pause.until) giveUp(error);
+      return Math.max(...[...waiting].map(({ until }) => until)) - now;
+    },
+    async wait<T>(renewed: Promise<T>, { signal, patience = PATIENCE }: KeysWait): Promise<T> {
+      const until = clock.now() + patience;
+      if (pause && until < pause.until) throw pause.error;
+      const { promise: over, reject: giveUp } = Promise.withResolvers<never>();
+      const waiter = { until, giveUp };
+      const abort = () => giveUp(signal?.reason);
+      if (signal?.aborted) abort();
+      signal?.addEventListener('abort', abort, { once: true });
+      waiting.add(waiter);
+      try {
+        return await Promise.race([over, renewed]);
+      } finally {
+        waiting.delete(waiter);
+        signal?.removeEventListener('abort', abort);
+      }
+    },
+    done() {
+      pause = undefined;
+    },
   };
 }
 
@@ -110,14 +148,4 @@ function readKeys(body: Record<string, unknown>): SessionKeys | undefined {
     privateKey: AccessKeySecret as string,
     securityToken: SecurityToken as string,
   };
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -166,7 +166,7 @@ async function readFile(run: Context, file: ImagesFile, verification: Verificati
   const { cloud } = run;
   const places = [...new Map(file.images.map((image) => [keyOf(image), image])).values()];
   const [regions, source, ...answers] = await Promise.all([
-    ask(cloud.getRegions({ signal: run.signal })),
+    ask(cloud.getRegions(reading(run))),
     readOrigin(run, file),
     ...places.map(({ region, projectId }) => ask(customImages(cloud, region, projectId, reading(run)))),
   ]);
@@ -203,11 +203,11 @@ function isAlike({ name }: Expected): (image: Image) => boolean {
 }
 
 /** Null when it was deleted since, or when these keys may not see it: it is only compared with. */
-async function readOrigin({ cloud, signal }: Context, { source }: ImagesFile): Promise<Image | null> {
+async function readOrigin(run: Context, { source }: ImagesFile): Promise<Image | null> {
   if (!source) return null;
   const { region, projectId, imageId } = source;
   const query = { Region: region, ...(projectId ? { ProjectId: projectId } : {}), ImageIds: [imageId] };
-  const answer = await ask(cloud.describeImages(query, { signal }));
+  const answer = await ask(run.cloud.describeImages(query, reading(run)));
   return answer.ok ? (answer.value[0] ?? null) : null;
 }
 

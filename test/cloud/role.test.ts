@@ -174,6 +174,28 @@ describe('a role', () => {
     expect(sent.at(-1)?.params).toMatchObject({ Action: 'CopyCustomImage', PublicKey: 'id-2' });
   });
 
+  it('is waited for by each call as long as its own patience; one that has none waits on', async () => {
+    const { assumed, client, clock } = roleOf((serial) =>
+      clock.elapsed < 60_000 ? { RetCode: 130 } : credentials(serial),
+    );
+    const ended: [string, number][] = [];
+    const timed = (action: string, patience?: number) =>
+      client.call(action, {}, patience === undefined ? {} : { patience }).then(
+        () => void ended.push([action, clock.elapsed]),
+        ({ call }) => void ended.push([call, clock.elapsed]),
+      );
+    await clock.run(timed('GetRegion', 10_000));
+    expect(ended).toEqual([['AssumeRole', expect.toSatisfy((at) => at <= 10_000)]]);
+    await clock.run(Promise.all([timed('CopyCustomImage'), timed('GetRegion', 10_000)]));
+    const read = expect.toSatisfy((at) => at <= 20_000);
+    const copied = expect.toSatisfy((at) => at >= 60_000);
+    expect(ended.slice(1)).toEqual([
+      ['AssumeRole', read],
+      ['CopyCustomImage', copied],
+    ]);
+    expect(assumed().length).toBeLessThan(25);
+  });
+
   it('that cannot be assumed says so, and nothing was sent with it', async () => {
     for (const [reply, words] of [
       [{ RetCode: 299 }, 'STSCreateOnlyAccess'],
