@@ -5,7 +5,7 @@ import { formatDuration } from './duration.ts';
 import { mixedUp } from './elsewhere.ts';
 import { customImages } from './images.ts';
 import type { Problem } from './model.ts';
-import { nearest, or } from './near.ts';
+import { nearest, or, some } from './near.ts';
 import { chooseSource, sourceQuery, waitForSource } from './source.ts';
 
 /** What the cloud holds before anything is changed. */
@@ -85,6 +85,9 @@ export async function check(context: Context): Promise<Findings> {
   }
   return { source, sourceProject, held, unreadable };
 }
+
+/** Names in one sentence. */
+const MOST = 12;
 
 /** The RetCode of a policy. */
 const DENIED = 299;
@@ -174,7 +177,7 @@ function unknownRegions(
       advice:
         near.length > 0
           ? `Did you mean ${or(near)}?`
-          : `The account's regions: ${some(known)}. A new region may have to be opened for the account first.`,
+          : `The account's regions: ${some(known, MOST)}. A new region may have to be opened for the account first.`,
     });
   }
   return wrong;
@@ -197,14 +200,8 @@ function unknownProjects(
     if (id === undefined || wrong.has(id) || projects.some(({ ProjectId }) => ProjectId === id)) continue;
     wrong.set(id, {
       message: `${input}: project ${id} does not exist, or these keys may not see it.`,
-      advice: `The projects they see: ${some(there)}.`,
+      advice: `The projects they see: ${some(there, MOST)}.`,
     });
   }
   return wrong;
-}
-
-function some(words: string[]): string {
-  return words.length > 12
-    ? `${words.slice(0, 12).join(', ')} and ${words.length - 12} more`
-    : words.join(', ');
 }

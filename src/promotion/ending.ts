@@ -1,12 +1,11 @@
 /** How a promotion has ended: in words, and in one. */
 import { Stopped } from './context.ts';
 import { formatDuration } from './duration.ts';
-import type { Copy, ImageRef, Order, Problem, Promotion, Status } from './model.ts';
+import type { Copy, Order, Problem, Promotion, Status } from './model.ts';
 import { type Held, isOpen, isWanting, type Place } from './place.ts';
 import type { Rollback } from './rollback.ts';
-import { keyOf } from './traces.ts';
 import { copiesOf, copyOf } from './view.ts';
-import { lookFor, resume, reuses, whole } from './words.ts';
+import { ifNextFails, lookFor, resume, reuses, whole } from './words.ts';
 
 type End = 'cancelled' | 'timeout' | 'stopped';
 
@@ -53,7 +52,7 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
 
 /** After a timeout or a cancel the next step is a re-run of all. */
 function withoutRerun(advice: string): string {
-  return advice.replace(/^Re-run the job in a few minutes; if it lasts/, 'If it lasts');
+  return advice.replace('Re-run the job in a few minutes; if it lasts', 'If it lasts');
 }
 
 function unfinished(
@@ -165,7 +164,7 @@ export function statusOf({ copies, problems }: Promotion, dryRun: boolean): Stat
   const required = copies.filter(({ optional }) => !optional);
   const counted = required.length > 0 ? required : copies;
   const failed = counted.filter(({ outcome }) => outcome === 'failed').length;
-  if (counted.length === 0 || failed === counted.length) return 'failed';
+  if (failed === counted.length) return 'failed';
   if (failed > 0) return 'partial';
   if (problems.length > 0) return 'failed';
   if (dryRun) return 'planned';
@@ -190,52 +189,43 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
     problem && !optional ? [region] : [],
   );
   promotion.rollback = { by: 'step', because, deleted, left };
-  const failed = promotion.ended === 'timeout' ? 'not ready in time' : 'failed';
-  const verb = failed === 'failed' ? '' : because.length > 1 ? 'were ' : 'was ';
-  const cause = `${because.length > 0 ? because.join(', ') : 'the step'} ${verb}${failed}`;
+  const failed = promotion.ended === 'timeout' ? 'did not finish in time' : 'failed';
+  const cause = `${because.join(', ') || 'the step'} ${failed}`;
   for (const copy of promotion.copies) {
-    const { region, imageId, problem } = copy;
-    const isThere = (other: string) =>
-      !deleted.some((image) => keyOf(image) === keyOf({ ...copy, imageId: other }));
-    copy.others = copy.others.filter(isThere);
-    const isOwn = (image: ImageRef) => keyOf(image) === keyOf({ ...copy, imageId: imageId ?? '' });
-    const gone = deleted.find(isOwn);
+    const { region, imageId, taskId, problem } = copy;
+    const found = deleted.filter((image) => image.region === region);
+    const ids = found.map((image) => image.imageId);
+    copy.others = copy.others.filter((id) => !ids.includes(id));
+    const gone = found.find((image) => image.imageId === imageId);
+    const kept = left.find((image) => image.region === region && image.imageId === imageId);
     if (gone) {
       const what = gone.absent ? 'found it gone' : 'deleted it';
       copy.problem = problem
-        ? { message: `${problem.message} The rollback ${what}.`, advice: again(copy) }
+        ? {
+            message: `${problem.message} The rollback ${what}.`,
+            advice: copy.pending ? '' : ifNextFails(gone.imageId, taskId),
+          }
         : {
-            message: `${region}: the rollback ${what.replace('it', imageId ?? '')}, because ${cause}.`,
+            message: `${region}: the rollback ${what.replace('it', gone.imageId)}, because ${cause}.`,
             advice: '',
           };
       copy.state = 'Deleted';
       copy.created = false;
       copy.outcome = 'failed';
-    } else if (problem && left.some(isOwn)) {
+    } else if (problem && kept) {
       const advice = copy.pending ? '' : problem.advice;
       copy.problem = { message: `${problem.message} The rollback has not deleted it.`, advice };
-    } else if (left.some((image) => isOwn(image) && image.unusable)) {
+    } else if (kept?.unusable) {
       const message = `${region}: ${imageId} is left over from the rollback. Do not use it: see the warning.`;
       copy.problem = { message, advice: '' };
       copy.outcome = 'failed';
-    } else if (problem && imageId === null) {
-      const found = deleted.filter((image) => image.region === region).map((image) => image.imageId);
-      if (found.length === 0) continue;
+    } else if (problem && imageId === null && ids.length > 0) {
       copy.pending = false;
-      copy.problem = {
-        ...problem,
-        message: `${problem.message} The rollback found and deleted ${found.join(', ')}.`,
-      };
+      const message = `${problem.message} The rollback found and deleted ${ids.join(', ')}.`;
+      copy.problem = { ...problem, message };
     }
   }
   if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';
-}
-
-function again({ imageId, taskId, pending }: Copy): string {
-  const task = taskId ? `, with task id ${taskId},` : '';
-  return pending
-    ? ''
-    : `If the next copy fails too, give the vendor ${imageId}${task} and the ids of the next copy.`;
 }
 
 export function mayAppear(places: Place[], { wait, run }: Order): Problem {

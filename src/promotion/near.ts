@@ -31,6 +31,12 @@ export function nearest(word: string, words: Iterable<string>): string[] {
     .map(({ candidate }) => candidate);
 }
 
+/** `hk, sg and 3 more` */
+export function some(words: string[], most: number): string {
+  const more = words.length > most ? ` and ${words.length - most} more` : '';
+  return words.slice(0, most).join(', ') + more;
+}
+
 /** `hk, sg or us-ca` */
 export function or(words: string[]): string {
   return words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '');

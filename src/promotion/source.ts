@@ -3,9 +3,12 @@ import { type Context, reading, repeat, Stopped, stopOnError } from './context.t
 import { isLike } from './glob.ts';
 import { byAge } from './images.ts';
 import type { Problem } from './model.ts';
-import { nearest, or } from './near.ts';
+import { nearest, or, some } from './near.ts';
 import { pollDelay } from './pace.ts';
 import { isPending } from './verify.ts';
+
+/** Names in one sentence. */
+const MOST = 6;
 
 /** All images that may be the source. */
 export function sourceQuery({ order: { source } }: Context): ImageQuery {
@@ -24,7 +27,7 @@ export interface Chosen {
 export function chooseSource(context: Context, images: Image[]): Chosen | Problem {
   const { source } = context.order;
   const where = `${source.region}, ${source.projectId ? `project ${source.projectId}` : 'the default project'}`;
-  if (source.imageId === undefined) return chooseByName(context, images, source.name ?? '', where);
+  if (source.name !== undefined) return chooseByName(context, images, source.name, where);
   const image = images.find(({ ImageId }) => ImageId === source.imageId);
   if (!image) {
     return {
@@ -50,7 +53,7 @@ function chooseByName(context: Context, images: Image[], wanted: string, where: 
     .reverse();
   if (matches.length > 1 && matches.every(({ CreateTime }) => !CreateTime)) {
     return {
-      message: `source-image-name: ${matches.length} images in ${where} match ${wanted}, and none has a readable time of creation: ${some(matches)}.`,
+      message: `source-image-name: ${matches.length} images in ${where} match ${wanted}, and none has a readable time of creation: ${some(matches.map(nameOf), MOST)}.`,
       advice: 'Set source-image-id to the one to copy.',
     };
   }
@@ -96,7 +99,7 @@ function kindOf({ OsType, OsName, Features }: Image): string {
 }
 
 function noMatch(images: Image[], wanted: string, where: string): Problem {
-  const names = images.flatMap(({ ImageName }) => ImageName ?? []);
+  const names = images.map(nameOf);
   const near = nearest(wanted, names);
   const count = images.length === 1 ? 'There is 1 custom image' : `There are ${images.length} custom images`;
   return {
@@ -104,13 +107,12 @@ function noMatch(images: Image[], wanted: string, where: string): Problem {
     advice:
       near.length > 0
         ? `Did you mean ${or(near)}? A glob takes * and ?, and must match the whole name.`
-        : `${count}${names.length > 0 ? `: ${some(images)}` : ''}. A glob takes * and ?, and must match the whole name. Check region and project-id.`,
+        : `${count}${names.length > 0 ? `: ${some(names, MOST)}` : ''}. A glob takes * and ?, and must match the whole name. Check region and project-id.`,
   };
 }
 
-function some(images: Image[]): string {
-  const names = images.map(({ ImageId, ImageName }) => ImageName ?? ImageId);
-  return names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
+function nameOf({ ImageId, ImageName }: Image): string {
+  return ImageName ?? ImageId;
 }
 
 function unavailable(image: Image, where: string): Problem {
@@ -130,22 +132,21 @@ export async function waitForSource(context: Context, image: Image, doubtful = f
   const { clock, order, signal, deadline, report } = context;
   if (isReady(image) && !doubtful) return image;
   const since = clock.now();
-  const state = doubtful ? 'not ready to be copied' : image.State;
+  let seen = doubtful ? { ...image, State: 'not ready to be copied' } : image;
   report({
     type: 'notice',
-    message: `The source ${image.ImageId} is ${state}: the action waits until it is Available.`,
+    message: `The source ${seen.ImageId} is ${seen.State}: the action waits until it is Available.`,
   });
-  let seen: Image | undefined = doubtful ? undefined : image;
   const sleep = (ms: number) => clock.sleep(ms, signal);
   await repeat(sleep, async () => {
     if (clock.now() > since) seen = await readSource(context, image);
-    if (seen?.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
-    if (seen && isReady(seen)) return null;
+    if (seen.State === 'Unavailable') throw new Stopped(unavailable(seen, order.source.region));
+    if (isReady(seen)) return null;
     const delay = order.pollInterval ?? pollDelay(clock.now() - since, [], 1, clock.random());
-    if (clock.now() + delay > deadline) throw new Stopped(stillPending(image, seen?.State ?? state));
+    if (clock.now() + delay > deadline) throw new Stopped(stillPending(seen));
     return delay;
   });
-  return seen ?? image;
+  return seen;
 }
 
 async function readSource(context: Context, { ImageId }: Image): Promise<Image> {
@@ -158,9 +159,9 @@ async function readSource(context: Context, { ImageId }: Image): Promise<Image> 
   });
 }
 
-function stillPending({ ImageId }: Image, state: string | undefined): Problem {
+function stillPending({ ImageId, State }: Image): Problem {
   return {
-    message: `The source image ${ImageId} is still ${state} at the end of the timeout.`,
+    message: `The source image ${ImageId} is still ${State} at the end of the timeout.`,
     advice: 'Re-run the job when it is Available, or give a longer timeout.',
   };
 }

@@ -28,6 +28,8 @@ const ids = (images: Image[]) => images.map(({ ImageId }) => ImageId).join(', ')
 const regions = (places: Place[]) => places.map(({ region }) => region).join(', ');
 const adopting = ({ ifExists }: Order) => (ifExists === 'adopt' ? '' : ' with if-exists: adopt');
 export const whole = (text: string) => (/[.!?…]$/.test(text) ? text : `${text}.`);
+export const ifNextFails = (imageId: string, taskId: string | null) =>
+  `If the next copy fails too, give the vendor ${imageId}${taskId ? `, with task id ${taskId},` : ''} and the ids of the next copy.`;
 
 // --- What CopyCustomImage answered
 
@@ -201,7 +203,7 @@ export function insteadOf({ message }: Problem, { imageId }: Held, other: string
 export function broken({ imageId, taskId, state }: Held): Problem {
   return {
     message: `the copy ${imageId} ended ${state}.`,
-    advice: `It cannot boot a machine: delete it before the next run. If the next copy fails too, give the vendor ${imageId}${taskId ? `, with task id ${taskId},` : ''} and the ids of the next copy.`,
+    advice: `It cannot boot a machine: delete it before the next run. ${ifNextFails(imageId, taskId)}`,
   };
 }
 

@@ -136,7 +136,7 @@ describe('a promotion whose images were rolled back', () => {
     expect(promotion.copies.map(({ problem, pending }) => [problem?.message, pending])).toEqual([
       ['hk: … The rollback found and deleted uimage-hk-1.', false],
       ['sg: … The rollback has not deleted it.', false],
-      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg were not ready in time.', false],
+      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg did not finish in time.', false],
     ]);
     expect(promotion.rollback).toMatchObject({ because: ['hk', 'sg'], left: [ours('sg')] });
   });

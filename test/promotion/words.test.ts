@@ -116,6 +116,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
       words.broken(held({ state: 'Unavailable' })),
       words.broken(held({ state: 'Deleting', taskId: null })),
     ],
+    ifNextFails: [words.ifNextFails('uimage-1', 'task-1')],
     unknownState: [words.unknownState('Syncing')],
     markLost: [words.markLost(place(), held())],
     notInList: [words.notInList(place(), held())],
