@@ -76,8 +76,8 @@ function withOwn({ own }: Place, { imageId }: Held, { message, advice }: Problem
   const others = own.filter((id) => id !== imageId).join(', ');
   if (others === '') return { message, advice };
   return {
-    message: `${message} This run also created ${others}, and did not delete it.`,
-    advice: `${advice} When ${imageId} is Available, delete ${others}.`,
+    message: `${message} This run also created ${others}.`,
+    advice: `${advice} When ${imageId} is Available, delete ${others} if still there.`,
   };
 }
 
@@ -219,8 +219,8 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
       const message = `${region}: ${imageId} is left over from the rollback. Do not use it: see the warning.`;
       copy.problem = { message, advice: '' };
       copy.outcome = 'failed';
-    } else if (problem && imageId === null && ids.length > 0) {
-      copy.pending = false;
+    } else if (problem && ids.length > 0) {
+      if (imageId === null) copy.pending = false;
       const message = `${problem.message} The rollback found and deleted ${ids.join(', ')}.`;
       copy.problem = { ...problem, message };
     }

@@ -124,20 +124,23 @@ describe('a promotion whose images were rolled back', () => {
     expect(nothing).toEqual(one());
   });
 
-  it('says of a copy in doubt that it was found, and of a broken one that it was left', () => {
+  it('says of a copy in doubt, or beside that of another run, that it was found, and of a broken one that it was left', () => {
     const problem = (region: string) => ({ message: `${region}: …`, advice: '' });
     const doubtful = copy('hk', { imageId: null, outcome: 'failed', pending: true, problem: problem('hk') });
+    const beside = copy('kr', { ...doubtful, ...ours('kr', 9), created: false, problem: problem('kr') });
     const promotion: Promotion = {
       ...begun,
       ended: 'timeout',
-      copies: [doubtful, copy('sg', { outcome: 'failed', problem: problem('sg') }), copy('us-ca')],
+      copies: [doubtful, copy('sg', { outcome: 'failed', problem: problem('sg') }), copy('us-ca'), beside],
     };
-    rolledBack(promotion, { deleted: [ours('hk'), ours('us-ca')], left: [ours('sg')] });
+    const found = [ours('hk'), ours('hk', 2), ours('kr')];
+    rolledBack(promotion, { deleted: [...found, ours('us-ca')], left: [ours('sg')] });
     expect(promotion.copies.map(({ problem, pending }) => [problem?.message, pending])).toEqual([
-      ['hk: … The rollback found and deleted uimage-hk-1.', false],
+      ['hk: … The rollback found and deleted uimage-hk-1, uimage-hk-2.', false],
       ['sg: … The rollback has not deleted it.', false],
-      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg did not finish in time.', false],
+      ['us-ca: the rollback deleted uimage-us-ca-1, because hk, sg, kr did not finish in time.', false],
+      ['kr: … The rollback found and deleted uimage-kr-1.', true],
     ]);
-    expect(promotion.rollback).toMatchObject({ because: ['hk', 'sg'], left: [ours('sg')] });
+    expect(promotion.rollback).toMatchObject({ because: ['hk', 'sg', 'kr'], left: [ours('sg')] });
   });
 });

@@ -133,7 +133,10 @@ it('every sentence is as it stands in sentences.txt', async () => {
     'not settled: appeared': ends({ unclears: 1 }),
     'not settled: copying': ends({ held: held({ state: 'Copying', seenAt: NOW }) }, copying.order),
     'not settled: not read': ends({ held: held() }),
-    'not settled: beside its own': ends({ held: held({ created: false }), own: ['uimage-1', 'uimage-2'] }),
+    'not settled: beside its own': ends({
+      held: held({ created: false }),
+      own: ['uimage-1', 'uimage-2', 'uimage-3'],
+    }),
     'not settled: unreadable': ends({ held: held(), trouble: problem }),
     'not settled: never listed': [
       ...ends({ held: held({ misses: 1 }) }),
