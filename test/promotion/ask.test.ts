@@ -325,6 +325,9 @@ describe('a refusal that passes', () => {
     expect(twice.scenario.cloud.calls('DescribeImage')).toMatchObject([{ imageIds: [SOURCE.ImageId] }]);
     expect(twice.of('hk')).toMatchObject({ problem: null, refusals: 2 });
     expect(twice.of('hk').sendAt - twice.scenario.clock.now()).toBe(10_000);
+    const told =
+      'The source uimage-source is not ready to be copied: the action waits until it is Available.';
+    expect(twice.scenario.notices).toContain(told);
   });
 
   it('since the source has become Unavailable is for good, and names it', async () => {

@@ -49,18 +49,15 @@ describe('a promotion whose images were rolled back', () => {
         state: 'Deleted',
         created: false,
         outcome: 'failed',
-        problem: {
-          message: expect.stringMatching(/^hk: the rollback deleted uimage-hk-1, because sg /),
-          advice: expect.any(String),
-        },
+        problem: { message: 'hk: the rollback deleted uimage-hk-1, because sg failed.', advice: '' },
       }),
       copy('sg', {
         state: 'Deleted',
         created: false,
         outcome: 'failed',
         problem: {
-          message: expect.stringMatching(/^sg: the copy ended Unavailable.*rollback/),
-          advice: expect.stringContaining('uimage-sg-1'),
+          message: 'sg: the copy ended Unavailable. The rollback deleted it.',
+          advice: 'If the next copy fails too, give the vendor uimage-sg-1 and the ids of the next copy.',
         },
       }),
       adopted,
@@ -68,19 +65,18 @@ describe('a promotion whose images were rolled back', () => {
   });
 
   it('hands out no image that is left and may yet be deleted, or is not known to be its own', () => {
-    const one: Promotion = { ...begun, copies: [copy('hk')] };
-    rolledBack(one, { deleted: [], left: [{ ...ours('hk'), unusable: true }] });
-    expect(one.copies[0]).toMatchObject({
-      outcome: 'failed',
-      problem: { message: expect.stringMatching(/^hk: uimage-hk-1 is left over .*Do not use it/) },
-    });
+    const one: Promotion = { ...begun, copies: [copy('hk', { others: ['uimage-hk-2', 'uimage-hk-3'] })] };
+    rolledBack(one, { deleted: [ours('hk', 2)], left: [{ ...ours('hk'), unusable: true }] });
+    const message = 'hk: uimage-hk-1 is left over from the rollback. Do not use it: see the warning.';
+    const problem = { message, advice: '' };
+    expect(one.copies).toEqual([copy('hk', { outcome: 'failed', problem, others: ['uimage-hk-3'] })]);
   });
 
   it('does not claim to have deleted what was gone when it came', () => {
     const lost = { message: 'sg: somebody deleted it.', advice: '' };
     const promotion: Promotion = {
       ...begun,
-      copies: [copy('hk'), copy('sg', { outcome: 'failed', problem: lost })],
+      copies: [copy('hk'), copy('sg', { outcome: 'failed', pending: true, problem: lost })],
     };
     const absent = true as const;
     rolledBack(promotion, {
@@ -90,30 +86,32 @@ describe('a promotion whose images were rolled back', () => {
       ],
       left: [],
     });
-    expect(promotion.copies.map(({ problem }) => problem?.message)).toEqual([
-      'hk: the rollback found uimage-hk-1 gone, because sg failed.',
-      'sg: somebody deleted it. The rollback found it gone.',
+    expect(promotion.copies.map(({ problem }) => problem)).toEqual([
+      { message: 'hk: the rollback found uimage-hk-1 gone, because sg failed.', advice: '' },
+      { message: 'sg: somebody deleted it. The rollback found it gone.', advice: '' },
     ]);
   });
 
   it('leaves no word of reusing a copy that it was to delete, and could not', () => {
     const problem = { message: 'hk: not known.', advice: 'A re-run reuses the copy.' };
-    const one: Promotion = { ...begun, copies: [copy('hk', { outcome: 'failed', pending: true, problem })] };
+    const late = { outcome: 'failed', pending: true, problem } as const;
+    const one: Promotion = { ...begun, copies: [copy('hk', late), copy('sg', late)] };
     rolledBack(one, { deleted: [], left: [ours('hk')] });
-    expect(one.copies[0]?.problem).toEqual({
-      message: 'hk: not known. The rollback has not deleted it.',
-      advice: '',
-    });
+    expect(one.copies.map((each) => each.problem)).toEqual([
+      { message: 'hk: not known. The rollback has not deleted it.', advice: '' },
+      problem,
+    ]);
   });
 
   it('has failed as a whole when none is left, and is as it was when none was deleted', () => {
     const one = () => ({ ...begun, copies: [copy('hk')] });
     const gone: Promotion = one();
     rolledBack(gone, { deleted: [ours('hk')], left: [] });
-    expect(gone.status).toBe('failed');
+    const message = 'hk: the rollback deleted uimage-hk-1, because the step failed.';
+    expect(gone).toMatchObject({ status: 'failed', copies: [{ problem: { message } }] });
     for (const other of [ours('hk', 2), { ...ours('hk'), region: 'sg' }]) {
       const kept: Promotion = one();
-      rolledBack(kept, { deleted: [other], left: [] });
+      rolledBack(kept, { deleted: [other], left: [{ ...other, unusable: true }] });
       expect(kept.copies).toEqual(one().copies);
     }
     const unsent: Promotion = { ...one(), copies: [copy('hk', { imageId: null })] };

@@ -126,8 +126,10 @@ it('every sentence is as it stands in sentences.txt', async () => {
     mayAppear: [adopting, copying].map((run) => mayAppear(both('hk', 'sg'), run.order)),
     'not settled: nothing sent': ends({}),
     'not settled: refused': ends({ answer: problem, trouble: problem }),
-    'not settled: refused, for later': ends({ unclear: true, refusals: 3, answer: problem }),
-    'not settled: unclear': ends({ unclear: true, unclears: 1, answer: problem }),
+    'not settled: refused, for later': [3, 1].flatMap((refusals) =>
+      ends({ unclear: true, refusals, answer: problem }),
+    ),
+    'not settled: unclear': ends({ unclear: true, unclears: 1, refusals: 1, answer: problem }),
     'not settled: unclear, for later': ends({ unclear: true, answer: { ...problem, advice: LASTING } }),
     'not settled: unclear, no answer': ends({ unclear: true }),
     'not settled: appeared': ends({ unclears: 1 }),
@@ -155,7 +157,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     'cancelled: copying': [
       cancelled(
         place('hk', { sentAt: 1, held: held() }),
-        place('sg', { sentAt: 1, held: held({ imageId: 'uimage-2' }) }),
+        place('sg', { sentAt: 1, unclear: true, held: held({ imageId: 'uimage-2' }) }),
         place('us-ca', { sentAt: 1, unclear: true }),
         place('kr', { sentAt: 1, unclear: true }),
         place('ge-fra', { plan: 'source', held: held({ imageId: 'uimage-s' }) }),
