@@ -13,9 +13,6 @@ const ABREAST = 8;
 
 const HEARTBEAT = 60_000;
 
-/** Ends a pause that another call has ended. */
-const OVER = new Error('The pause is over.');
-
 interface Due {
   place: Place;
   deed: Deed;
@@ -37,19 +34,19 @@ export async function drive(run: Run): Promise<void> {
         .flatMap((place) => dueOf(place, run, now));
       if (dues.length === 0 && work.underWay.size === 0) {
         // What was found at the end may have taken long: then it is looked at once more.
-        if (run.closing !== null && now - run.closing < WINDOW) return;
+        if (now - (run.closing ?? 0) < WINDOW) return;
         run.closing = now;
         continue;
       }
       const ready = dues.filter(({ at }) => at <= now);
-      if (begin(run, ready, work) > 0) continue;
+      begin(run, ready, work);
       beatAt = beat(run, beatAt, now);
       if (work.underWay.size === 0) tellLastLook(run, dues, now);
       const upcoming = dues.filter(({ at }) => at > now).map(({ at }) => at);
       await pause(run, work.calls(), [...upcoming, nextBeat(run, beatAt)]);
     }
   } finally {
-    work.ended.abort(signal.aborted ? signal.reason : new Error('The promotion has ended.'));
+    work.ended.abort();
     await Promise.all(work.calls());
     for (const place of run.places) {
       tellLeft(run, place);
@@ -83,16 +80,13 @@ class Work {
   }
 }
 
-/** Starts what is ready. Returns how many calls that were. */
-function begin(run: Run, ready: Due[], work: Work): number {
-  const reads = ready.filter(({ deed }) => deed !== 'send');
-  for (const { place, deed } of reads) {
+/** Starts what is ready. */
+function begin(run: Run, ready: Due[], work: Work): void {
+  for (const { place, deed } of ready.filter(({ deed }) => deed !== 'send')) {
     const call = deed === 'delete' ? remove(run, place) : read(run, place, deed, work.ended.signal);
     work.begin([place], deed, call);
   }
-  const groups = groupsToSend(run, ready, work.underWay);
-  for (const places of groups) work.begin(places, 'send', ask(run, places));
-  return reads.length + groups.length;
+  for (const places of groupsToSend(run, ready, work.underWay)) work.begin(places, 'send', ask(run, places));
 }
 
 function dueOf(place: Place, run: Run, now: number): Due[] {
@@ -100,31 +94,21 @@ function dueOf(place: Place, run: Run, now: number): Due[] {
   return due ? [{ place, ...due }] : [];
 }
 
-/** Until a call ends, or the first of `times` has come. */
+/** Until a call ends, or the first of `times` has come. What a call leaves of the sleep ends with the step, too. */
 async function pause({ clock, signal }: Run, calls: Promise<void>[], times: number[]): Promise<void> {
-  const over = new AbortController();
   const ms = Math.max(0, Math.min(...times) - clock.now());
-  const sleep = clock.sleep(ms, AbortSignal.any([signal, over.signal]));
-  try {
-    await Promise.race([sleep, ...calls]);
-  } finally {
-    over.abort(OVER);
-    await sleep.catch(() => undefined);
-  }
+  await Promise.race([clock.sleep(ms, signal), ...calls]);
 }
 
-/** One list, or single ones. A list waits for the looks of those that could join it: it would be split by them. */
+/** One list, or single ones. A list waits for the looks under way, whose places may join it. */
 function groupsToSend(run: Run, ready: Due[], underWay: Map<Place, { deed: Deed }>): Place[][] {
   const places = ready.filter(({ deed }) => deed === 'send').map(({ place }) => place);
   const deeds = [...underWay.values()].map(({ deed }) => deed);
-  if (run.singles || run.places.filter(isWanting).length === 1) {
+  if (run.singles) {
     const room = ABREAST - deeds.filter((deed) => deed === 'send').length;
     return places.slice(0, Math.max(0, room)).map((place) => [place]);
   }
-  const now = run.clock.now();
-  const isJoining = (place: Place) =>
-    isWanting(place) && place.sendAt <= now && underWay.get(place)?.deed === 'look';
-  return places.length === 0 || run.places.some(isJoining) ? [] : [places];
+  return places.length === 0 || deeds.includes('look') ? [] : [places];
 }
 
 /** All of it for a look or a last look, one image for a poll. */
@@ -137,16 +121,12 @@ async function read(run: Run, place: Place, deed: Deed, signal: AbortSignal): Pr
   try {
     if (deed === 'poll' && held) {
       const query = { Region: region, ProjectId: projectId, ImageIds: [held.imageId] };
-      const images = await cloud.describeImages(query, options);
-      polled(
-        run,
-        place,
-        images.find(({ ImageId }) => ImageId === held.imageId),
-      );
+      const [image] = await cloud.describeImages(query, options);
+      polled(run, place, image);
     } else listed(run, place, await customImages(cloud, region, projectId, options), reading);
   } catch (error) {
-    if (error instanceof CloudError) unread(run, place, error, reading);
-    else if (!signal.aborted) throw error;
+    if (!(error instanceof CloudError)) throw error;
+    unread(run, place, error, reading);
   } finally {
     place.triedAt = clock.now();
     place.random = clock.random();
@@ -163,13 +143,12 @@ function patienceFor({ deadline }: Run, place: Place, deed: Deed, now: number): 
 
 /** Nothing else is left to wait for: said once, or the silence would look like a step that hangs. */
 function tellLastLook({ report, told }: Run, dues: Due[], now: number): void {
-  const at = Math.min(...dues.map((due) => due.at));
-  const isQuiet = dues.length > 0 && dues.every(({ deed }) => deed === 'last look') && at - now > 5_000;
-  if (!isQuiet || told.has('last look')) return;
+  const ms = Math.max(...dues.map(({ at }) => at)) - now;
+  const isQuiet = dues.every(({ deed }) => deed === 'last look') && ms > 5_000;
   const places = dues.map(({ place }) => place).filter((place) => place.doubt !== null || isBare(place));
-  if (places.length === 0) return;
+  if (!isQuiet || places.length === 0 || told.has('last look')) return;
   told.add('last look');
-  report({ type: 'notice', message: words.lastLookIn(places, Math.max(...dues.map((due) => due.at)) - now) });
+  report({ type: 'notice', message: words.lastLookIn(places, ms) });
 }
 
 function nextBeat({ changedAt }: Run, beatAt: number): number {

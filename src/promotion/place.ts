@@ -171,8 +171,8 @@ export function isWanting({ plan, held, problem }: Place): boolean {
 }
 
 /** Has an image that is not settled. */
-export function isOpen({ plan, held, problem }: Place): boolean {
-  return plan !== 'source' && held !== null && held.finishedAt === null && problem === null;
+export function isOpen({ held, problem }: Place): boolean {
+  return held !== null && held.finishedAt === null && problem === null;
 }
 
 /** What is to be done next for a place, and when; null when nothing is left. */
@@ -182,9 +182,9 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
   if (isWanting(place)) return nextForWanting(place, run, now);
   const { order, deadline, closing } = run;
   const { held, plan } = place;
-  // Without a wait it is read once, and again where an adopted image has vanished since the check.
-  const waits = order.wait || (plan === 'adopt' && (held?.misses ?? 0) > 0);
   if (held && isOpen(place)) {
+    // Without a wait it is read once, and again where an adopted image has vanished since the check.
+    const waits = order.wait || (plan === 'adopt' && held.misses > 0);
     const isUnread = held.seenAt === null && held.misses === 0 && place.trouble === null;
     if (!waits && isUnread) return { deed: 'poll', at: now };
     const at = pollAt(place, held, run, now);
@@ -192,24 +192,23 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     if (waits && isLost(place, held, now)) return { deed: 'last look', at: now };
     // One read at the deadline. A listing may hold a better one than the image that is waited for.
     if (waits && at < deadline) return { deed: 'poll', at };
-    const lookedAt = plan === 'copy' && place.doubt ? Math.max(place.readAt, place.quitAt) : place.triedAt;
-    if (waits && lookedAt < deadline) return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
+    if (waits && place.triedAt < deadline)
+      return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
   }
   if (closing !== null && !isOpen(place)) {
-    if (plan === 'adopt' && held?.confirmed === false && !place.problem) return { deed: 'poll', at: now };
+    if (held?.confirmed === false && plan === 'adopt' && !place.problem) return { deed: 'poll', at: now };
     // Another image may have been listed minutes late.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
-    const hasOthers = plan === 'copy' && place.own.some((imageId) => imageId !== held?.imageId);
+    const hasOthers = place.own.some((imageId) => imageId !== held?.imageId);
     if ((place.doubt || hasOthers) && order.wait && isOld) return { deed: 'last look', at: now };
   }
   return lastLook(place, run);
 }
 
 /** An image that was promised and never listed, in a place that was not listed since it should have been. */
-function isLost({ readAt, quitAt, plan }: Place, { seenAt, startedAt, misses }: Held, now: number): boolean {
+function isLost({ readAt, quitAt }: Place, { seenAt, startedAt, misses }: Held, now: number): boolean {
   const due = startedAt + WINDOW;
-  const isMissed = seenAt === null && misses > 0 && now >= due;
-  return plan === 'copy' && isMissed && Math.max(readAt, quitAt) < due;
+  return seenAt === null && misses > 0 && now >= due && Math.max(readAt, quitAt) < due;
 }
 
 function nextForWanting(place: Place, { deadline }: Run, now: number): { deed: Deed; at: number } | null {
@@ -244,7 +243,7 @@ function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: num
   const settledAt = held && (plan === 'copy' ? order.wait : problem) ? held.finishedAt : null;
   const bareAt = held && isBare(place) ? held.startedAt + (order.wait ? WINDOW : 0) : 0;
   const due = Math.min(Math.max(settledAt ?? 0, bareAt, doubt?.until ?? 0), deadline);
-  if (due === 0 || Math.max(place.readAt, place.quitAt) >= due) return null;
+  if (Math.max(place.readAt, place.quitAt) >= due) return null;
   const at = plan !== 'copy' && doubt?.kind === 'unclear' ? Math.min(lookAt(place, doubt), due) : due;
   return { deed: 'last look', at };
 }

@@ -138,8 +138,8 @@ const PLANTED: Planted[] = [
     name: 'what was adopted is not read again',
     edits: [
       [
-        "if (plan === 'adopt' && held?.confirmed === false",
-        "if (plan === 'source' && held?.confirmed === false",
+        "if (held?.confirmed === false && plan === 'adopt'",
+        "if (held?.confirmed === false && plan === 'source'",
       ],
     ],
   },
