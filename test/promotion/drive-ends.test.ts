@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { drive } from '../../src/promotion/drive.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
 import { COPY, DELETE, doneBut, fails, LIST, type Sent } from './fake-cloud.ts';
 import { copyIn, listings, onlyIn, Scenario, told } from './scenario.ts';
@@ -89,6 +90,13 @@ describe('a cancel', () => {
     const { promotion, elapsed } = await cancelled(30, ({ cloud }) => cloud.fault(COPY, fails(110)));
     for (const copy of promotion.copies) expect(copy).toMatchObject({ unclear: true, pending: true });
     expect(elapsed).toBe(30);
+  });
+
+  it('before anything was sent leaves it at that', async () => {
+    const scenario = new Scenario();
+    scenario.cancel.abort(new Error('The step was cancelled.'));
+    await expect(drive(scenario.byHand())).rejects.toThrow('cancelled');
+    expect(scenario.events).toEqual([]);
   });
 
   it('while something is deleted tells that it may still be there', async () => {

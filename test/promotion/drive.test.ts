@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
+import { WINDOW } from '../../src/promotion/place.ts';
 import { broken, COPY, DELETE, fails, HERE, LIST, markedBy, PROD, type Sent } from './fake-cloud.ts';
 import { allMade, asksFor, copies, copyIn, listings, onlyIn, ours, polls, Scenario } from './scenario.ts';
 
@@ -71,14 +72,15 @@ describe('what is read', () => {
   it('is one image by its id, in the target project, all regions side by side, until each has settled', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000 });
     scenario.cloud.copySeconds = { hk: 15, sg: 35 };
+    scenario.cloud.fault(LIST, fails(230), { region: 'hk', skip: 3 });
     const { copies } = await allMade(scenario);
     for (const { region, imageId } of copies)
       for (const poll of polls(scenario, region))
         expect(poll).toMatchObject({ imageIds: [imageId], projectId: PROD });
     expect(seconds(polls(scenario, 'hk'))).toEqual([10.1, 20.2]);
     expect(seconds(polls(scenario, 'sg'))).toEqual([10.1, 20.2, 30.3, 40.4]);
-    // The check, and the last look.
-    expect(listings(scenario, 'hk')).toEqual([0, 20.3]);
+    // The check, and the last look, which is repeated.
+    expect(listings(scenario, 'hk')).toEqual([0, 20.3, 21.4]);
   });
 
   it('is never read twice at once for a place, however slow the answers', async () => {
@@ -126,15 +128,19 @@ describe('what is read', () => {
     expect(sg - hk).toBeLessThan(8_000);
   });
 
-  it('has the patience of the timeout, 30 s at least; a look behind a refusal has none', async () => {
-    const scenario = new Scenario({ timeout: 100_000, pollInterval: 40_000 });
+  it.each([
+    ['behind a refusal', 8980, { times: 99, timeout: 100_000, until: 100_000 }],
+    ['before the window is over', 110, { times: 1, timeout: 200_000, until: WINDOW }],
+  ])('has the patience of the timeout, 30 s at least; a look %s has none', async (_, code, some) => {
+    const { timeout, times, until } = some;
+    const scenario = new Scenario({ timeout, pollInterval: 40_000 });
     scenario.cloud.copySeconds = { hk: 999 };
-    scenario.cloud.fault(COPY, fails(8980));
+    scenario.cloud.fault(COPY, fails(code), { times });
     await scenario.promote();
     const reads = scenario.cloud.calls(LIST).filter(({ region, at }) => region === 'hk' && at > 0);
     for (const { at, imageIds, patience } of reads) {
-      const isLook = imageIds.length === 0 && at < 90_000;
-      expect(patience).toBe(isLook ? 0 : Math.max(30_000, 100_000 - at));
+      const isLook = imageIds.length === 0 && at < until;
+      expect(patience).toBe(isLook ? 0 : Math.max(30_000, timeout - at));
     }
     expect(reads.length).toBeGreaterThan(5);
   });
@@ -227,32 +233,40 @@ describe('what is deleted', () => {
 describe('a heartbeat', () => {
   it('is a notice where only the last look is left to wait for, once', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
-    scenario.cloud.copySeconds = { hk: 5, sg: 5 };
-    scenario.cloud.fault(COPY, fails(153));
+    scenario.cloud.latency = 3_000;
+    scenario.cloud.copySeconds = { hk: 5, sg: 40 };
+    scenario.cloud.fault(COPY, fails(230));
+    scenario.cloud.fault(COPY, fails(153), { region: 'sg' });
     await allMade(scenario);
     expect(scenario.notices.slice(1)).toEqual([
+      expect.stringContaining('230'),
       expect.stringContaining('153'),
-      expect.stringMatching(/hk.*sg.* 1\d\d s/),
+      expect.stringMatching(/hk, sg, .* last look in 72 s/),
     ]);
+    expect(scenario.of('heartbeat')).toEqual([]);
   });
 
-  it('and no notice where nothing is in doubt', async () => {
+  it('and no notice where nothing is in doubt, or not for long', async () => {
     const scenario = new Scenario({ timeout: 300_000, pollInterval: 70_000 });
     scenario.cloud.copySeconds = { hk: 9_999 };
     await scenario.promote();
     expect(scenario.notices.slice(1)).toEqual([]);
+    const brief = new Scenario({ pollInterval: 58_000 });
+    brief.cloud.fault(COPY, fails(153));
+    await allMade(brief);
+    expect(brief.notices.slice(1)).toEqual([expect.stringContaining('153')]);
   });
 
   it('beats once a minute while nothing changes, with the slowest so far, and ends with the promotion', async () => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 10_000 });
-    scenario.cloud.copySeconds = { hk: 95, sg: 290 };
+    const scenario = new Scenario({ regions: ['hk', 'sg', 'us-ca'], pollInterval: 10_000 });
+    scenario.cloud.copySeconds = { hk: 95, sg: 290, 'us-ca': 150 };
     await scenario.promote();
     const beats = scenario
       .of('heartbeat')
       .map(({ seconds, slowest }) => [seconds, slowest && Math.round(slowest)]);
-    // Polls at 10.1, 20.2 … 101: what has changed starts the minute anew.
-    expect(beats.map(([at]) => Math.round(at ?? 0))).toEqual([70, 161, 221, 281]);
-    expect(beats.map(([, slowest]) => slowest)).toEqual([null, 101, 101, 101]);
+    // Polls at 10.1, 20.2 … 101 … 151.5: what has changed starts the minute anew.
+    expect(beats.map(([at]) => Math.round(at ?? 0))).toEqual([70, 212, 272]);
+    expect(beats.map(([, slowest]) => slowest)).toEqual([null, 152, 152]);
     const { length } = scenario.events;
     await scenario.clock.run(scenario.clock.sleep(600_000));
     expect(scenario.events).toHaveLength(length);
