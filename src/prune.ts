@@ -4,8 +4,15 @@ import { enumerate } from './outcome.ts';
 import { Stopped } from './promotion/context.ts';
 import type { Problem } from './promotion/model.ts';
 import { hasFailed, log, pruneFailures, pruneHeadline, pruneOutputs, renderPrune } from './prune/page.ts';
-import { type PruneEvent, type PruneOrder, type Pruning, prune as run, unread } from './prune/prune.ts';
-import { connect, mask, type Workflow } from './step.ts';
+import {
+  type PruneEvent,
+  type PruneOrder,
+  type Pruning,
+  type RegionReport,
+  prune as run,
+  unread,
+} from './prune/prune.ts';
+import { attempt, connect, mask, type Workflow } from './step.ts';
 import { oneLine } from './text.ts';
 
 const NOTHING: Pruning = { regions: [], dryRun: true, ended: 'complete', problems: [] };
@@ -28,10 +35,16 @@ export async function prune(workflow: Workflow): Promise<void> {
   const cloud = await connect(inputs.connection, workflow, report);
   try {
     const { order, problems } = await withReleases(workflow, inputs);
+    const nothing = { ...NOTHING, regions: order.regions.map(unread) };
+    const broken = attempt(() => {
+      for (const [name, value] of Object.entries(pruneOutputs(nothing, ''))) core.setOutput(name, value);
+    });
+    if (broken !== null) problems.push({ message: broken, advice: 'Nothing was deleted.' });
+    const objection = (regions: readonly RegionReport[]) => protectsNothing(regions, inputs.order);
     const pruning =
       problems.length > 0
-        ? { ...NOTHING, regions: order.regions.map(unread), problems }
-        : await run({ order, cloud, clock, signal, report });
+        ? { ...nothing, problems }
+        : await run({ order, cloud, clock, signal, report, objection });
     const unmatched = pruning.ended === 'complete' ? noMatch(pruning, order) : null;
     if (unmatched) report({ type: 'warning', problem: unmatched });
     const unlisted = notListed(pruning, inputs.order);
@@ -86,12 +99,28 @@ function noMatch({ regions, problems }: Pruning, { projectId, rules }: PruneOrde
   };
 }
 
-/** What protect names, and no list holds: a name in place of an id, or an id that is misspelt, protects nothing. */
-function notListed({ regions }: Pruning, { projectId, rules }: PruneOrder): Problem | null {
-  if (regions.length === 0 || regions.some(({ items }) => items === null)) return null;
+/** What is meant to be kept is not known when protect names nothing that is there, such as the path of a file. */
+function protectsNothing(regions: readonly RegionReport[], order: PruneOrder): Problem | null {
+  const { protect } = order.rules;
+  if (order.dryRun || protect.size === 0 || absentOf(regions, order).length < protect.size) return null;
+  return {
+    message: `protect names ${enumerate([...protect.keys()], 4)}: no custom image of project ${order.projectId} in these regions has such an id, so nothing is protected.`,
+    advice: 'Check the ids: protect takes image ids, not names or files. Leave it out to protect nothing.',
+  };
+}
+
+/** None as long as a list is missing. */
+function absentOf(regions: readonly RegionReport[], { rules }: PruneOrder): string[] {
+  if (regions.length === 0 || regions.some(({ items }) => items === null)) return [];
   const listed = new Set(regions.flatMap(({ listed }) => listed.map((id) => id.toLowerCase())));
-  const absent = [...rules.protect.keys()].filter((id) => !listed.has(id));
-  if (absent.length === 0) return null;
+  return [...rules.protect.keys()].filter((id) => !listed.has(id));
+}
+
+/** What protect names, and no list holds: a name in place of an id, or an id that is misspelt, protects nothing. */
+function notListed({ regions, problems }: Pruning, order: PruneOrder): Problem | null {
+  const { projectId } = order;
+  const absent = absentOf(regions, order);
+  if (problems.length > 0 || absent.length === 0) return null;
   const where = regions.map(({ region }) => region).join(', ');
   return {
     message: `protect names ${enumerate(absent, 4)}: no custom image of project ${projectId} in ${where} has ${absent.length === 1 ? 'that id' : 'those ids'}.`,

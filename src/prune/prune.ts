@@ -55,6 +55,8 @@ export interface PruneContext {
   cloud: Cloud;
   clock: Clock;
   report: (event: PruneEvent) => void;
+  /** What forbids to delete anything, in sight of the lists. */
+  objection?: (regions: readonly RegionReport[]) => Problem | null;
   /** Aborted when the step is cancelled. */
   signal: AbortSignal;
 }
@@ -75,7 +77,9 @@ export async function prune(context: PruneContext): Promise<Pruning> {
   try {
     result.regions = await listAll(run);
     if (!signal.aborted) report({ type: 'plan', regions: result.regions, dryRun: order.dryRun });
-    if (!order.dryRun) await Promise.all(result.regions.map((region) => clean(run, region)));
+    const objection = context.objection?.(result.regions);
+    if (objection) result.problems.push(objection);
+    else if (!order.dryRun) await Promise.all(result.regions.map((region) => clean(run, region)));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     result.problems.push({

@@ -195,6 +195,15 @@ describe('prune', () => {
     expect(json(result, 'failed-regions')).toEqual(['hk', 'sg']);
   });
 
+  it('deletes nothing where protect names nothing that is there', async () => {
+    const { cloud, play } = four();
+    const result = await play('prune', { ...wanted, 'dry-run': 'false', protect: 'images.json' });
+    expect(result.errors).toEqual([
+      expect.stringMatching(/^Nothing was deleted\.[\s\S]*protect names images\.json: no custom image/),
+    ]);
+    expect(cloud.calls('TerminateCustomImage')).toEqual([]);
+  });
+
   it('warns where nothing matches, and where protect names what is not there', async () => {
     const { play } = four();
     expect((await play('prune', { ...wanted, name: 'db-*' })).warnings.join()).toContain('db-*');
