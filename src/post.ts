@@ -138,6 +138,8 @@ function lostState(state: 'none' | 'broken', env: Environment): string | null {
   const rollback = inputs?.rollback ?? reader.choice('rollback', ['never', 'step', 'job']);
   if (rollback === 'never' || reader.boolean('dry-run', false) || (state === 'none' && !inputs)) return null;
   const target = inputs?.order.target;
+  const imageId = inputs?.order.source.imageId;
+  const source = imageId ? ` and ${imageId} as its source` : '';
   const where = target
     ? `project ${target.projectId} in ${[...target.regions, ...(target.optionalRegions ?? [])].join(', ')}`
     : 'the target project, in each target region,';
@@ -148,5 +150,5 @@ function lostState(state: 'none' | 'broken', env: Environment): string | null {
     state === 'none'
       ? 'this step saved nothing for its post step. If its log has no "Plan", it was stopped before it copied anything, and nothing is to do. Else'
       : 'what this step saved for its post step cannot be read. If its log names copies,';
-  return `${what} look in ${where} for images with "${run}" in the marker of their description, and delete them.`;
+  return `${what} look in ${where} for images with "${run}" in the marker of their description${source}. Other steps and jobs of this run have it too: delete those that none of their logs names.`;
 }

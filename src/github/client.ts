@@ -62,8 +62,8 @@ export async function connect(
 /** As far as it is used: each row of a list, and each asset of a release. */
 function isDocumented(data: unknown, url: string): boolean {
   const isAsset = (one: { id?: unknown } | null) => Number.isInteger(one?.id);
-  const isRelease = (one: { assets?: unknown } | null) =>
-    Array.isArray(one?.assets) && one.assets.every(isAsset);
+  const isRelease = (one: { assets?: unknown; body?: unknown } | null) =>
+    Array.isArray(one?.assets) && one.assets.every(isAsset) && typeof (one.body ?? '') === 'string';
   const [, kind] = /\/(releases|assets|tags)(?:\?|$|\/\{tag\})/.exec(url) ?? [];
   if (kind === 'tags') return isRelease(data as object) && isAsset(data as object);
   return !kind || (Array.isArray(data) && data.every(kind === 'assets' ? isAsset : isRelease));

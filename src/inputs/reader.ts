@@ -16,6 +16,9 @@ export interface Reading {
 /** Five days: the longest that a job may run on a self-hosted runner. */
 const LONGEST = 5 * 24 * 3_600_000;
 
+const SHORTEST_KEY = 12;
+const PUBLIC = ['public-key', 'channel-key'];
+
 const IMAGE_NAME = /^[\p{Script=Han}A-Za-z0-9\-_,.:[\]]{1,63}$/u;
 const TAG = /^[\p{Script=Han}A-Za-z0-9\-_.]{1,63}$/u;
 
@@ -25,6 +28,8 @@ export class Reader {
   readonly notices: string[] = [];
   readonly #mistakes: { input: string; text: string; missing: boolean }[] = [];
   /** The inputs of this action. Those with a default say nothing of whether they were given. */
+  /** The keys that nobody else may know, by the name of their input. */
+  readonly #private = new Map<string, string>();
   readonly #asked = new Map<string, { hasDefault: boolean }>();
   readonly env: Environment;
 
@@ -45,9 +50,12 @@ export class Reader {
   /** To be called when every input has been asked for. */
   reading(): Reading {
     const misspelt = this.#misspelt();
-    // The right name is told once: as what was meant.
-    const told = this.#mistakes.filter(({ input, missing }) => !missing || !misspelt.has(input));
-    const mistakes = [...told.map(({ text }) => text), ...misspelt.values()];
+    const misplaced = this.#misplaced();
+    // The right name is told once: as what was meant. What would show a key is not told at all.
+    const told = this.#mistakes.filter(
+      ({ input, missing }) => !misplaced.has(input) && (!missing || !misspelt.has(input)),
+    );
+    const mistakes = [...told.map(({ text }) => text), ...misspelt.values(), ...misplaced.values()];
     return { secrets: this.secrets, mistakes, notices: this.notices };
   }
 
@@ -96,6 +104,16 @@ export class Reader {
     return found;
   }
 
+  /** Inputs that hold a key of another: it would stand in errors and on pages. */
+  #misplaced(): Map<string, string> {
+    const found = new Map<string, string>();
+    for (const [input] of this.#asked)
+      for (const [owner, key] of this.#private)
+        if (!this.#private.has(input) && this.#given(input).includes(key))
+          found.set(input, `${input} holds the value of ${owner}. Write there what belongs there.`);
+    return found;
+  }
+
   text(input: string): string {
     return this.#raw(input, null).value.trim();
   }
@@ -116,6 +134,8 @@ export class Reader {
     const { value, from } = this.#raw(input, variable, input === 'github-token');
     const key = value.trim();
     if (key !== '') this.secrets.push(...new Set([key, value]));
+    // A shorter one is no key, and may stand in anything.
+    if (key.length >= SHORTEST_KEY && !PUBLIC.includes(input)) this.#private.set(input, key);
     if (key !== value && key !== '')
       this.notices.push(`${from}: white space or a line break around the value was removed.`);
     if (key === '' && required) {

@@ -227,6 +227,7 @@ describe('says what is wrong and what to do', () => {
   it.each<[string, (seen: Seen) => boolean, string]>([
     ['the release', isRead, 'null'],
     ['the release', isRead, '{}'],
+    ['the release', isRead, '{"id":1,"assets":[],"body":[]}'],
     ['the list of releases', isReleases, '[null]'],
     ['the list of releases', isReleases, '{}'],
     ['the list of assets', isList, '[null]'],

@@ -284,6 +284,18 @@ describe('keys', () => {
     }
   });
 
+  it('of one input in another are a mistake that does not show them', () => {
+    const told = mistakes({
+      'target-regions': 'hk, private-canary',
+      'target-image-name': 'a b private-canary',
+    });
+    expect(told).toEqual(
+      ['target-regions', 'target-image-name'].map(
+        (input) => `${input} holds the value of private-key. Write there what belongs there.`,
+      ),
+    );
+  });
+
   it('that are blank are no secret and no reason for a notice', () => {
     const { secrets, notices, mistakes: told } = reading({ 'security-token': ' ', 'github-token': ' \n' });
     expect(secrets).toEqual(['public-canary', 'private-canary']);
@@ -542,7 +554,7 @@ describe('choices', () => {
     ['if-exists', ['adopt', 'copy', 'fail'], (read: Inputs) => read.order.ifExists],
     ['rollback', ['never', 'step', 'job'], (read: Inputs) => read.rollback],
   ] as const)('%s is one of its words', (input, words, value) => {
-    for (const word of words) expect(value(good({ [input]: word }))).toBe(word);
+    for (const word of words) expect(value(good({ [input]: word }, { GITHUB_STATE: '' }))).toBe(word);
     expect(value(good({ [input]: '' }))).toBe(words[0]);
     for (const wrong of ['Adopt', 'NEVER', 'always', 'copy,fail', 'toString']) {
       const [told] = mistakes({ [input]: wrong });

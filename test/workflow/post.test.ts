@@ -227,7 +227,7 @@ describe('without a state that can be read', () => {
     expect([result.failed, result.errors]).toEqual([false, []]);
     expect(result.warnings).toEqual([
       expect.stringMatching(
-        /^Nothing was rolled back: .* in hk, sg for images with "by 77-2-" in the marker/,
+        /^Nothing was rolled back: .* in hk, sg for images with "by 77-2-" in the marker .* and uimage-source as its source\. Other steps and jobs of this run have it too/,
       ),
     ]);
     expect(result.summary).toMatch(/^### ⚠️ Nothing was rolled back\n\n- ⚠️ [\s\S]*in hk, sg for images/);
