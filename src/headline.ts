@@ -26,7 +26,7 @@ function outcomeOf(promotion: Promotion, order: Order, show: Show): Pick<Headlin
   const say = (icon: string, text: string) => ({ icon, text });
   if (isDryRun(promotion, order)) return say(status === 'planned' ? '📝' : '⚠️', dryRun(copies, show));
   const undone = rollback?.by === 'step' ? undoneOf(promotion, rollback, show) : null;
-  if (ended === 'cancelled') return say('🚫', `Cancelled${standing(promotion, show)}`);
+  if (ended === 'cancelled') return say('🚫', undone ?? `Cancelled${standing(promotion, show)}`);
   if (ended === 'timeout') {
     const limit = formatDuration(order.timeout / 1000);
     return say('⏰', `Timeout of ${limit}${undone ? `: ${undone}` : standing(promotion, show)}`);
@@ -164,7 +164,8 @@ function openOf(open: readonly Copy[], copies: readonly Copy[], show: Show): str
 function undoneOf({ copies, ended }: Promotion, { because, deleted, left }: Undone, show: Show): string {
   const blamed = copies.filter(({ region }) => because.includes(region));
   const late = blamed.length === 1 ? 'was not ready' : 'were not ready';
-  const cause = `${names(blamed, show) || 'The step'} ${ended === 'timeout' ? late : 'failed'}`;
+  const whose = names(blamed, show) || 'The step';
+  const cause = ended === 'cancelled' ? 'Cancelled' : `${whose} ${ended === 'timeout' ? late : 'failed'}`;
   const [kept] = left;
   if (kept) {
     const which =
@@ -176,8 +177,8 @@ function undoneOf({ copies, ended }: Promotion, { because, deleted, left }: Undo
   const all = copies.every(({ state }) => state === 'Deleted') ? 'all ' : '';
   const [only] = deleted;
   if (!only || deleted.length > 1) return `${cause}, so ${all}${deleted.length} copies were rolled back`;
-  const whose = because.includes(only.region) ? 'its copy' : `the copy in ${show(only.region)}`;
-  return `${cause}, so ${whose} was rolled back`;
+  const isIts = ended !== 'cancelled' && because.includes(only.region);
+  return `${cause}, so ${isIts ? 'its copy' : `the copy in ${show(only.region)}`} was rolled back`;
 }
 
 function names(copies: readonly { region: string }[], show: Show): string {

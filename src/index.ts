@@ -15,9 +15,11 @@ const ENTRIES = {
 /** What a step does is decided by the file that the runner started, never by what was saved. */
 export async function run(entry: keyof typeof ENTRIES): Promise<void> {
   const cancel = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(name, () => cancel.abort(new Error('The step was cancelled.')));
   }
+  // A log that nobody takes any more, closed or full, ends nothing: copies may be under way.
+  process.stdout.on('error', () => undefined);
   try {
     await ENTRIES[entry]({ core, env: process.env, clock: systemClock, signal: cancel.signal });
   } catch (error) {

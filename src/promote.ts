@@ -14,6 +14,8 @@ import type { SummaryContext } from './summary.ts';
 
 const UNWRITTEN = 'The steps that follow would not have the image ids; the ids are in the log above.';
 
+const POST_DELETES = 'The "Post" step of this job will delete the copies created by this run.';
+
 const UNKEPT =
   'The post step cannot roll back what it does not know of: delete these images by hand if they must go.';
 
@@ -33,14 +35,19 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
   };
   removeOutputFile(outputFile, env);
   const mayRollBack = inputs.rollback !== 'never' && !inputs.order.dryRun;
-  const stateless = mayRollBack ? attempt(() => saveBeginning(files, state)) : null;
-  if (stateless !== null) {
-    const advice = `Without it the post step cannot roll back (rollback: ${inputs.rollback}), so no request was sent.`;
-    const promotion = { ...NOTHING, problems: [{ message: stateless, advice }] };
+  // Outside of a runner no post step follows.
+  const postFollows = env.GITHUB_STATE !== undefined;
+  const broken = attempt(() => {
+    saveBeginning(files, state);
+    setOutputs(files, NOTHING);
+  });
+  if (broken !== null) {
+    const advice = 'The ids of the copies could not be kept there, so no request was sent.';
+    const promotion = { ...NOTHING, problems: [{ message: broken, advice }] };
     const context = { order: inputs.order, warnings: [], now: workflow.clock.now() };
     const markdown = await summarize(workflow, promotion, context, inputs.summary);
     const lost = attempt(() => setOutputs(core, promotion, markdown));
-    core.setFailed(`${stateless} ${advice}${lost === null ? '' : `\n${lost}`}`);
+    core.setFailed([`${broken} ${advice}`, ...(lost === null || lost === broken ? [] : [lost])].join('\n'));
     return;
   }
   const log = createLog({ sink: core, order: inputs.order });
@@ -72,22 +79,30 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
   try {
     const alsoCheck = inputs.release && releaseCheck(workflow, inputs.release, inputs.order, report);
     const promotion = await promote({ ...workflow, order: inputs.order, cloud, report, alsoCheck });
+    const save = () =>
+      outputFile === undefined
+        ? null
+        : writeOutputFile(outputFile, contentOf(promotion, inputs.order.source, env), env);
+    let unsaved = save();
+    const isUndone = mayRollBack && promotion.copies.some(({ created }) => created);
+    // A step that will be red hands out no ids that its own rollback deletes.
+    const isCause = unsaved !== null && isUndone;
+    if (unsaved !== null && isUndone) fail(promotion, unsaved);
     const succeeded = promotion.status !== 'failed' && promotion.status !== 'partial';
-    if (!succeeded && inputs.rollback !== 'never' && !workflow.signal.aborted && state.traces) {
+    const { aborted } = workflow.signal;
+    if (!succeeded && inputs.rollback !== 'never' && !(aborted && postFollows) && state.traces) {
       const { markSecret } = inputs.order;
-      const effects = { ...workflow, cloud, report, markSecret, postFollows: true };
+      const signal = postFollows ? workflow.signal : new AbortController().signal;
+      const effects = { ...workflow, signal, cloud, report, markSecret, postFollows };
       rolledBack(promotion, await rollback(state.traces, effects));
+      unsaved = save();
     }
-    if (workflow.signal.aborted && inputs.rollback !== 'never') leaveToPost(promotion);
+    if (workflow.signal.aborted && postFollows && inputs.rollback !== 'never') leaveToPost(promotion);
     const release = succeeded && promotion.status !== 'planned' ? inputs.release : undefined;
     state.published = release?.tag ?? null;
     unwritten = null;
     keep(promotion.copies);
     write(() => setOutputs(files, promotion));
-    const unsaved =
-      outputFile === undefined
-        ? null
-        : writeOutputFile(outputFile, contentOf(promotion, inputs.order.source, env), env);
     if (release) await publish(workflow, inputs.order, release, promotion, report);
     const provisional =
       inputs.rollback === 'job' && succeeded && promotion.copies.some(({ created }) => created);
@@ -103,9 +118,10 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     state.ended = workflow.signal.aborted ? 'cancelled' : 'itself';
     keep(promotion.copies);
     if (failure !== null) core.setFailed(failure);
-    else if (unwritten !== null) core.setFailed(`${unwritten} ${UNWRITTEN}`);
+    else if (unwritten !== null)
+      core.setFailed(`${unwritten} ${UNWRITTEN}${isUndone ? ` ${POST_DELETES}` : ''}`);
     else if (unsaved !== null) core.setFailed(unsaved);
-    if (failure !== null && unsaved !== null) core.warning(unsaved);
+    if (failure !== null && unsaved !== null && !isCause) core.warning(unsaved);
     if (unkept !== null) core.warning(`${unkept} ${UNKEPT}`);
   } finally {
     await cloud.close();
@@ -132,14 +148,18 @@ function setOutputs(files: Pick<Files, 'setOutput'>, promotion: Promotion, markd
   for (const [name, value] of Object.entries(outputsOf(promotion, markdown))) files.setOutput(name, value);
 }
 
+function fail(promotion: Promotion, message: string): void {
+  promotion.problems.push({ message, advice: '' });
+  promotion.status = 'failed';
+}
+
 /** After a cancel there is no time for a rollback here. Where nothing was created, nothing is left to do. */
 function leaveToPost(promotion: Promotion): void {
   if (!promotion.copies.some(({ created, unclear }) => created || unclear)) return;
   promotion.rollback = { by: 'post' };
-  const advice = 'The "Post" step of this job will delete the copies created by this run.';
-  for (const problem of promotion.problems) problem.advice = advice;
+  for (const problem of promotion.problems) problem.advice = POST_DELETES;
   for (const { created, unclear, problem } of promotion.copies) {
-    if (problem && (created || unclear)) problem.advice = advice;
+    if (problem && (created || unclear)) problem.advice = POST_DELETES;
   }
 }
 

@@ -14,7 +14,7 @@ export interface Workflow {
   core: typeof core;
   env: Environment;
   clock: Clock;
-  /** Aborted by SIGINT or SIGTERM. */
+  /** Aborted by SIGINT, SIGTERM or SIGHUP. */
   signal: AbortSignal;
   /** Stands in for the API over HTTP. */
   createCloud?: (options: CloudOptions) => Cloud & { close(): Promise<void> };
@@ -31,7 +31,8 @@ export async function writePage({ summary, warning }: typeof core, markdown: str
   try {
     await summary.addRaw(markdown, true).write();
   } catch (error) {
-    warning(`The job summary was not written. ${runnerFault(error)}`);
+    // Outside of a runner there is no page.
+    if (process.env.GITHUB_STEP_SUMMARY) warning(`The job summary was not written. ${runnerFault(error)}`);
   }
 }
 

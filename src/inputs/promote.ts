@@ -52,6 +52,8 @@ export function readInputs(env: Environment): Read {
     reader.mistake('poll-interval', 'is longer than timeout, so no copy would ever be looked at.');
   const ifExists = reader.choice('if-exists', ['adopt', 'copy', 'fail']);
   const rollback = reader.choice('rollback', ['never', 'step', 'job']);
+  if (rollback === 'job' && env.GITHUB_STATE === undefined)
+    reader.mistake('rollback', 'job needs a runner, whose post step sees how the job ends. Set it to step.');
   const dryRun = reader.boolean('dry-run', false);
   const summary = reader.boolean('summary', true);
   const outputFile = readOutputFile(reader);
@@ -173,6 +175,8 @@ function readName(reader: Reader): string {
   return name;
 }
 
+const HOW = 'Give the path of a file that this step may write.';
+
 export function readOutputFile(reader: Reader): string {
   const path = reader.text('output-file');
   if (path !== '' && !/[^/\\]\.(json|env)$/.test(path)) {
@@ -181,6 +185,10 @@ export function readOutputFile(reader: Reader): string {
     return '';
   }
   if (path === '') return path;
+  if (/^~|\$[A-Za-z_{]/.test(path)) {
+    reader.mistake('output-file', `${shown(path)} is taken as it is: no shell reads ~ or $ in it. ${HOW}`);
+    return '';
+  }
   const mistake = mistakeOfPath(path, reader);
   if (mistake === null) return path;
   reader.mistake('output-file', `${shown(path)} ${mistake}`);
@@ -205,7 +213,6 @@ function mistakeOfPath(path: string, reader: Reader): string | null {
   const manifest = reader.text('packer-manifest');
   if (manifest !== '' && realPath(inWorkspace(manifest)) === realPath(file))
     return 'is packer-manifest too, which would be lost. Give another path.';
-  const HOW = 'Give the path of a file that this step may write.';
   let there = file;
   try {
     while (!statSync(there, { throwIfNoEntry: false })) there = dirname(there);

@@ -190,7 +190,10 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
   );
   promotion.rollback = { by: 'step', because, deleted, left };
   const failed = promotion.ended === 'timeout' ? 'did not finish in time' : 'failed';
-  const cause = `${because.join(', ') || 'the step'} ${failed}`;
+  const cause =
+    promotion.ended === 'cancelled'
+      ? 'the step was cancelled'
+      : `${because.join(', ') || 'the step'} ${failed}`;
   for (const copy of promotion.copies) {
     const { region, imageId, taskId, problem } = copy;
     const found = deleted.filter((image) => image.region === region);

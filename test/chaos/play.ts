@@ -235,7 +235,7 @@ class Game {
     );
     return {
       core: step.core(proc, world),
-      env,
+      env: { GITHUB_STATE: 'state', ...env },
       clock,
       signal,
       createCloud(options) {

@@ -85,6 +85,7 @@ export class Stage {
     this.#site = site;
     const server = await this.#listen();
     const env: Record<string, string> = {
+      GITHUB_STATE: this.#files.GITHUB_STATE,
       ...given.env,
       GITHUB_API_URL: `${server}github`,
       // Where packer-manifest is looked for, and output-file is written.

@@ -167,6 +167,8 @@ describe('in a step', () => {
     ['/proc/images.json', 'cannot be written'],
     ['pipe.json', 'is no file of its own'],
     ['a.json\nb.json', 'has more than one line'],
+    ['~/images.json', 'is taken as it is'],
+    ['$RUNNER_TEMP/images.json', 'is taken as it is'],
     ['manifest.json', 'is packer-manifest too'],
     ['here/manifest.json', 'is packer-manifest too'],
     ['link.json', 'is packer-manifest too'],

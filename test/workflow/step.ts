@@ -126,7 +126,7 @@ export class Step {
     const summary = new (actionsCore.summary.constructor as new () => typeof actionsCore.summary)();
     return {
       core: { ...actionsCore, summary },
-      env,
+      env: { GITHUB_STATE: 'state', ...env },
       clock: fastClock,
       signal: this.cancel.signal,
       ...some,
