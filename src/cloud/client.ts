@@ -92,16 +92,17 @@ interface Hooks {
 }
 
 export function createClient(options: ClientOptions): Client {
-  const { url, channelKey, clock, transport, onRetry, onAnswer } = options;
+  const { url, channelKey = '', clock, transport, onRetry, onAnswer } = options;
   const gate = createGate(clock);
   const headers: Record<string, string> = channelKey ? { 'channel-key': channelKey } : {};
+  const hidden = [options.privateKey, options.publicKey, channelKey];
   /** The outages that were told and go on: a throttle is one, everything else another. */
   const told = new Set<boolean>();
 
   async function once(
     call: string,
     params: Params,
-    { publicKey, privateKey, securityToken }: Keys,
+    { publicKey, privateKey, securityToken = '' }: Keys,
     { signal, flaw }: Hooks & CopyOptions,
   ): Promise<Answer> {
     const fields = flatten({
@@ -113,8 +114,7 @@ export function createClient(options: ClientOptions): Client {
     });
     const signature = sign(fields, privateKey);
     const body = new URLSearchParams({ ...fields, Signature: signature }).toString();
-    const secrets = [privateKey, publicKey, securityToken ?? '', channelKey ?? '', signature];
-    if (options.keys) secrets.push(options.privateKey, options.publicKey);
+    const secrets = [...hidden, privateKey, publicKey, securityToken, signature];
     const about = {
       call,
       region: fields.Region,
@@ -145,21 +145,22 @@ export function createClient(options: ClientOptions): Client {
     const requestId = quote(header('x-ucloud-request-uuid'), secrets) || undefined;
     const packed = packing(header('content-encoding'), answer.body);
     const parsed = parse(answer.body);
-    const code = parsed ? (integer(parsed.RetCode) ?? null) : null;
-    const known = code === null ? undefined : RETURN_CODES[code];
-    const success = status >= 200 && status <= 299;
-    const fault = parsed && success && code === 0 ? flaw?.(parsed) : undefined;
-    if (parsed && success && code === 0 && fault === undefined) return { body: parsed, requestId };
+    const code = parsed && integer(parsed.RetCode);
+    const known = code && RETURN_CODES[code];
+    const success = status < 300;
+    const done = success && code === 0 ? parsed : undefined;
+    const fault = done && flaw?.(done);
+    if (done && fault === undefined) return { body: done, requestId };
 
     // The answer to AssumeRole holds keys, and half of it may not be recognised as an answer.
-    const page = packed || fault || call === ASSUME_ROLE ? '' : answer.body;
-    const words = parsed && code !== null ? text(parsed.Message) : page;
+    const page = packed || call === ASSUME_ROLE ? '' : answer.body;
+    const words = parsed && code !== undefined ? text(parsed.Message) : page;
     const retryAfter =
       status === 429 || status === 503 ? pause(header('retry-after'), clock.now()) : undefined;
     const outcome = {
       ...about,
       status,
-      code: code === 0 ? null : code,
+      code: code || null,
       requestId,
       apiMessage: words ? quote(words, secrets) || null : null,
     };
@@ -173,25 +174,20 @@ export function createClient(options: ClientOptions): Client {
         advice: UNDOCUMENTED,
       });
     }
-    if (success && packed && code === null) {
+    if (success && code === undefined) {
+      const compressed = `the answer is compressed (${quote(packed, secrets, 40)}), though it was asked for as it is`;
       throw new CloudError({
         ...outcome,
         ...unreadable,
-        meaning: `the answer is compressed (${quote(packed, secrets, 40)}), though it was asked for as it is`,
-        advice: 'Check which proxy stands between the runner and the API, and turn its compression off.',
-      });
-    }
-    if (success && code === null) {
-      throw new CloudError({
-        ...outcome,
-        ...unreadable,
-        meaning: "the answer is not the API's: no JSON with a RetCode",
-        advice: 'Check api-url, and whether a proxy or a sign-in page answers in place of the API.',
+        meaning: packed ? compressed : "the answer is not the API's: no JSON with a RetCode",
+        advice: packed
+          ? 'Check which proxy stands between the runner and the API, and turn its compression off.'
+          : 'Check api-url, and whether a proxy or a sign-in page answers in place of the API.',
       });
     }
     const refused = status < 500 && status !== 429;
-    if (code !== null && refused && (success || known)) {
-      const judged = judge(call, known ?? UNKNOWN_CODE, { params: fields, message: outcome.apiMessage });
+    if (refused && (success || known)) {
+      const judged = judge(call, known || UNKNOWN_CODE, { params: fields, message: outcome.apiMessage });
       throw new CloudError({ ...outcome, kind: 'api', ...judged });
     }
     const judged = judgeStatus(call, status);

@@ -56,13 +56,13 @@ export function compact<T extends object>(fields: { [K in keyof T]-?: T[K] | und
 
 /** How a body is compressed, by its label or by its first bytes; empty when it is not. */
 export function packing(encoding: string, body: string): string {
-  const label = encoding.trim().toLowerCase();
+  const label = encoding.toLowerCase();
   if (label !== '' && label !== 'identity') return label;
   return body.startsWith('\u001f\ufffd') ? 'gzip' : '';
 }
 
 /** The seconds of a Retry-After: a number of them, or a date. */
 export function pause(header: string, now: number): number | undefined {
-  const seconds = /^\s*\d+\s*$/.test(header) ? Number(header) : Math.ceil((Date.parse(header) - now) / 1_000);
+  const seconds = number(header.trim()) ?? Math.ceil((Date.parse(header) - now) / 1_000);
   return seconds > 0 ? seconds : undefined;
 }

@@ -36,9 +36,11 @@ export function createDispatcher(url: URL, env: Environment): Dispatcher {
  */
 export function proxyFor(target: URL, env: Environment): ProxySetting | null {
   const small = target.protocol === 'https:' ? 'https_proxy' : 'http_proxy';
-  const variable = [small, small.toUpperCase()].find((name) => env[name]?.trim());
-  if (!variable || isListed(target, env.no_proxy || env.NO_PROXY || '')) return null;
-  return { variable, url: parse(variable, env[variable]?.trim() ?? '') };
+  const variable = env[small]?.trim() ? small : small.toUpperCase();
+  const value = env[variable]?.trim();
+  const exempt = env.no_proxy || env.NO_PROXY;
+  if (!value || (exempt && isListed(target, exempt))) return null;
+  return { variable, url: parse(variable, value) };
 }
 
 /** The value itself is in no message: it may hold a password. */
@@ -47,10 +49,10 @@ function parse(variable: string, value: string): string {
   const wrong = (what: string, advice: string) =>
     new TransportError({ message: `the proxy in ${variable} ${what}`, advice, final: true }, false);
   const form = `Write ${variable} as http://host:port or http://user:password@host:port`;
-  const [, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(written) ?? [];
-  if (scheme !== '' && !/^(https?|socks5h?)$/i.test(scheme)) {
+  const other = /^(?!https?:|socks5h?:)[a-z][a-z0-9+.-]*:\/\//i.exec(written)?.[0];
+  if (other) {
     const advice = `Use a proxy of http://, https:// or socks5:// (socks5h:// is the same here). ${form}.`;
-    throw wrong(`is of a kind that is not supported (${scheme.toLowerCase()}://)`, advice);
+    throw wrong(`is of a kind that is not supported (${other.toLowerCase()})`, advice);
   }
   if (written.includes('\\')) {
     const advice = `Write the backslash as %5C: http://DOMAIN%5Cuser:password@host:port.`;
@@ -58,8 +60,12 @@ function parse(variable: string, value: string): string {
   }
   // The library lets a SOCKS5 proxy resolve names, which is what the h asks for.
   const url = URL.parse(written.replace(/^socks5h:/i, 'socks5:'));
-  if (!url || url.hostname === '' || !isEncoded(url.username + url.password)) {
-    throw wrong('is not a URL', `${form}, with special characters percent-encoded.`);
+  const malformed = () => wrong('is not a URL', `${form}, with special characters percent-encoded.`);
+  if (!url?.hostname) throw malformed();
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw malformed();
   }
   if (!['', '/'].includes(url.pathname) || url.search || url.hash) {
     const advice = `${form}, and nothing after it. In a user or a password, write / as %2F, ? as %3F and # as %23.`;
@@ -68,29 +74,16 @@ function parse(variable: string, value: string): string {
   return url.href;
 }
 
-function isEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** NO_PROXY: hosts, each with its subdomains (`*.` for these alone) and perhaps a port; `*` is every host. */
 function isListed({ hostname, port, protocol }: URL, list: string): boolean {
-  const bare = (name: string) =>
-    name
-      .toLowerCase()
-      .replace(/^\[|\]$/g, '')
-      .replace(/(?<=.)\.$/, '');
+  const bare = (name: string) => name.replace(/[[\]]|\.$/g, '');
   const host = bare(hostname);
   const actual = port || (protocol === 'https:' ? '443' : '80');
-  return list.split(/[\s,]+/).some((entry) => {
+  return list.split(/[\s,]/).some((entry) => {
     // A lone IPv6 address has colons and no port.
-    const [, name = entry, only = actual] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
-    if (entry === '' || only !== actual) return false;
-    const listed = bare(name).replace(/^\*?\./, '');
+    const { name = entry, only = actual } = /^(?<name>\[.*\]|[^:]*):(?<only>\d+)$/.exec(entry)?.groups ?? {};
+    if (only !== actual) return false;
+    const listed = bare(name.toLowerCase()).replace(/^\*?\./, '');
     return listed === '*' || (host === listed && !name.startsWith('*.')) || host.endsWith(`.${listed}`);
   });
 }
@@ -112,13 +105,12 @@ export function createLogin(): <T>(send: () => Promise<T>, signal?: AbortSignal)
       refused = null;
       return answer;
     } catch (error) {
-      const trouble = error instanceof TransportError ? error : null;
-      passed = trouble?.reached ?? passed;
-      if (!trouble?.login) throw error;
-      passed = false;
+      if (!(error instanceof TransportError)) throw error;
+      passed = error.reached;
+      if (!error.login) throw error;
       refused = refused
-        ? new TransportError({ ...trouble, message: trouble.message, final: true }, false)
-        : trouble;
+        ? new TransportError({ ...error, message: error.message, final: true }, false)
+        : error;
       throw refused;
     }
   }
@@ -142,9 +134,10 @@ export function createLogin(): <T>(send: () => Promise<T>, signal?: AbortSignal)
 
 /** Waits for another's request. What did not reach the API failed for whoever waits for it, too. */
 async function ended(request: Promise<unknown>, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
   const over = new AbortController();
   const cancelled = new Promise<void>((resolve) => {
-    signal?.addEventListener('abort', () => resolve(), { once: true, signal: over.signal });
+    signal?.addEventListener('abort', () => resolve(), { signal: over.signal });
   });
   try {
     await Promise.race([request, cancelled]);
@@ -153,5 +146,4 @@ async function ended(request: Promise<unknown>, signal?: AbortSignal): Promise<v
   } finally {
     over.abort();
   }
-  signal?.throwIfAborted();
 }

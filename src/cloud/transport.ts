@@ -39,8 +39,8 @@ export interface Transport {
 
 /** What became of a connection: had it served another request, and did anything come back over it? */
 interface Line {
-  reused: boolean;
-  answered: boolean;
+  reused?: boolean;
+  answered?: boolean;
 }
 
 const HEADERS_SENT = 'undici:client:sendHeaders';
@@ -102,7 +102,7 @@ export function createTransport({
         const message = `no ${what} ${target.host} within ${request.timeout / 1_000} s`;
         stop(new TransportError({ message, advice }, controller !== undefined));
       }, timeout);
-      signal?.addEventListener('abort', abort, { once: true });
+      signal?.addEventListener('abort', abort);
 
       if (line) kept ??= createDispatcher(target, env);
       else fresh ??= createDispatcher(target, env);
@@ -161,7 +161,7 @@ export function createTransport({
 
   /** On a kept connection. One that the other side had closed by then says nothing: the request goes out once more. */
   async function onKept(request: TransportRequest): Promise<TransportAnswer> {
-    const line: Line = { reused: false, answered: false };
+    const line: Line = {};
     const start = performance.now();
     try {
       const answer = await attempt(request, line);
@@ -177,14 +177,13 @@ export function createTransport({
 
   return {
     async send(request) {
-      request.signal?.throwIfAborted();
       const go = () => (request.once ? attempt(request, null) : onKept(request));
       return proxyFor(new URL(request.url), env) ? await login(go, request.signal) : await go();
     },
     async close() {
       closed = true;
       unsubscribe(HEADERS_SENT, onHeaders);
-      await Promise.all([kept?.destroy(), fresh?.destroy()]);
+      await Promise.all([kept, fresh].map((each) => each?.destroy()));
     },
   };
 }
