@@ -14,6 +14,7 @@ export interface Sent {
   params: Record<string, string>;
   headers: Readonly<Record<string, string>>;
   timeout: number;
+  once: boolean | undefined;
 }
 
 /** A JSON body, or a whole answer; what is thrown is thrown by the transport. */
@@ -28,10 +29,10 @@ export function fakeClient(reply: Reply, options: Partial<ClientOptions> & { lat
   const sent: Sent[] = [];
   const retries: { code: number | null; kind: string; delay: number }[] = [];
   const transport: Transport = {
-    async send({ body, headers = {}, timeout, signal }) {
+    async send({ body, headers = {}, timeout, once, signal }) {
       signal?.throwIfAborted();
       const params = Object.fromEntries(new URLSearchParams(body));
-      const request = { at: clock.elapsed, params, headers, timeout };
+      const request = { at: clock.elapsed, params, headers, timeout, once };
       const index = sent.push(request) - 1;
       if (options.latency) await clock.sleep(options.latency, signal);
       const answer = reply(request, index);
