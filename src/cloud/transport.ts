@@ -37,10 +37,11 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** What became of a connection: had it served another request, and did anything come back over it? */
+/** What became of a connection: had it served another request, did anything come back over it, did it break without? */
 interface Line {
   reused?: boolean;
   answered?: boolean;
+  broke?: boolean;
 }
 
 const HEADERS_SENT = 'undici:client:sendHeaders';
@@ -71,7 +72,11 @@ export function createTransport({
   };
   subscribe(HEADERS_SENT, onHeaders);
 
-  function attempt(request: TransportRequest, line: Line | null): Promise<TransportAnswer> {
+  function attempt(
+    request: TransportRequest,
+    line: Line | null,
+    left = request.timeout,
+  ): Promise<TransportAnswer> {
     const { url, headers: more, body, timeout, signal } = request;
     const target = new URL(url);
     const proxy = proxyFor(target, env);
@@ -99,9 +104,9 @@ export function createTransport({
       const abort = () => stop(signal?.reason);
       const timer = setTimeout(() => {
         const [what, advice] = controller ? ['answer from', LOST] : ['connection to', unreachable(proxy)];
-        const message = `no ${what} ${target.host} within ${request.timeout / 1_000} s`;
+        const message = `no ${what} ${target.host} within ${timeout / 1_000} s`;
         stop(new TransportError({ message, advice }, controller !== undefined));
-      }, timeout);
+      }, left);
       signal?.addEventListener('abort', abort);
 
       if (line) kept ??= createDispatcher(target, env);
@@ -152,7 +157,11 @@ export function createTransport({
           },
           onResponseError(_, error) {
             const started = controller !== undefined;
-            settle(() => reject(explain(error, { target, started, proxy })));
+            settle(() => {
+              const trouble = explain(error, { target, started, proxy });
+              if (line) line.broke = trouble.reached && !line.answered;
+              reject(trouble);
+            });
           },
         },
       );
@@ -162,17 +171,15 @@ export function createTransport({
   /** On a kept connection. One that the other side had closed by then says nothing: the request goes out once more. */
   async function onKept(request: TransportRequest): Promise<TransportAnswer> {
     const line: Line = {};
-    const start = performance.now();
+    const end = performance.now() + request.timeout;
     try {
       const answer = await attempt(request, line);
       // HTTP 408: it had waited for a request for too long, and missed that one was coming.
       if (!line.reused || answer.status !== 408) return answer;
     } catch (error) {
-      const broke = error instanceof TransportError && error.reached && !line.answered;
-      const goesOn = !closed && performance.now() - start < request.timeout;
-      if (!broke || !line.reused || !goesOn) throw error;
+      if (!line.broke || !line.reused || closed) throw error;
     }
-    return await attempt({ ...request, timeout: request.timeout - (performance.now() - start) }, null);
+    return await attempt(request, null, end - performance.now());
   }
 
   return {

@@ -1,4 +1,5 @@
 /** The transport on a library that is played: what it asks of it, and what it says of each trouble, word for word. */
+import { channel } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
 import type { Dispatcher } from 'undici';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -57,6 +58,7 @@ afterEach(() => {
   played.requests = [];
   played.aborts = [];
   vi.useRealTimers();
+  vi.restoreAllMocks();
 });
 
 const URL_ = 'https://api.test/';
@@ -339,6 +341,36 @@ describe('a trouble', () => {
       reached: true,
     });
     expect(played.aborts).toEqual(['stopped']);
+  });
+
+  it.each([
+    ['breaks first', 60, 3],
+    ['does not answer', 200, 2],
+  ])('of time has one limit, also when a kept connection %s', async (_, ms, requests) => {
+    const over = createTransport({ userAgent: 'agent', env: {} });
+    const ask = () => over.send({ url: URL_, body: '', timeout: 100 });
+    const socket = {};
+    // A timer of Node's may go off while this clock has some tenths of a millisecond to go.
+    const now = vi.spyOn(performance, 'now').mockReturnValue(0);
+    played.act = (handler, controller) => {
+      start(handler, controller);
+      channel('undici:client:sendHeaders').publish({ socket });
+      const broken = () => {
+        now.mockReturnValue(ms);
+        handler.onResponseError({} as never, coded('ECONNRESET'));
+      };
+      if (played.requests.length === 2) setTimeout(broken, ms);
+      if (played.requests.length > 1) return;
+      answer(handler, 200, '{}');
+      handler.onResponseEnd({} as never, {});
+    };
+    await ask();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const failed = failure(ask(), TransportError);
+    await vi.advanceTimersByTimeAsync(100);
+    const message = 'no answer from api.test within 0.1 s';
+    expect(await failed).toMatchObject({ message, reached: true });
+    expect(played.requests).toHaveLength(requests);
   });
 
   it('of size stops the answer', async () => {
