@@ -18,18 +18,25 @@ export function mixedUp(lists: readonly [string, readonly Image[]][]): Map<strin
       const meaning = `${both.ImageId} is in the list of ${region} and in that of ${other}, so where it is is not known`;
       const advice = "The API endpoint does not heed Region as documented; the vendor's support should know.";
       const about = { call: 'DescribeImage', region, meaning, advice };
-      found.set(region, new CloudError({ ...about, kind: 'unreadable', verdict: 'retry', blames: 'target' }));
+      found.set(region, new CloudError({ ...about, kind: 'unreadable', verdict: 'retry' }));
     }
   }
   return found;
 }
 
+function otherTargets({ places }: Run, place: Place): Place[] {
+  return places.filter((other) => other !== place && other.plan === 'copy');
+}
+
+function has({ own, held }: Place, { ImageId }: Image): boolean {
+  return own.includes(ImageId) || held?.imageId === ImageId;
+}
+
 /** The copy of another target: an API endpoint that heeds no Region lists it here, too. */
-export function isOfAnother({ places }: Run, place: Place): (image: Image) => boolean {
-  const others = places.filter((other) => other !== place && other.plan === 'copy');
-  const has = ({ own, held }: Place, id: string) => own.includes(id) || held?.imageId === id;
+export function isOfAnother(run: Run, place: Place): (image: Image) => boolean {
+  const others = otherTargets(run, place);
   const isSure = place.plan === 'copy' && place.problem === null;
-  return ({ ImageId }) => !(isSure && has(place, ImageId)) && others.some((other) => has(other, ImageId));
+  return (image) => !(isSure && has(place, image)) && others.some((other) => has(other, image));
 }
 
 /**
@@ -44,12 +51,10 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   const elsewhere = all.filter(isElsewhere);
   if (elsewhere.length === 0) return newcomers;
   const isFound = (other: Place) =>
-    (wasDoubted(other) || other.held?.created === false) &&
-    elsewhere.some(({ ImageId }) => other.own.includes(ImageId) || other.held?.imageId === ImageId);
-  const mixedUp = run.places.filter((other) => other !== place && other.plan === 'copy' && isFound(other));
-  const [ours = [], marked = [], twins = []] = [newcomers.ours, newcomers.marked, newcomers.twins].map(
-    (images) => images.filter((image) => !isElsewhere(image)),
-  );
+    (wasDoubted(other) || other.held?.created === false) && elsewhere.some((image) => has(other, image));
+  const mixedUp = otherTargets(run, place).filter(isFound);
+  const here = (images: Image[]) => images.filter((image) => !isElsewhere(image));
+  const ours = here(newcomers.ours);
   const isSure =
     mixedUp.length === 0 ? held !== null || ours.length > 0 : held?.created && !wasDoubted(place);
   if (!isSure) {
@@ -63,5 +68,5 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
   if (held && !isListed) return newcomers;
   if (held) tell(run, words.listedElsewhere(place, elsewhere));
-  return { ...newcomers, ours, marked, twins };
+  return { ...newcomers, ours, marked: here(newcomers.marked), twins: here(newcomers.twins) };
 }

@@ -51,8 +51,7 @@ export function removeUnasked(run: Run, place: Place, imageId: string): void {
 export async function remove(run: Run, place: Place): Promise<void> {
   const { cloud, clock, deadline, order, signal } = run;
   const { region, projectId } = place;
-  const [first] = place.excess;
-  if (!first) return;
+  const [first] = place.excess as [Excess];
   const { imageId, sentAt } = first;
   const left = Math.max(LAST_PATIENCE, deadline - clock.now());
   const options = { signal, patience: Math.min(LONGEST_REFUSED, left), persist: true };
@@ -82,15 +81,13 @@ export async function remove(run: Run, place: Place): Promise<void> {
           // The answer alone may be lost: what is read next tells.
           if (!(error instanceof CloudError) || error.decisive || sentAt !== undefined || !image) throw error;
           first.trouble = error.message;
-          return true;
         });
       first.sentAt ??= clock.now();
-      first.at = sentAt === undefined && wasThere ? clock.now() : clock.now() + AGAIN;
-      const wasAccepted = sentAt !== undefined && first.trouble === undefined;
+      first.at = sentAt === undefined ? clock.now() : clock.now() + AGAIN;
       if (wasThere) return;
-      if (wasAccepted) gone(run, place, removed(place, first));
+      if (sentAt !== undefined && first.trouble === undefined) gone(run, place, removed(place, first));
       else if (image) first.trouble ??= DENIED;
-      else gone(run, place, sentAt === undefined ? unlisted(place, first) : removed(place, first));
+      else gone(run, place, unlisted(place, first));
     }
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
@@ -101,10 +98,11 @@ export async function remove(run: Run, place: Place): Promise<void> {
   }
 }
 
-function over(run: Run, place: Place, problem: Problem): void {
+function over(run: Run, place: Place, problem: Problem): string {
   tell(run, problem);
-  const [first] = place.excess.splice(0, 1);
-  if (first) run.told.add(doneWith(place, first.imageId));
+  const { imageId } = place.excess.shift() as Excess;
+  run.told.add(doneWith(place, imageId));
+  return imageId;
 }
 
 /** The fact that an image was deleted, or is left: a later look does not begin with it again. */
@@ -113,8 +111,7 @@ export function doneWith({ region }: Place, imageId: string): string {
 }
 
 function gone(run: Run, place: Place, problem: Problem): void {
-  const { imageId } = place.excess[0] as Excess;
-  over(run, place, problem);
+  const imageId = over(run, place, problem);
   place.own = place.own.filter((id) => id !== imageId);
   // What the call made that was one too many is known.
   place.sends -= 1;
@@ -150,8 +147,8 @@ function foreign({ region }: Place, { imageId, why }: Excess): Problem {
 }
 
 function removed(place: Place, excess: Excess): Problem {
-  const { region, plan, held } = place;
-  if (excess.why !== SECOND || plan !== 'copy' || !held || held.created)
+  const { region, held } = place;
+  if (excess.why !== SECOND || held?.created !== false)
     return {
       message: `${created(place, excess)}; the action deleted it.`,
       advice: 'There is nothing to do.',

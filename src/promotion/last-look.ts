@@ -49,7 +49,7 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
   const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;
-  const ours = newcomers.ours.filter((image) => isOurs(image) || image === current);
+  const ours = newcomers.ours.filter(isOurs);
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
   // A second send may have made a second one.
   const known = place.sends > 1 ? ours.map(({ ImageId }) => ImageId) : place.own;
@@ -59,8 +59,10 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const best = (isEnd ? sound.find(isLasting) : undefined) ?? (isEnd && current ? current : sound[0]);
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
-  const older = newcomers.twins.filter((twin) => kept && sound.includes(twin) && byAge(twin, kept) < 0);
-  if (isEnd && kept && isAvailable(kept) && older.length > 0) tell(run, words.olderTwin(place, kept, older));
+  if (kept && isAvailable(kept)) {
+    const older = newcomers.twins.filter((twin) => sound.includes(twin) && byAge(twin, kept) < 0);
+    if (older.length > 0) tell(run, words.olderTwin(place, kept, older));
+  }
   if (kept && !isOpen(place) && !place.problem) unite(run, place, kept, newcomers);
   else if (kept && !order.wait && sound.includes(kept)) unite(run, place, kept, newcomers);
   else tellOthers(run, place, newcomers);
@@ -75,8 +77,7 @@ function isNotOurs({ own, held }: Place, { marked }: Newcomers, image: Image): b
 
 function giveUp(run: Run, place: Place, { marked }: Newcomers, unmarked: Image[]): void {
   const isGiven = (imageId: string | undefined) => unmarked.some(({ ImageId }) => ImageId === imageId);
-  const best = soundOf(run.findings.source, marked)[0] ?? marked[0];
-  if (!best) return;
+  const best = soundOf(run.findings.source, marked)[0] ?? (marked[0] as Image);
   const kept = place.own.filter((imageId) => !isGiven(imageId));
   place.own = [...new Set([...kept, best.ImageId])];
   tell(run, words.notTheCopy(place, unmarked, best));

@@ -12,14 +12,14 @@ import { isSameName, soundOf } from './verify.ts';
 import * as words from './words.ts';
 
 /** Takes in a whole listing of the place. */
-export function listed(run: Run, place: Place, images: Image[], { deed, at }: Reading): void {
+export function listed(run: Run, place: Place, images: Image[], { at }: Reading): void {
   place.readAt = at;
   place.trouble = null;
   const sorted = sort(run, place, images.filter(isThere(place)));
   const newcomers = place.plan === 'copy' ? hereOnly(run, place, sorted) : sorted;
   if (!newcomers) return;
   if (place.plan !== 'copy') {
-    if (place.plan === 'adopt' && place.problem) adoptAnother(run, place, images);
+    adoptAnother(run, place, images);
     const { ours } = newcomers;
     const isAnswered = ours.some(({ ImageId }) => place.own.includes(ImageId));
     // A list that is ignored makes one image: more are those of the targets, listed here too.
@@ -31,7 +31,7 @@ export function listed(run: Run, place: Place, images: Image[], { deed, at }: Re
     return;
   }
   if (isWanting(place)) find(run, place, newcomers, at);
-  else if (deed === 'last look') {
+  else {
     choose(run, place, newcomers);
     // It has seen what it chose.
     place.readAt = Math.max(at, place.held?.finishedAt ?? 0);
@@ -71,10 +71,11 @@ function sort(run: Run, place: Place, images: Image[]): Newcomers {
 /** The adopted image has failed: another one that was there, or is by now, may be sound. */
 function adoptAnother(run: Run, place: Place, images: Image[]): void {
   const { held, problem } = place;
-  const isOther = (image: Image) => image.ImageId !== held?.imageId && isCopy(run, place, image);
+  if (!held || !problem) return;
+  const isOther = (image: Image) => image.ImageId !== held.imageId && isCopy(run, place, image);
   const others = images.filter(isOther).sort(byAge);
   const best = bestOf(run.findings.source, others, run.clock.now());
-  if (!best || !held || !problem) return;
+  if (!best) return;
   tell(run, words.insteadOf(problem, held, best.ImageId));
   hold(run, place, best, false);
 }
@@ -82,8 +83,8 @@ function adoptAnother(run: Run, place: Place, images: Image[]): void {
 /** The image of a list that was ignored turned up in the source's region: the others made none, if it `isSure`. */
 function listWasIgnored({ places, clock }: Run, isSure: boolean): void {
   for (const place of places) {
-    const { doubt, unclears } = place;
-    if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList || unclears > 1) continue;
+    const { doubt } = place;
+    if (!isWanting(place) || doubt?.kind !== 'unclear' || !doubt.ofList) continue;
     place.sends -= 1;
     if (isSure) Object.assign(place, { doubt: null, unclear: false, sendAt: clock.now() });
     // A mark alone may be a copied one.
@@ -112,13 +113,11 @@ function find(run: Run, place: Place, newcomers: Newcomers, at: number): void {
     hold(run, place, best, ours.includes(best));
     // Sent once and found by its mark: no window is needed, but for one more look if the step goes on that long.
     if (doubt && place.sends === 1 && ours.includes(best) && !place.problem) {
-      const isElsewhere = place.region !== run.order.source.region;
-      if (doubt.ofList && isElsewhere && !run.places.some(isWanting)) listWasObeyed(run);
+      if (doubt.ofList && !run.places.some(isWanting)) listWasObeyed(run);
       doubt.until = at;
     }
     if (run.clock.now() >= run.deadline) tellOthers(run, place, newcomers);
-  } else if (isOver || at >= run.deadline)
-    absent(run, place, isOver, strangers.some(isPossible(run)) ? strangers : []);
+  } else if (isOver || at >= run.deadline) absent(run, place, isOver, strangers.filter(isPossible(run)));
 }
 
 /** `isOver`: the window is; else it is the deadline, and one may still turn up. */
@@ -128,7 +127,7 @@ function absent(run: Run, place: Place, isOver: boolean, strangers: Image[]): vo
   if (isOver) place.unclear = false;
   if (kind === 'refused' || kind === 'in part') {
     // Sent again all the same: the API says that it did not run.
-    if (isOver) tellNamesakes(run, place, strangers);
+    tellNamesakes(run, place, strangers);
     return;
   }
   if (strangers.length > 0) {

@@ -41,5 +41,5 @@ export function tracesOf(
 
 /** No page says that an id is unlike those of other regions. */
 export function keyOf({ region, projectId, imageId }: ImageRef): string {
-  return [region, projectId, imageId].join(' ');
+  return `${region} ${projectId} ${imageId}`;
 }
