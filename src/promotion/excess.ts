@@ -92,10 +92,17 @@ export async function remove(run: Run, place: Place): Promise<void> {
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     // What is refused while it is copied may be deleted later, if the step goes on that long.
-    const goesOn = run.places.some((other) => other !== place && (isOpen(other) || isWanting(other)));
-    if (goesOn && !error.decisive && clock.now() < deadline) first.at = clock.now() + AGAIN;
-    else over(run, place, notRemoved(place, first, first.trouble ?? error.message));
+    if (goesOn(run, place) && !error.decisive) {
+      first.at = clock.now() + AGAIN;
+      if (sentAt !== undefined) first.sentAt = clock.now();
+    } else over(run, place, notRemoved(place, first, first.trouble ?? error.message));
   }
+}
+
+/** The step waits for another place, and not for this one: its own image would not be read meanwhile. */
+function goesOn({ places, order, clock, deadline }: Run, place: Place): boolean {
+  const isAwaited = (other: Place) => isWanting(other) || (order.wait && isOpen(other));
+  return clock.now() < deadline && !isAwaited(place) && places.some(isAwaited);
 }
 
 function over(run: Run, place: Place, problem: Problem): string {

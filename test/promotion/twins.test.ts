@@ -171,16 +171,19 @@ describe('a second copy of this run', () => {
   });
 
   it.each([
-    ['for three minutes where nothing else is left', ['hk'], 200, 500],
-    ['as long as the step goes on', ['hk', 'sg'], 900, 1_200],
-  ])('that is refused to be deleted for now is asked for again, %s', async (_, regions, least, most) => {
-    const scenario = doubled({ regions });
+    ['for minutes where nothing else is left', { regions: ['hk'] }, 300, 500],
+    ['for minutes where nothing else is waited for', { wait: false }, 300, 500],
+    ['as long as the step goes on', {}, 900, 1_200],
+    ['until the timeout', { timeout: 700_000 }, 680, 900],
+  ])('that is refused to be deleted for now is asked for again, %s', async (_, some, least, most) => {
+    const scenario = doubled({ regions: ['hk', 'sg'], ...some });
     scenario.cloud.copySeconds = { hk: 20, sg: 900 };
     scenario.cloud.fault(DELETE, fails(8022), { times: 9_999 });
-    expect((await scenario.promote()).status).toBe('available');
+    const { copies } = await scenario.promote();
+    expect(copies[0]?.problem).toBeNull();
     expect(scenario.warnings.join()).toMatch(/uimage-new-hk-2|uimage-new-hk-3/);
-    expect(scenario.clock.elapsed / 1000).toBeGreaterThan(least);
-    expect(scenario.clock.elapsed / 1000).toBeLessThan(most);
+    for (const seconds of [(scenario.cloud.calls(DELETE).at(-1)?.at ?? 0) / 1000, scenario.clock.elapsed / 1000])
+      expect([seconds, seconds > least && seconds < most]).toEqual([seconds, true]);
   });
 
   it('that cannot be deleted is named', async () => {
