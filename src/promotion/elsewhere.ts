@@ -45,7 +45,7 @@ export function isOfAnother(run: Run, place: Place): (image: Image) => boolean {
  * stay: two ids may have been swapped.
  */
 export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomers | null {
-  const { held } = place;
+  const { held, doubt } = place;
   const isElsewhere = isOfAnother(run, place);
   const all = [...newcomers.ours, ...newcomers.twins];
   const elsewhere = all.filter(isElsewhere);
@@ -55,8 +55,10 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   const mixedUp = otherTargets(run, place).filter(isFound);
   const here = (images: Image[]) => images.filter((image) => !isElsewhere(image));
   const ours = here(newcomers.ours);
+  // Its own may be listed yet.
+  const isEarly = doubt !== null && run.clock.now() < doubt.clearAt;
   const isSure =
-    mixedUp.length === 0 ? held !== null || ours.length > 0 : held?.created && !wasDoubted(place);
+    mixedUp.length === 0 ? held !== null || ours.length > 0 || isEarly : held?.created && !wasDoubted(place);
   if (!isSure) {
     const own = newcomers.ours.map(({ ImageId }) => ImageId);
     for (const one of [place, ...mixedUp]) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
+import type { Answer } from '../../src/promotion/answer.ts';
 import { tellUnmarked } from '../../src/promotion/observe.ts';
-
 import { newHeld, type Place } from '../../src/promotion/place.ts';
 import { markedBy, SOURCE } from './fake-cloud.ts';
 import { available, byOther, copying, DEADLINE, life, MADE, putOff, stranger, UNCLEAR } from './life.ts';
@@ -194,5 +194,30 @@ describe('a look', () => {
     one.at(120).look();
     expect(one.scenario.notices).toEqual([expect.stringContaining('hk')]);
     expect(one.copy.unclear).toBe(false);
+  });
+});
+
+describe('a list with the images of every region', () => {
+  /** Targets side by side, and what CopyCustomImage has answered for each. */
+  const several = (...answers: Answer[]) => {
+    const one = life({ regions: ['hk', 'sg', 'us-ca', 'jpn-tky'].slice(0, answers.length) });
+    const { places } = one.run;
+    const of = (index: number) => Object.assign(one, { place: places[index] as Place });
+    for (const [index, answer] of answers.entries()) of(index).send(answer);
+    return { of, places };
+  };
+  const made = (imageId: string) => ({ ...MADE, imageId });
+
+  it('leaves a target in doubt to wait for its own: what another was answered with is none of its', () => {
+    const { of } = several(UNCLEAR, made('uimage-b'));
+    const one = of(0).at(3).look(available('uimage-b', 1));
+    expect([one.copy.imageId, one.copy.problem, one.due]).toEqual([null, null, ['look', 4.5]]);
+    expect(one.at(5).look(available('uimage-b', 1), available('uimage-a', 2)).copy.imageId).toBe('uimage-a');
+    expect(one.scenario.warnings).toEqual([]);
+    // Two ids may have been swapped: it is not sent again beside that one.
+    const never = several(UNCLEAR, made('uimage-b')).of(0).at(120).look(available('uimage-b'));
+    expect(never.copy.problem?.message).toMatch(
+      /^hk: this run's copies are uimage-b, and which of them is here/,
+    );
   });
 });

@@ -182,7 +182,10 @@ describe('a second copy of this run', () => {
     const { copies } = await scenario.promote();
     expect(copies[0]?.problem).toBeNull();
     expect(scenario.warnings.join()).toMatch(/uimage-new-hk-2|uimage-new-hk-3/);
-    for (const seconds of [(scenario.cloud.calls(DELETE).at(-1)?.at ?? 0) / 1000, scenario.clock.elapsed / 1000])
+    for (const seconds of [
+      (scenario.cloud.calls(DELETE).at(-1)?.at ?? 0) / 1000,
+      scenario.clock.elapsed / 1000,
+    ])
       expect([seconds, seconds > least && seconds < most]).toEqual([seconds, true]);
   });
 
