@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { type Excess, remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
 import { newHeld, type Place, type Run } from '../../src/promotion/place.ts';
-import { broken, DELETE, fails, HERE, markedBy, PROD } from './fake-cloud.ts';
+import { broken, DELETE, fails, HERE, LIST, markedBy, PROD } from './fake-cloud.ts';
 import { ours, Scenario } from './scenario.ts';
 
 const ID = 'uimage-2';
@@ -41,7 +41,11 @@ describe('what a run made one too many of', () => {
     [UNASKED, 'without being asked to'],
   ])('is deleted once it was read, and told once it is gone: %s', async (why, words) => {
     const given = setUp(ours(ID), why);
+    // An API endpoint may answer with more than it was asked for.
+    const other = ours('uimage-0', { ImageDescription: 'in use' });
+    given.cloud.fault(LIST, (execute) => [other, ...(execute() as Image[])], { times: 9 });
     await removeAll(given);
+    expect(given.scenario.clock.elapsed).toBe(300);
     expect(given.cloud.sent.map(({ action }) => action)).toEqual(['DescribeImage', DELETE, 'DescribeImage']);
     expect(given.cloud.sent.every(({ projectId, region }) => projectId === PROD && region === 'hk')).toBe(
       true,
@@ -69,6 +73,10 @@ describe('what a run made one too many of', () => {
     await removeAll(first);
     expect(first.cloud.ids()).toEqual([ID]);
     expect([first.cloud.calls(DELETE), first.place.held?.misses]).toEqual([[], 1]);
+    const unasked = setUp(ours(ID), UNASKED);
+    Object.assign(unasked.place.held ?? {}, { created: false });
+    await removeAll(unasked);
+    expect(unasked.scenario.warnings).toEqual([expect.stringMatching(/asked to; the action deleted it\./)]);
     const second = setUp();
     second.cloud.addCopy('hk', { ImageId: 'uimage-1' });
     Object.assign(second.place.held ?? {}, { created: false });
@@ -111,6 +119,33 @@ describe('what a run made one too many of', () => {
     expect(given.scenario.clock.elapsed).toBeLessThan(70_000);
     expect(given.place.own).toContain(ID);
   });
+
+  it('is gone when the API knows it no more, though a list still shows it', async () => {
+    const given = setUp();
+    given.cloud.fault(DELETE, () => true);
+    given.cloud.fault(DELETE, () => false);
+    await removeAll(given);
+    expect([given.cloud.calls(DELETE).length, given.scenario.warnings.join()]).toEqual([
+      2,
+      expect.stringContaining('the action deleted it'),
+    ]);
+  });
+
+  it.each([
+    [7_200_000, 180_000],
+    [90_000, 90_000],
+    [1_000, 30_000],
+  ])(
+    'is read and deleted with patience, beyond the timeout if need be (%i ms)',
+    async (timeout, patience) => {
+      const given = setUp();
+      given.run.deadline = given.scenario.clock.start + timeout;
+      given.cloud.fault(LIST, fails(99_999), { times: 3 });
+      await removeAll(given);
+      expect(given.cloud.sent[0]?.patience).toBe(patience);
+      expect(given.cloud.ids()).toEqual([]);
+    },
+  );
 
   it('that a read calls Deleting is gone', async () => {
     const given = setUp();
@@ -156,13 +191,19 @@ describe('what a run made one too many of', () => {
     ]);
   });
 
-  it('is told when the step ends before', () => {
-    const { scenario, run, place } = setUp();
+  it('is told when the step ends before', async () => {
+    const given = setUp();
+    const { scenario, run, place } = given;
+    scenario.cancelAt(50);
+    await expect(removeAll(given)).rejects.toThrow('The step was cancelled.');
     tellLeft(run, place);
     expect(scenario.warnings).toEqual([
       `This run created ${ID} in hk as a duplicate, and it may still exist: the step ended before it was deleted. Delete it by hand.`,
     ]);
     expect(place.excess).toEqual([]);
+    // What was answered with where nothing was wanted has words of its own.
+    tellLeft(run, Object.assign(place, { plan: 'adopt', held: { ...place.held, finishedAt: 1 } }));
+    expect(scenario.warnings).toHaveLength(1);
   });
 
   it('where nothing was wanted is deleted once, and ends the doubt only when the answer named it', () => {

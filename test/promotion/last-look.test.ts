@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { tellLeft } from '../../src/promotion/excess.ts';
 import { markedBy, PROD } from './fake-cloud.ts';
 import {
   adopted,
@@ -33,6 +34,7 @@ describe('the last look', () => {
     expect(older.excess).toEqual(['uimage-1']);
     const younger = settled().lastLook(byOther('uimage-theirs', 101), mine);
     expect([younger.copy.imageId, younger.excess, younger.scenario.warnings]).toEqual(['uimage-1', [], []]);
+    expect(younger.scenario.of('state')).toHaveLength(1);
     expect(settled().lastLook(byOther('uimage-0', 100), mine).copy.imageId).toBe('uimage-0');
   });
 
@@ -75,7 +77,10 @@ describe('the last look', () => {
     life().send(first).at(half).look().send(MADE).at(160).poll(mine).at(300);
 
   it('deletes the younger one of two that this run made', () => {
-    expect(twice().lastLook(mine, available('uimage-2', 105)).excess).toEqual(['uimage-2']);
+    for (const second of [available('uimage-2', 105), copying('uimage-2', 105)])
+      for (const first of [mine, { ...mine, ImageDescription: 'by hand' }])
+        expect(twice().lastLook(first, second).excess).toEqual(['uimage-2']);
+    expect(settled().lastLook(mine, available('uimage-2', 105)).excess).toEqual(['uimage-2']);
     for (const one of [twice(), twice(UNCLEAR, 120)]) {
       one.lastLook(mine, available('uimage-0', 95));
       expect([one.copy.imageId, one.excess]).toEqual(['uimage-0', ['uimage-1']]);
@@ -90,10 +95,16 @@ describe('the last look', () => {
   });
 
   it('hands out the other one of ours when the first is broken, and deletes that', () => {
-    const broken = { ...mine, State: 'Unavailable' };
-    const one = twice().poll(broken).lastLook(broken, available('uimage-2', 105));
+    const one = twice();
+    const now = Math.floor(one.scenario.clock.now() / 1000);
+    const broken = { ...mine, State: 'Unavailable', CreateTime: now };
+    one.poll(broken).lastLook(broken, available('uimage-2', now + 5));
     expect(one.copy).toMatchObject({ imageId: 'uimage-2', problem: null });
     expect(one.excess).toEqual(['uimage-1']);
+    const other = settled()
+      .poll(broken)
+      .lastLook(broken, byOther('uimage-theirs', now + 5));
+    expect([other.copy.imageId, other.excess]).toEqual(['uimage-theirs', ['uimage-1']]);
   });
 
   it('deletes nothing where none is sound, and tells the others', () => {
@@ -103,6 +114,7 @@ describe('the last look', () => {
       .lastLook(broken, ours('uimage-2', { CreateTime: 105, State: 'Unavailable' }));
     expect([one.copy.outcome, one.copy.imageId, one.excess]).toEqual(['failed', 'uimage-1', []]);
     expect(one.scenario.warnings.join()).toContain('uimage-2');
+    expect(one.scenario.of('state').map(({ copy }) => copy.state)).toEqual(['Available', 'Unavailable']);
   });
 
   it('at the deadline takes an Available one before its own that is still under way', () => {
@@ -115,6 +127,29 @@ describe('the last look', () => {
       .at(DEADLINE)
       .lastLook(copying('uimage-1'), byOther('uimage-0', 1, { State: 'Copying' }));
     expect([none.copy.imageId, none.excess]).toEqual(['uimage-1', []]);
+    const theirs = life().send(MADE).at(DEADLINE).lastLook(copying('uimage-1'), byOther('uimage-0', 1));
+    expect(theirs.copy.imageId).toBe('uimage-0');
+  });
+
+  it('at the deadline tells no other copy that is younger, or broken, and names no image twice in the end', () => {
+    const others = [byOther('uimage-0', 1, { State: 'Unavailable' }), byOther('uimage-2', 200)];
+    expect(
+      settled()
+        .at(DEADLINE)
+        .lastLook(mine, ...others).scenario.warnings,
+    ).toEqual([]);
+    const one = life()
+      .send(putOff(10))
+      .at(5)
+      .look()
+      .send({ ...MADE, imageId: 'uimage-3' })
+      .send(MADE);
+    one.at(DEADLINE).lastLook(copying('uimage-1'), available('uimage-2', 105));
+    tellLeft(one.run, one.place);
+    expect(one.scenario.warnings).toEqual([
+      expect.stringContaining('second copy, uimage-1 (Copying).'),
+      expect.stringContaining('uimage-3 in hk as a duplicate; it is not listed'),
+    ]);
   });
 
   it('decides nothing when the image is missing from this one answer', () => {
@@ -143,6 +178,11 @@ describe('the last look', () => {
     for (const at of [70, 150, 300]) one.at(at).poll();
     expect(one.copy.problem?.message).toContain('uimage-theirs');
     expect(one.lastLook(edited).copy).toMatchObject({ imageId: 'uimage-1', created: true, problem: null });
+    // Its own is to be deleted by then.
+    const reused = settled()
+      .lastLook(theirs, mine)
+      .lastLook({ ...theirs, ImageDescription: 'by hand' }, mine);
+    expect([reused.copy.imageId, reused.excess[0]]).toEqual(['uimage-theirs', 'uimage-1']);
   });
 
   it('takes no copied mark for a second copy where the first call never reached the API', () => {
@@ -156,7 +196,11 @@ describe('the last look', () => {
     const one = adopted({ wait: false });
     for (const at of [10, 100, 200]) one.at(at).poll();
     expect([one.copy.outcome, one.due]).toEqual(['failed', ['last look', 200]]);
-    expect(one.lastLook(byOther('uimage-2', 99)).copy).toMatchObject({ imageId: 'uimage-2', problem: null });
+    // A list may show for a while what was deleted.
+    const old = byOther('uimage-old', 1);
+    one.lastLook(old, stranger('uimage-x'), byOther('uimage-3', 100), byOther('uimage-2', 99));
+    expect(one.copy).toMatchObject({ imageId: 'uimage-2', problem: null });
+    expect(adopted().lastLook(old, byOther('uimage-0', 0)).copy.imageId).toBe('uimage-old');
   });
 
   it('is once more at the end for a copy that could not be watched: a doubt may have left another one', () => {
@@ -196,8 +240,12 @@ describe('the last look', () => {
     const none = life().send(UNCLEAR).at(120).look(stranger('uimage-x')).at(900);
     none.run.closing = 900_000 + none.run.startedAt;
     expect(none.due).toEqual(['last look', 900]);
-    none.lastLook(stranger('uimage-x'), stranger('uimage-y'));
-    expect(none.scenario.warnings.join()).toContain('uimage-y');
+    const late = ours('uimage-z', { State: 'Unavailable' });
+    none.lastLook(stranger('uimage-x'), stranger('uimage-y'), late);
+    expect(none.scenario.warnings).toEqual([
+      expect.stringContaining('second copy, uimage-z (Unavailable)'),
+      expect.stringContaining('during this run: uimage-y.'),
+    ]);
   });
 
   it('sees what became of the image since', () => {
@@ -206,9 +254,11 @@ describe('the last look', () => {
   });
 
   it('knows a copied mark: the id that the API answered with goes before an older one, which is told', () => {
-    const one = settled().lastLook(available('uimage-forged', 1), mine);
+    const one = settled().at(200).lastLook(available('uimage-forged', 1), mine);
     expect([one.copy.imageId, one.excess]).toEqual(['uimage-1', []]);
     expect(one.scenario.warnings.join()).toContain('uimage-forged');
+    const unseen = life({ timeout: 60_000 }).send(MADE).at(60).lastLook(available('uimage-forged', 1));
+    expect(unseen.copy.imageId).toBe('uimage-1');
   });
 
   it('tells a newcomer of our name without a mark after a doubt, and only then', () => {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import type { Answer } from '../../src/promotion/answer.ts';
-import { tellUnmarked } from '../../src/promotion/observe.ts';
-import { newHeld, type Place } from '../../src/promotion/place.ts';
-import { markedBy, SOURCE } from './fake-cloud.ts';
+import { beginDoubt, tellUnmarked } from '../../src/promotion/observe.ts';
+import { newHeld, newPlace, type Place, WINDOW } from '../../src/promotion/place.ts';
+import { copyOf } from '../../src/promotion/view.ts';
+import { HERE, markedBy, SOURCE } from './fake-cloud.ts';
 import { available, byOther, copying, DEADLINE, life, MADE, putOff, stranger, UNCLEAR } from './life.ts';
 import { ours } from './scenario.ts';
 
@@ -78,8 +79,10 @@ describe('a look', () => {
   it('never hands out a newcomer of our name without a mark: the target fails, and names it', () => {
     const one = life().send(UNCLEAR).at(60).look(stranger('uimage-x'));
     expect(one.copy).toMatchObject({ imageId: null, problem: null });
-    one.at(120).look({ ...stranger('uimage-x'), ImageName: 'WEB-1.4.2' });
-    expect(one.copy.problem?.message).toMatch(/hk.*uimage-x.*The API said no/);
+    const others = ours('uimage-y', { ImageDescription: 'by hand' });
+    one.at(120).look({ ...stranger('uimage-x'), ImageName: 'WEB-1.4.2' }, others);
+    expect(one.copy.problem?.message).toMatch(/hk.*uimage-x \([^)]+\) appeared.*The API said no/);
+    expect(one.copy.unclear).toBe(true);
     expect([one.due, one.excess]).toEqual([null, []]);
   });
 
@@ -184,8 +187,11 @@ describe('a look', () => {
   it('fails a target for a stranger at the deadline, too, and not after a refusal that passes', () => {
     const late = life({ timeout: 60_000 }).send(UNCLEAR).at(60).look(stranger('uimage-x'));
     expect(late.copy.problem?.message).toContain('uimage-x');
-    const refused = life().send(putOff(10)).at(5).look(stranger('uimage-x'));
-    expect([refused.copy.problem, refused.due]).toEqual([null, ['send', 10]]);
+    for (const answer of [putOff(10), { ...putOff(10), inPart: true } as Answer]) {
+      const refused = life().send(answer).at(5).look(stranger('uimage-x'));
+      expect([refused.copy.problem, refused.due]).toEqual([null, ['send', 10]]);
+      expect(refused.scenario.warnings).toEqual([expect.stringContaining('during this run: uimage-x.')]);
+    }
   });
 
   it('that says absent is told, once it may be sent again', () => {
@@ -201,11 +207,21 @@ describe('a list with the images of every region', () => {
   /** Targets side by side, and what CopyCustomImage has answered for each. */
   const several = (...answers: Answer[]) => {
     const one = life({ regions: ['hk', 'sg', 'us-ca', 'jpn-tky'].slice(0, answers.length) });
-    const { places } = one.run;
+    const { run } = one;
+    const { places } = run;
     const of = (index: number) => Object.assign(one, { place: places[index] as Place });
     for (const [index, answer] of answers.entries()) of(index).send(answer);
-    return { of, places };
+    /** The region of the source, which a list that is ignored leaves its image in. */
+    const home = (...own: string[]) => {
+      const place = newPlace({ ...(places[0] as Place), region: HERE, plan: 'nothing' });
+      beginDoubt(Object.assign(place, { own }), { kind: 'unclear', since: run.startedAt }, WINDOW);
+      places.push(place);
+      return of(places.length - 1);
+    };
+    return { of, places, home };
   };
+  const ofList = { ...UNCLEAR, ofList: true };
+  const refusedList = { ...putOff(10), ofList: true } as Answer;
   const made = (imageId: string) => ({ ...MADE, imageId });
 
   it('leaves a target in doubt to wait for its own: what another was answered with is none of its', () => {
@@ -219,5 +235,88 @@ describe('a list with the images of every region', () => {
     expect(never.copy.problem?.message).toMatch(
       /^hk: this run's copies are uimage-b, and which of them is here/,
     );
+  });
+
+  it('fails those in doubt of which one has found any of them, and keeps what an answer has named', () => {
+    const refused = { kind: 'refused', problem: UNCLEAR.problem, inPart: true } as const;
+    const { of, places } = several(refused, UNCLEAR, UNCLEAR, made('uimage-d'));
+    const all = ['a', 'b', 'c', 'd'].map((letter, index) => available(`uimage-${letter}`, index));
+    expect(
+      of(0)
+        .at(3)
+        .look(...all).copy.imageId,
+    ).toBe('uimage-a');
+    for (const index of [1, 2]) of(index).look(...all);
+    const last = of(3)
+      .poll(available('uimage-d', 3))
+      .lastLook(...all);
+    const others = all.map(({ ImageId }) => ImageId);
+    expect(places.map(copyOf)).toMatchObject([
+      ...[1, 2, 3].map(() => ({ imageId: null, unclear: true, others, outcome: 'failed' })),
+      { imageId: 'uimage-d', problem: null },
+    ]);
+    expect([last.excess, last.scenario.warnings.length]).toEqual([[], 1]);
+  });
+
+  it('fails two of which one has found its own, and the other has taken that of another run', () => {
+    const { of, places } = several(UNCLEAR, UNCLEAR);
+    of(0).at(3).look(available('uimage-a'));
+    expect(of(1).at(120).look(byOther('uimage-0', 50)).copy.imageId).toBe('uimage-0');
+    of(0).lastLook(available('uimage-a'), byOther('uimage-0', 50));
+    expect(places.map(({ problem }) => problem?.message)).toEqual([
+      expect.stringMatching(/^hk: .*uimage-a, uimage-0/),
+      expect.stringMatching(/^sg: .*uimage-a, uimage-0/),
+    ]);
+  });
+
+  it('is none where ids are alike in two regions, or were swapped: each has what is listed there', () => {
+    const alike = several(MADE, MADE)
+      .of(0)
+      .at(60)
+      .poll(available('uimage-1'))
+      .lastLook(available('uimage-1'));
+    expect(alike.scenario.warnings).toEqual([]);
+    const { of, places } = several(made('uimage-a'), made('uimage-b'));
+    of(0).at(120).poll().lastLook(available('uimage-b'));
+    of(1).poll().lastLook(available('uimage-a'));
+    expect(places.map(copyOf).map(({ imageId }) => imageId)).toEqual(['uimage-b', 'uimage-a']);
+  });
+
+  it('in the region of the source: none is deleted that a target may hold', () => {
+    const { of, home, places } = several(ofList, ofList);
+    expect(home('uimage-a').at(3).lastLook(available('uimage-a'), available('uimage-b')).excess).toEqual([]);
+    of(0).look(available('uimage-a'));
+    expect(of(2).lastLook(available('uimage-a')).excess).toEqual([]);
+    expect(places[0]).toMatchObject({ held: { imageId: 'uimage-a' }, problem: null });
+  });
+
+  it('of a list that was ignored: it is sent again at once where only that list was not clear', () => {
+    const { of, home, places } = several(refusedList, ofList, refusedList, { kind: 'unsent' });
+    of(0).at(2).send(ofList);
+    of(1).at(3).look(available('uimage-s'));
+    const left = home('uimage-h').lastLook(available('uimage-h'), available('uimage-i'));
+    expect(left.excess).toEqual(['uimage-h', 'uimage-i']);
+    expect(places.map(({ doubt, sends }) => [doubt?.kind, sends])).toEqual([
+      [undefined, 1],
+      ['unclear', 1],
+      ['refused', 1],
+      [undefined, 0],
+      [undefined, 0],
+    ]);
+    expect(of(0).copy.unclear).toBe(false);
+    expect(of(0).due).toEqual(['send', 3]);
+    expect(of(0).at(DEADLINE).look().copy).toMatchObject({ imageId: null, problem: null });
+  });
+
+  it.each([
+    ['a list, that made none in the region of the source: one look there is enough', ofList, 3],
+    ['a call for one region says nothing of a list', UNCLEAR, 120],
+  ])('found after %s', (_, answer, until) => {
+    const { of, home, places } = several(answer, refusedList);
+    of(1).send(made('uimage-s'));
+    const { run } = home();
+    of(0).at(3).look(available('uimage-a'));
+    const ends = places.map(({ doubt }) => ((doubt?.until ?? 0) - run.startedAt) / 1000);
+    expect(ends).toEqual([3, 120, until]);
   });
 });
