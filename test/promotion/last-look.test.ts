@@ -126,7 +126,7 @@ describe('the last look', () => {
       .send(MADE)
       .at(DEADLINE)
       .lastLook(copying('uimage-1'), byOther('uimage-0', 1, { State: 'Copying' }));
-    expect([none.copy.imageId, none.excess]).toEqual(['uimage-1', []]);
+    expect([none.copy.imageId, none.excess, none.scenario.warnings]).toEqual(['uimage-1', [], []]);
     const theirs = life().send(MADE).at(DEADLINE).lastLook(copying('uimage-1'), byOther('uimage-0', 1));
     expect(theirs.copy.imageId).toBe('uimage-0');
   });

@@ -228,7 +228,9 @@ describe('a list with the images of every region', () => {
     const { of } = several(UNCLEAR, made('uimage-b'));
     const one = of(0).at(3).look(available('uimage-b', 1));
     expect([one.copy.imageId, one.copy.problem, one.due]).toEqual([null, null, ['look', 4.5]]);
-    expect(one.at(5).look(available('uimage-b', 1), available('uimage-a', 2)).copy.imageId).toBe('uimage-a');
+    expect(one.at(120).look(available('uimage-b', 1), available('uimage-a', 2)).copy.imageId).toBe(
+      'uimage-a',
+    );
     expect(one.scenario.warnings).toEqual([]);
     // Two ids may have been swapped: it is not sent again beside that one.
     const never = several(UNCLEAR, made('uimage-b')).of(0).at(120).look(available('uimage-b'));
@@ -259,9 +261,10 @@ describe('a list with the images of every region', () => {
   });
 
   it('fails two of which one has found its own, and the other has taken that of another run', () => {
-    const { of, places } = several(UNCLEAR, UNCLEAR);
+    const { of, places } = several(UNCLEAR, made('uimage-b'));
     of(0).at(3).look(available('uimage-a'));
-    expect(of(1).at(120).look(byOther('uimage-0', 50)).copy.imageId).toBe('uimage-0');
+    of(1).at(60).poll(available('uimage-b')).lastLook(available('uimage-b'), byOther('uimage-0', 50));
+    expect(places[1]?.held?.imageId).toBe('uimage-0');
     of(0).lastLook(available('uimage-a'), byOther('uimage-0', 50));
     expect(places.map(({ problem }) => problem?.message)).toEqual([
       expect.stringMatching(/^hk: .*uimage-a, uimage-0/),

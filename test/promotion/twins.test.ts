@@ -174,7 +174,7 @@ describe('a second copy of this run', () => {
     ['for minutes where nothing else is left', { regions: ['hk'] }, 300, 500],
     ['for minutes where nothing else is waited for', { wait: false }, 300, 500],
     ['as long as the step goes on', {}, 900, 1_200],
-    ['until the timeout', { timeout: 700_000 }, 680, 900],
+    ['until the timeout', { timeout: 700_000 }, 680, 760],
   ])('that is refused to be deleted for now is asked for again, %s', async (_, some, least, most) => {
     const scenario = doubled({ regions: ['hk', 'sg'], ...some });
     scenario.cloud.copySeconds = { hk: 20, sg: 900 };
