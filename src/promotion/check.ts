@@ -44,14 +44,12 @@ export async function survey(context: Context): Promise<Survey> {
     list(context, targets),
     context.alsoCheck?.() ?? [],
   ]);
-  const wrongRegions = regions.ok
-    ? unknownRegions(context, targets, regions.value)
-    : new Map<string, Problem>();
-  const wrongProjects = projects.ok ? unknownProjects(context, projects.value) : new Map<string, Problem>();
+  const wrongRegions = unknownRegions(context, targets, regions.ok ? regions.value : []);
+  const wrongProjects = unknownProjects(context, projects);
   const problems: Problem[] = [...wrongRegions.values(), ...wrongProjects.values()];
   const failures: CloudError[] = [];
   let image: Image | null = null;
-  if (!wrongRegions.has(source.region) && !wrongProjects.has(source.projectId ?? '')) {
+  if (!wrongRegions.has(source.region) && !wrongProjects.has(source.projectId)) {
     if (candidates.ok) {
       const found = chooseSource(context, candidates.value);
       if ('image' in found) image = found.image;
@@ -171,7 +169,7 @@ function unknownRegions(
     const targetInput = target.regions.includes(region) ? 'target-regions' : 'optional-regions';
     const input = region === source.region ? 'region' : targetInput;
     const named = regions.filter(({ RegionName }) => RegionName?.toLowerCase() === region.toLowerCase());
-    const near = [...new Set([...named.map(({ Region }) => Region), ...nearest(region, known)])].slice(0, 3);
+    const near = [...new Set([...named.map(({ Region }) => Region), ...nearest(region, known)])];
     wrong.set(region, {
       message: `${input}: this account has no region ${region}.`,
       advice:
@@ -185,10 +183,11 @@ function unknownRegions(
 
 function unknownProjects(
   { order: { source, target } }: Context,
-  { projects, whole }: ProjectList,
-): Map<string, Problem> {
-  const wrong = new Map<string, Problem>();
-  if (!whole) return wrong;
+  answer: Asked<ProjectList>,
+): Map<string | undefined, Problem> {
+  const wrong = new Map<string | undefined, Problem>();
+  if (!answer.ok || !answer.value.whole) return wrong;
+  const { projects } = answer.value;
   const there = projects.map(({ ProjectId, ProjectName }) =>
     ProjectName ? `${ProjectId} (${ProjectName})` : ProjectId,
   );

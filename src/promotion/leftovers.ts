@@ -20,7 +20,7 @@ export interface Left {
 const TOGETHER = 10;
 
 /** One for each reason, since an account that may not delete in one region may not in the others. */
-export function problemsOf(left: readonly Left[], run: string, postFollows: boolean): Problem[] {
+export function problemsOf(left: readonly Left[], run: string, postFollows?: boolean): Problem[] {
   const groups = new Map<string, Left[][]>();
   for (const one of left) {
     const { message, advice } = reasonOf(one.error, false);
@@ -34,7 +34,7 @@ export function problemsOf(left: readonly Left[], run: string, postFollows: bool
   return [...groups.values()].flat().map((alike) => problemOf(alike, run, postFollows));
 }
 
-function problemOf(alike: readonly Left[], run: string, postFollows: boolean): Problem {
+function problemOf(alike: readonly Left[], run: string, postFollows?: boolean): Problem {
   const [first] = alike as [Left];
   const { message, advice } = reasonOf(first.error, true);
   const names = alike.map(({ region, image }) => (image ? `${image.imageId} in ${region}` : region));

@@ -64,10 +64,12 @@ class Undo {
   private readonly accepted = new Map<string, ImageRef>();
   private readonly traces: Traces;
   private readonly effects: Effects;
+  private readonly options: CallOptions;
 
   constructor(traces: Traces, effects: Effects) {
     this.traces = traces;
     this.effects = effects;
+    this.options = { signal: effects.signal, patience: PATIENCE, persist: true };
     this.keepsMarks = traces.marked ?? false;
   }
 
@@ -82,8 +84,8 @@ class Undo {
     for (const image of this.accepted.values()) this.judge('not deleted yet', image, ACCEPTED);
     for (const image of this.absent) {
       // Not there for as long as a new image may take to be listed: gone.
-      if (clock.now() >= end) this.judge('not deleted', image, UNKNOWN);
-      else this.leave('not listed, so not deleted', image, signal.reason);
+      if (signal.aborted) this.leave('not listed, so not deleted', image, signal.reason);
+      else this.judge('not deleted', image, UNKNOWN);
     }
     const left = this.left.filter((one) => !this.isGone(one));
     return {
@@ -92,7 +94,7 @@ class Undo {
         const isUsable = what !== 'left alone' && what !== 'not deleted yet';
         return image ? [isUsable ? image : { ...image, unusable: true }] : [];
       }),
-      problems: problemsOf(left, this.traces.run, this.effects.postFollows ?? false),
+      problems: problemsOf(left, this.traces.run, this.effects.postFollows),
     };
   }
 
@@ -110,8 +112,8 @@ class Undo {
   }
 
   /** Only the answer was lost: it was there, and a list that came later does not show it. */
-  private isGone({ what, image, error }: Left): boolean {
-    if (what !== 'not deleted' || !image || !(error instanceof CloudError)) return false;
+  private isGone({ image, error }: Left): boolean {
+    if (!image || !(error instanceof CloudError)) return false;
     const wasRead = this.seen.has(keyOf(image)) && this.lists.has(placeOf(image));
     const isGone = wasRead && !this.isListed(image);
     if (isGone) this.deleted.push(image);
@@ -151,16 +153,13 @@ class Undo {
 
   /** `isFound`: in a list. Else it is read first. */
   private async remove(image: ImageRef, isFound = false): Promise<void> {
-    const { cloud, signal } = this.effects;
     const key = keyOf(image);
-    if (this.handled.has(key)) return;
     this.handled.add(key);
     const target = { Region: image.region, ProjectId: image.projectId, ImageId: image.imageId };
-    const options = { signal, patience: PATIENCE, persist: true };
     try {
       if (isFound) this.seen.add(key);
-      else if (!(await this.mayDelete(image, options))) return;
-      const wasThere = await cloud.terminateCustomImage(target, options);
+      else if (!(await this.mayDelete(image))) return;
+      const wasThere = await this.effects.cloud.terminateCustomImage(target, this.options);
       if (wasThere) this.accepted.set(key, image);
       else if (this.accepted.delete(key)) this.deleted.push(image);
       else this.absent.push(image);
@@ -170,11 +169,11 @@ class Undo {
   }
 
   /** The API answered with its id: that alone is not enough. */
-  private async mayDelete(image: ImageRef, options: CallOptions): Promise<boolean> {
+  private async mayDelete(image: ImageRef): Promise<boolean> {
     const key = keyOf(image);
     const query = { Region: image.region, ProjectId: image.projectId, ImageIds: [image.imageId] };
     try {
-      const shown = await this.effects.cloud.describeImages(query, options);
+      const shown = await this.effects.cloud.describeImages(query, this.options);
       if (shown.length > 0) this.seen.add(key);
       const whose = shown.map((one) => this.whose(one));
       if (whose.includes('ours')) this.keepsMarks = true;
@@ -193,7 +192,8 @@ class Undo {
   /** An API endpoint may drop descriptions, or cut the mark. */
   private whose({ ImageDescription: text = '' }: Image): 'ours' | 'bare' | 'of others' {
     if (isMarkedBy(this.traces.run, text)) return 'ours';
-    const isCut = text.trim() === '' || text.trimStart().startsWith('[copy of');
+    const begins = text.trim();
+    const isCut = begins === '' || begins.startsWith('[copy of');
     return isCut && readMark(text) === null ? 'bare' : 'of others';
   }
 
@@ -203,16 +203,13 @@ class Undo {
   }
 
   private async sweep(place: Traces['places'][number]): Promise<Left[]> {
-    const { cloud, signal } = this.effects;
     const { region, projectId } = place;
     const signer = this.signerOf(projectId);
-    const options = { signal, patience: PATIENCE, persist: true };
-    const key = placeOf(place);
-    this.lists.delete(key);
+    this.lists.delete(placeOf(place));
     try {
       // Again where something was found: only a list that comes after a delete tells whether it is gone.
       for (let found = true; found; ) {
-        const images = await customImages(cloud, region, projectId, options);
+        const images = await customImages(this.effects.cloud, region, projectId, this.options);
         const refOf = ({ ImageId }: Image) => ({ region, projectId, imageId: ImageId });
         const isUnread = (image: Image) => this.unread.has(keyOf(refOf(image)));
         if (images.some((image) => this.whose(image) === 'ours')) this.keepsMarks = true;
@@ -230,7 +227,7 @@ class Undo {
         for (const image of ours) this.unread.delete(keyOf(image));
         await Promise.all(ours.map((image) => this.remove(image, true)));
         const there = images.filter((image) => !isDeleting(image));
-        this.lists.set(key, new Set(there.map(({ ImageId }) => ImageId)));
+        this.lists.set(placeOf(place), new Set(there.map(({ ImageId }) => ImageId)));
         found = ours.length > 0;
       }
       return [];
