@@ -51,7 +51,7 @@ class Undo {
   private readonly handled = new Set<string>();
   /** Those that a read has shown. */
   private readonly seen = new Set<string>();
-  /** The ids that the last list of each place shows; absent where it could not be read. */
+  /** The ids that the last list of each place has shown. */
   private readonly lists = new Map<string, ReadonlySet<string>>();
   /** Without a mark: to be deleted where no list shows that the API endpoint keeps them. */
   private bare: ImageRef[] = [];
@@ -164,7 +164,10 @@ class Undo {
       else if (this.accepted.delete(key)) this.deleted.push(image);
       else this.absent.push(image);
     } catch (error) {
-      if (!this.accepted.has(key)) this.leave('not deleted', image, error);
+      if (this.accepted.has(key)) return;
+      this.leave('not deleted', image, error);
+      // Only a list that comes later tells whether it is gone.
+      this.lists.delete(placeOf(image));
     }
   }
 
@@ -205,7 +208,6 @@ class Undo {
   private async sweep(place: Traces['places'][number]): Promise<Left[]> {
     const { region, projectId } = place;
     const signer = this.signerOf(projectId);
-    this.lists.delete(placeOf(place));
     try {
       // Again where something was found: only a list that comes after a delete tells whether it is gone.
       for (let found = true; found; ) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { withMark } from '../../src/promotion/mark.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
-import { broken, HERE, markedBy, PROD, RUN, SOURCE } from './fake-cloud.ts';
+import { broken, fails, HERE, markedBy, PROD, RUN, SOURCE } from './fake-cloud.ts';
 import { ours, place, setUp, TERMINATE } from './undo.ts';
 
 describe('a rollback', () => {
@@ -182,6 +182,29 @@ describe('a rollback', () => {
     expect(left.map(({ message }) => message)).toEqual([
       'uimage-hk-1 in hk was not deleted yet: the API accepted the delete (RetCode 0), and still lists the image.',
     ]);
+  });
+
+  it('does not call deleted what the last list that was read shows, when it is cancelled before the next', async () => {
+    const { clock, cloud, cancel, add, undo } = setUp();
+    add(ours('hk'));
+    cloud.fault(TERMINATE, () => true);
+    clock.after(5_000, () => cancel.abort(new Error('cancelled')));
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect(deleted).toEqual([]);
+    expect(left.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^hk was not searched/),
+      expect.stringMatching(/^uimage-hk-1 in hk was not deleted yet/),
+    ]);
+  });
+
+  it('does not call deleted what it may not delete, when no list can be read after that', async () => {
+    const { clock, cloud, add, undo } = setUp();
+    clock.after(5_000, () => add(ours('hk')));
+    cloud.fault(TERMINATE, () => false, { times: 2 });
+    cloud.fault(TERMINATE, fails(299));
+    cloud.fault('DescribeImage', fails(299), { skip: 4 });
+    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
+    expect([deleted, left.length]).toEqual([[], 2]);
   });
 
   it.each(['as it was', 'Deleting'])(
