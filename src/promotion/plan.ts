@@ -43,8 +43,7 @@ export function plan(order: Order, findings: Findings, now: number): Plan {
     result.places.push(place);
     if (region === order.source.region && findings.sourceProject === projectId) {
       settleAsSource(place, source, now);
-      if (order.target.name !== undefined && order.target.name !== source.ImageName)
-        result.warnings.push(keepsItsName(region, source));
+      if (name !== source.ImageName) result.warnings.push(keepsItsName(place));
     } else decide({ order, findings, now }, place, result);
   }
   return result;
@@ -89,10 +88,10 @@ function decide(
     const others = usable.filter((image) => image !== oldest);
     if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
   } else {
-    place.why = whyCopy(place, held, copies.known, usable);
+    const strangers = copies.known.length > 0 ? [] : held.filter(isNamed);
+    place.why = whyCopy(usable, named, copies.known, strangers) ?? place.why;
     if (named.length > 0 && usable.length === 0) result.warnings.push(unusable(region, named));
-    const strangers = held.filter((image) => isNamed(image) && !copies.known.includes(image));
-    if (strangers.length > 0 && copies.known.length === 0) result.warnings.push(namesakes(place, strangers));
+    if (strangers.length > 0) result.warnings.push(namesakes(place, strangers));
   }
 }
 
@@ -105,23 +104,24 @@ function copiesOf(order: Order, source: Image, held: Image[]): { known: Image[];
   return { known, foreign: marked.filter((image) => !known.includes(image)) };
 }
 
-function whyCopy(place: Place, held: Image[], known: Image[], usable: Image[]): string {
-  const named = known.filter(({ ImageName }) => isSameName(ImageName, place.name)).sort(byAge);
+function whyCopy(usable: Image[], named: Image[], known: Image[], strangers: Image[]): string | null {
   if (usable.length > 0) return `if-exists is copy; already there: ${ids(usable)}`;
-  if (named.length > 0)
-    return `the copy there cannot be used: ${named.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ')}`;
+  if (named.length > 0) return `the copy there cannot be used: ${states(named)}`;
   if (known.length > 0) {
     const others = known.map(({ ImageId, ImageName }) => `${ImageId} (${ImageName})`).join(', ');
     return `this source was copied under another name: ${others}`;
   }
-  const namesakes = held.filter(({ ImageName }) => isSameName(ImageName, place.name));
-  if (namesakes.length > 0)
-    return `an image of this name is not known as a copy of this source, so it is left alone: ${ids(namesakes)}`;
-  return place.why;
+  if (strangers.length > 0)
+    return `an image of this name is not known as a copy of this source, so it is left alone: ${ids(strangers)}`;
+  return null;
 }
 
 function ids(images: Image[]): string {
   return images.map(({ ImageId }) => ImageId).join(', ');
+}
+
+function states(images: Image[]): string {
+  return images.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ');
 }
 
 function censusOf({ held }: Findings): string {
@@ -144,9 +144,9 @@ export function nearQuota({ held }: Findings, places: readonly Place[]): Problem
   };
 }
 
-function keepsItsName(region: string, source: Image): Problem {
+function keepsItsName({ region, name }: Place): Problem {
   return {
-    message: `${region}: the target is the same image as the source, so it keeps its name ${source.ImageName ?? ''}.`,
+    message: `${region}: the target is the same image as the source, so it is not named ${name}.`,
     advice: 'An image cannot be copied inside its own project and region.',
   };
 }
@@ -159,9 +159,8 @@ function moreThanOne(region: string, oldest: Image, others: Image[]): Problem {
 }
 
 function unusable(region: string, images: Image[]): Problem {
-  const told = images.map(({ ImageId, State }) => `${ImageId} is ${State}`).join(', ');
   return {
-    message: `${region}: an earlier copy of this source cannot be used: ${told}.`,
+    message: `${region}: an earlier copy of this source cannot be used: ${states(images)}.`,
     advice: 'Delete it: it is billed and uses quota.',
   };
 }
@@ -198,10 +197,10 @@ function warningsOf(source: Image, now: number): Problem[] {
       advice: 'Copy the data disks on their own where the machines need them.',
     });
   }
-  const [, year, month, day] = /^(\d{4})\/(\d{1,2})\/(\d{1,2})$/.exec(source.MaintainEol ?? '') ?? [];
+  const [, year, month, day] = source.MaintainEol?.match(/(\d{4})\/(\d{1,2})\/(\d{1,2})/) ?? [];
   if (year && now >= Date.UTC(Number(year), Number(month) - 1, Number(day) + 1)) {
     warnings.push({
-      message: `The source's operating system ${source.OsName ?? ''} reached the end of its life on ${source.MaintainEol}.`,
+      message: `The source's ${source.OsName ?? 'operating system'} reached the end of its life on ${source.MaintainEol}.`,
       advice: 'It gets no security updates: plan a newer image.',
     });
   }

@@ -41,6 +41,7 @@ describe('a target that holds nothing of ours', () => {
     for (const copy of copies) {
       expect(copy).toMatchObject({ plan: 'copy', projectId: PROD, name: 'web-1.4.2', outcome: 'planned' });
       expect(copy).toMatchObject({ imageId: null, taskId: null, state: null, created: false, problem: null });
+      expect(copy.why).toBe('not there yet');
       expect(copy.unclear).toBe(false);
     }
     expect([warnings, problems]).toEqual([[], []]);
@@ -68,11 +69,18 @@ describe('a target that holds nothing of ours', () => {
 
   it('may hold a namesake without our mark: left alone, and mentioned', () => {
     const namesake = { ...copyOfSource, ImageId: 'uimage-namesake', ImageDescription: 'nginx and friends' };
-    const { copies, warnings } = planFor({}, { hk: [namesake] });
-    const copy = only(copies);
-    expect(only(warnings).message).toMatch(/^hk: .*not known as copies of this source: uimage-namesake/);
-    expect(copy).toMatchObject({ plan: 'copy', imageId: null });
-    expect(copy.why).toContain('uimage-namesake');
+    const other = { ...namesake, ImageId: 'uimage-other', ImageName: 'other' };
+    const { copies, warnings } = planFor({}, { hk: [namesake, other] });
+    expect(only(copies)).toMatchObject({
+      plan: 'copy',
+      imageId: null,
+      why: 'an image of this name is not known as a copy of this source, so it is left alone: uimage-namesake',
+    });
+    expect(only(warnings)).toEqual({
+      message:
+        'hk: images named web-1.4.2 exist that are not known as copies of this source: uimage-namesake. The action leaves them alone.',
+      advice: 'Delete those that are earlier copies and that nobody uses.',
+    });
   });
 
   it('may hold the source itself, where it is not known that the project is its own: nothing to delete', () => {
@@ -124,10 +132,11 @@ describe('a target that holds a copy of this source', () => {
     const twin = { ...copyOfSource, ImageId: 'uimage-4-twin', CreateTime: 200 };
     const { copies, warnings } = planFor({}, { hk: [young, twin, broken, old] });
     expect(only(copies).imageId).toBe('uimage-3-old');
-    const { message } = only(warnings);
-    expect(message).toContain('uimage-1-young');
-    expect(message).toContain('uimage-4-twin');
-    expect(message).not.toContain('uimage-2-broken');
+    expect(only(warnings)).toEqual({
+      message:
+        'hk: more copies of this source exist under this name: uimage-4-twin, uimage-1-young. The action reuses uimage-3-old.',
+      advice: 'Delete those that nobody uses.',
+    });
   });
 
   it('is adopted whatever letters its name is stored in', () => {
@@ -136,10 +145,15 @@ describe('a target that holds a copy of this source', () => {
   });
 
   it('is copied to again when that copy has another name', () => {
-    const copy = only(planFor({ target: { name: 'web-prod' } }, { hk: [copyOfSource] }).copies);
-    expect(copy).toMatchObject({ plan: 'copy', imageId: null, name: 'web-prod' });
-    expect(copy.why).toContain('uimage-there');
-    expect(copy.why).toContain('web-1.4.2');
+    const other = { ...copyOfSource, ImageId: 'uimage-other', ImageName: 'other' };
+    const namesake = { ...SOURCE, ImageId: 'uimage-namesake', ImageName: 'web-prod' };
+    const held = { hk: [copyOfSource, other, namesake] };
+    const { copies, warnings } = planFor({ target: { name: 'web-prod' } }, held);
+    expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null, name: 'web-prod' });
+    expect(only(copies).why).toBe(
+      'this source was copied under another name: uimage-there (web-1.4.2), uimage-other (other)',
+    );
+    expect(warnings).toEqual([]);
   });
 
   it.each(['Frozen', undefined])(
@@ -154,11 +168,17 @@ describe('a target that holds a copy of this source', () => {
     },
   );
 
-  it('is copied to again when that copy is Unavailable, which is told: it stays', () => {
-    const { copies, warnings } = planFor({}, { hk: [{ ...copyOfSource, State: 'Unavailable' }] });
-    expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null });
-    expect(only(copies).why).toContain('uimage-there');
-    expect(only(warnings).message).toMatch(/^hk: .*uimage-there is Unavailable/);
+  it('is copied to again when that copy is Unavailable, its name told or not, which is told: it stays', () => {
+    const unusable = { ...copyOfSource, State: 'Unavailable' };
+    const { ImageName: _, ...nameless } = { ...unusable, ImageId: 'uimage-nameless' };
+    const { copies, warnings } = planFor({}, { hk: [unusable, nameless] });
+    const states = 'uimage-nameless is Unavailable, uimage-there is Unavailable';
+    const why = `the copy there cannot be used: ${states}`;
+    expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null, why });
+    expect(only(warnings)).toEqual({
+      message: `hk: an earlier copy of this source cannot be used: ${states}.`,
+      advice: 'Delete it: it is billed and uses quota.',
+    });
   });
 
   it('that differs has failed by the plan: it is not called reused', () => {
@@ -171,20 +191,22 @@ describe('a target that holds a copy of this source', () => {
   });
 
   it('is copied to once more with if-exists: copy', () => {
-    const { copies, problems } = planFor({ ifExists: 'copy' }, { hk: [copyOfSource] });
+    const { copies, problems, warnings } = planFor({ ifExists: 'copy' }, { hk: [copyOfSource] });
     expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null, outcome: 'planned' });
-    expect(only(copies).why).toContain('uimage-there');
-    expect(problems).toEqual([]);
+    expect(only(copies).why).toBe('if-exists is copy; already there: uimage-there');
+    expect([problems, warnings]).toEqual([[], []]);
+    // Whoever signed it.
+    expect(planFor({ ifExists: 'copy', markSecret: 'hush' }, { hk: [copyOfSource] }).problems).toEqual([]);
   });
 
   it('stops everything with if-exists: fail, and every such region is told', () => {
     const held = { hk: [copyOfSource], sg: [{ ...copyOfSource, ImageId: 'uimage-sg', State: 'Copying' }] };
     const { problems } = planFor({ regions: ['hk', 'us-ca', 'sg'], ifExists: 'fail' }, held);
-    expect(problems.map(({ message }) => /uimage-there|uimage-sg/.exec(message)?.[0])).toEqual([
-      'uimage-there',
-      'uimage-sg',
+    const advice = 'Set if-exists: adopt to reuse it, or copy to create another.';
+    expect(problems).toEqual([
+      { message: 'hk: uimage-there is already a copy of this source, and if-exists is fail.', advice },
+      { message: 'sg: uimage-sg is already a copy of this source, and if-exists is fail.', advice },
     ]);
-    expect(problems[0]?.message).toMatch(/^hk\b/);
   });
 
   it('does not stop if-exists: fail when the copy there is Unavailable or has another name', () => {
@@ -227,7 +249,10 @@ describe('a target that is the source itself', () => {
 
   it('keeps its name, which is told when another was ordered', () => {
     const some = { regions: [HERE], target: { projectId: BUILD, name: 'web-prod' } };
-    expect(only(planFor(some).warnings).message).toContain('web-1.4.2');
+    expect(only(planFor(some).warnings)).toEqual({
+      message: 'cn-bj2: the target is the same image as the source, so it is not named web-prod.',
+      advice: 'An image cannot be copied inside its own project and region.',
+    });
     expect(planFor({ ...some, target: { projectId: BUILD, name: 'web-1.4.2' } }).warnings).toEqual([]);
   });
 
@@ -246,8 +271,12 @@ describe('a target', () => {
     const held = new Map([['hk', []]]);
     const { copies, problems } = planFor({ regions: ['hk', 'sg'] }, {}, { held, unreadable });
     expect(copies.map(({ outcome }) => outcome)).toEqual(['planned', 'failed']);
-    expect(copies[1]?.problem?.message).toBe('sg was not copied.');
+    expect(copies[1]).toMatchObject({
+      problem: { message: 'sg was not copied.' },
+      why: 'the region could not be listed',
+    });
     expect(problems).toEqual([]);
+    expect(planFor({ regions: ['sg'] }, {}, { held: new Map(), unreadable }).census).toBe('');
   });
 
   it('that is optional comes after the others, and once', () => {
@@ -267,17 +296,23 @@ describe('what is told before copying', () => {
   it('a source without a name needs one for its copies', () => {
     const { ImageName: _, ...source } = SOURCE;
     const { problems, copies } = planFor({}, {}, { source });
-    expect(only(problems).message).toContain('target-image-name');
+    expect(only(problems)).toEqual({
+      message: 'target-image-name: the source uimage-source has no name to take over.',
+      advice: 'Set target-image-name: a copy is recognised by its name.',
+    });
     expect(copies).toEqual([]);
     expect(planFor({ target: { name: 'web' } }, {}, { source }).problems).toEqual([]);
   });
 
   it('data disks of the source stay behind', () => {
     const warned = (DataSnapshotIds: string[]) =>
-      planFor({}, {}, { source: { ...SOURCE, DataSnapshotIds } }).warnings.map(({ message }) => message);
+      planFor({}, {}, { source: { ...SOURCE, DataSnapshotIds } }).warnings;
     expect(warned([])).toEqual([]);
-    expect(only(warned(['snap-1']))).toMatch(/\b1 data-disk snapshot:/);
-    expect(only(warned(['snap-1', 'snap-2']))).toMatch(/\b2 data-disk snapshots:/);
+    expect(only(warned(['snap-1'])).message).toMatch(/\b1 data-disk snapshot:/);
+    expect(only(warned(['snap-1', 'snap-2']))).toEqual({
+      message: 'The source uimage-source has 2 data-disk snapshots: only the system disk is copied.',
+      advice: 'Copy the data disks on their own where the machines need them.',
+    });
   });
 
   it.each([
@@ -285,14 +320,18 @@ describe('what is told before copying', () => {
     ['2026/01/01', false],
     ['2026/1/1', false],
     ['2025/1/2', true],
-    ['2019/06/30', true],
+    ['2019/06/30 00:00:00', true],
     ['2034/04/30', false],
     ['', false],
     ['soon', false],
     ['2019-06-30', false],
   ])('an operating system that ends on %s, seen on 2026/01/01: told is %s', (MaintainEol, expected) => {
-    const { warnings } = planFor({}, {}, { source: { ...SOURCE, MaintainEol } });
-    expect(warnings.some(({ message }) => message.includes(MaintainEol))).toBe(expected);
-    expect(warnings).toHaveLength(expected ? 1 : 0);
+    const { OsName, ...nameless } = SOURCE;
+    const advice = 'It gets no security updates: plan a newer image.';
+    for (const [image, name] of [[SOURCE, OsName] as const, [nameless, 'operating system'] as const]) {
+      const message = `The source's ${name} reached the end of its life on ${MaintainEol}.`;
+      const { warnings } = planFor({}, {}, { source: { ...image, MaintainEol } });
+      expect(warnings).toEqual(expected ? [{ message, advice }] : []);
+    }
   });
 });
