@@ -6,14 +6,15 @@ describe('what a rollback could not do', () => {
   it('is told: an image that was not deleted, with id, region, reason and what to do', async () => {
     const { cloud, add, undo } = setUp();
     for (const image of [ours('hk'), ours('sg')]) add(image);
-    cloud.fault(TERMINATE, fails(299), { region: 'hk' });
-    const { deleted, left } = await undo({
-      created: [ours('hk'), ours('sg')],
-      places: [place('hk'), place('sg')],
-    });
+    for (const region of ['hk', 'us-ca']) cloud.fault(TERMINATE, fails(299), { region });
+    const regions = ['hk', 'sg', 'us-ca'];
+    const created = regions.map((region) => ours(region));
+    const { deleted, left, refs } = await undo({ created, places: regions.map(place) });
     expect(deleted).toEqual([ours('sg')]);
+    // No list has shown the one in us-ca: it may be there all the same.
+    expect(refs).toEqual([ours('hk'), ours('us-ca')]);
     expect(left).toHaveLength(1);
-    expect(left[0]?.message).toMatch(/uimage-hk-1.*hk.*299/);
+    expect(left[0]?.message).toMatch(/^uimage-hk-1 in hk, uimage-us-ca-1 in us-ca were not deleted: .*299/);
     expect(left[0]?.advice).not.toBe('');
   });
 
@@ -51,6 +52,13 @@ describe('what a rollback could not do', () => {
     expect((await undo({ places: [place('hk')], unclear: true })).left).toEqual([]);
   });
 
+  it('is not told when what the API refused once worked again', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('hk'));
+    for (const action of ['DescribeImage', TERMINATE] as const) cloud.fault(action, fails(230));
+    expect(await undo({ places: [place('hk')] })).toEqual({ deleted: [ours('hk')], left: [] });
+  });
+
   it('is told when the step is cancelled meanwhile', async () => {
     const { clock, cloud, cancel, add, undo } = setUp();
     add(ours('hk'));
@@ -84,20 +92,22 @@ describe('what a rollback could not do', () => {
     ]);
   });
 
-  it.each([undefined, ''])(
-    'is not told of an image that only a later list shows, described as %j',
-    async (text) => {
+  it.each([
+    [markedBy(RUN), undefined, true],
+    [markedBy(RUN), 'another secret', true],
+    ['', undefined, true],
+    ['golden: keep', undefined, false],
+  ])(
+    'of an image that only a later list shows, described as %j (mark-secret %s): deleted, and not told, is %s',
+    async (ImageDescription, secret, expected) => {
       const { cloud, undo } = setUp();
-      const ImageDescription = text ?? markedBy(RUN);
       cloud.addCopy('hk', { ImageId: 'uimage-hk-1', ImageDescription });
       const lost = () => {
         throw broken('DescribeImage', 'lost');
       };
       cloud.fault('DescribeImage', lost, { times: 12 });
-      expect(await undo({ created: [ours('hk')], places: [place('hk')] })).toEqual({
-        deleted: [ours('hk')],
-        left: [],
-      });
+      const { deleted, refs } = await undo({ created: [ours('hk')], places: [place('hk')] }, secret);
+      expect(expected ? [deleted, refs] : [refs, deleted]).toEqual([[ours('hk')], []]);
     },
   );
 

@@ -59,12 +59,16 @@ describe('a rollback', () => {
 
   it('tells of an image that was not there when it was cancelled', async () => {
     const { clock, cloud, cancel, undo } = setUp();
-    cloud.fault(TERMINATE, () => false, { times: 99 });
+    cloud.fault(TERMINATE, () => false, { region: 'hk', times: 99 });
+    cloud.fault(TERMINATE, () => false, { region: 'sg' });
+    cloud.fault(TERMINATE, async (_execute, _sent, signal) => clock.sleep(30_000, signal), { region: 'sg' });
     clock.after(20_000, () => cancel.abort(new Error('cancelled')));
-    const { deleted, left } = await undo({ created: [ours('hk')] });
+    const { deleted, left } = await undo({ created: [ours('hk'), ours('sg')] });
     expect(deleted).toEqual([]);
-    expect(left).toHaveLength(1);
-    expect(left[0]?.message).toContain('uimage-hk-1');
+    expect(left.map(({ message }) => message)).toEqual([
+      'uimage-sg-1 in sg was not deleted: the step was cancelled.',
+      'uimage-hk-1 in hk was not listed, so not deleted: the step was cancelled.',
+    ]);
   });
 
   it('finds by the mark what the run made without learning its id', async () => {
@@ -78,6 +82,8 @@ describe('a rollback', () => {
     ]);
     expect(cloud.ids()).toEqual([]);
     expect(cloud.calls(TERMINATE)).toHaveLength(3);
+    // Two of each place, and that of the id: what a list shows is not read again.
+    expect(cloud.calls('DescribeImage')).toHaveLength(5);
   });
 
   it('never deletes what another run made, adopted or not, nor a namesake', async () => {
@@ -109,7 +115,7 @@ describe('a rollback', () => {
     ]);
   });
 
-  it.each([undefined, '', '[copy of cn-bj2/uimage-sou'])(
+  it.each([undefined, '', ' [copy of cn-bj2/uimage-sou'])(
     'deletes by its id what an API endpoint has stored as %j',
     async (ImageDescription) => {
       const { cloud, undo } = setUp();
@@ -173,16 +179,23 @@ describe('a rollback', () => {
     expect(clock.elapsed).toBeLessThan(WINDOW);
   });
 
-  it('does not call deleted what stays in the lists, whatever the delete answers', async () => {
-    const { cloud, add, undo } = setUp();
-    add(ours('hk'));
-    cloud.fault(TERMINATE, () => true, { times: 99 });
-    const { deleted, left } = await undo({ created: [ours('hk')], places: [place('hk')] });
-    expect(deleted).toEqual([]);
-    expect(left.map(({ message }) => message)).toEqual([
-      'uimage-hk-1 in hk was not deleted yet: the API accepted the delete (RetCode 0), and still lists the image.',
-    ]);
-  });
+  it.each([
+    ['accepts again', () => true],
+    ['refuses next', fails(299)],
+  ])(
+    'does not call deleted what stays in the lists, though the API accepts the delete and %s',
+    async (_, next) => {
+      const { cloud, add, undo } = setUp();
+      add(ours('hk'));
+      cloud.fault(TERMINATE, () => true);
+      cloud.fault(TERMINATE, next, { times: 99 });
+      const { deleted, left, refs } = await undo({ created: [ours('hk')], places: [place('hk')] });
+      expect([deleted, refs]).toEqual([[], [{ ...ours('hk'), unusable: true }]]);
+      expect(left.map(({ message }) => message)).toEqual([
+        'uimage-hk-1 in hk was not deleted yet: the API accepted the delete (RetCode 0), and still lists the image.',
+      ]);
+    },
+  );
 
   it('does not call deleted what the last list that was read shows, when it is cancelled before the next', async () => {
     const { clock, cloud, cancel, add, undo } = setUp();
@@ -207,7 +220,7 @@ describe('a rollback', () => {
     expect([deleted, left.length]).toEqual([[], 2]);
   });
 
-  it.each(['as it was', 'Deleting'])(
+  it.each(['as it was', 'Deleting', 'though no read by its id works'])(
     'takes for gone what it deleted and a list still shows, %s',
     async (how) => {
       const { clock, cloud, add, undo } = setUp();
@@ -218,12 +231,19 @@ describe('a rollback', () => {
         return true;
       });
       cloud.fault(TERMINATE, () => false, { times: 99 });
+      if (how === 'though no read by its id works') {
+        cloud.fault('DescribeImage', fails(299), { skip: 2 });
+        clock.after(5_000, () => cloud.remove('uimage-hk-1'));
+      }
       expect((await undo({ created: [ours('hk')], places: [place('hk')] })).deleted).toEqual([ours('hk')]);
       expect(clock.elapsed).toBeLessThan(how === 'Deleting' ? 1_000 : 11_000);
     },
   );
 
-  it('takes for gone what no list shows any more, though each answer to its delete was lost', async () => {
+  it.each([
+    ['by its id', [ours('hk')]],
+    ['by its mark', []],
+  ])('takes for gone what it knew %s, though each answer to its delete was lost', async (_, created) => {
     const { cloud, add, undo } = setUp();
     add(ours('hk'));
     cloud.fault(TERMINATE, (execute) => {
@@ -234,10 +254,7 @@ describe('a rollback', () => {
       throw broken(TERMINATE, 'lost');
     };
     cloud.fault(TERMINATE, lost, { times: 99 });
-    expect(await undo({ created: [ours('hk')], places: [place('hk')] })).toEqual({
-      deleted: [ours('hk')],
-      left: [],
-    });
+    expect(await undo({ created, places: [place('hk')] })).toEqual({ deleted: [ours('hk')], left: [] });
   });
 
   it('is not put off by images without a mark', async () => {
