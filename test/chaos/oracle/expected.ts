@@ -181,9 +181,9 @@ export class Expected extends Promises {
       // Its own was looked for until the window was over, then another run's was taken.
       if (outcome === 'adopted' && caller.unclear.size > 0) return;
       if (!image || image.deleted || image.edited || image.fate.end !== 'Available') return;
-      // An older one with its mark was waited for first.
+      // An older one was waited for first: with its mark, or another run's that was not ready in time.
       const isBefore = (other: ModelImage) =>
-        (other.maker === image.maker || other.fate.end === 'stuck') &&
+        (other.maker === image.maker || other.fate.end === 'stuck' || readyAt(other) > caller.deadline) &&
         images.isOlder(other, image) &&
         readyAt(other) > startedAt;
       if (known.copiesIn(region).some(isBefore)) return;
