@@ -1,4 +1,5 @@
 /** What a run made beside what was wanted: deleted, and told. */
+import type { CallOptions, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { isMarkedBy, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
@@ -49,46 +50,24 @@ export function removeUnasked(run: Run, place: Place, imageId: string): void {
  * is read before and after; what an accepted delete leaves there is deleted again.
  */
 export async function remove(run: Run, place: Place): Promise<void> {
-  const { cloud, clock, deadline, order, signal } = run;
-  const { region, projectId } = place;
+  const { clock, order } = run;
   const [first] = place.excess as [Excess];
   const { imageId, sentAt } = first;
-  const left = Math.max(LAST_PATIENCE, deadline - clock.now());
-  const options = { signal, patience: Math.min(LONGEST_REFUSED, left), persist: true };
-  const there = { Region: region, ProjectId: projectId };
-  const read = async (id: string) => {
-    const images = await cloud.describeImages({ ...there, ImageIds: [id] }, options);
-    return images.find(({ ImageId }) => ImageId === id);
-  };
   try {
     // A list may still show what was deleted: ours is not given up for such an image.
     const kept = first.why === SECOND && place.held && !place.held.created ? place.held : null;
-    if (kept && !(await read(kept.imageId))) {
+    if (kept && !(await read(run, place, kept.imageId))) {
       polled(run, place, undefined);
       place.excess = [];
       return;
     }
-    const image = await read(imageId);
+    const image = await read(run, place, imageId);
     if (sentAt !== undefined && (!image || isDeleting(image))) gone(run, place, removed(place, first));
     else if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
       over(run, place, foreign(place, first));
     else if (sentAt !== undefined && clock.now() >= sentAt + LONGEST_DELETE)
       over(run, place, notRemoved(place, first, first.trouble ?? STILL_LISTED));
-    else {
-      const wasThere = await cloud
-        .terminateCustomImage({ ...there, ImageId: imageId }, options)
-        .catch((error) => {
-          // The answer alone may be lost: what is read next tells.
-          if (!(error instanceof CloudError) || error.decisive || sentAt !== undefined || !image) throw error;
-          first.trouble = error.message;
-        });
-      first.sentAt ??= clock.now();
-      first.at = sentAt === undefined ? clock.now() : clock.now() + AGAIN;
-      if (wasThere) return;
-      if (sentAt !== undefined && first.trouble === undefined) gone(run, place, removed(place, first));
-      else if (image) first.trouble ??= DENIED;
-      else gone(run, place, unlisted(place, first));
-    }
+    else await send(run, place, first, image);
   } catch (error) {
     if (!(error instanceof CloudError)) throw error;
     // What is refused while it is copied may be deleted later, if the step goes on that long.
@@ -97,6 +76,35 @@ export async function remove(run: Run, place: Place): Promise<void> {
       if (sentAt !== undefined) first.sentAt = clock.now();
     } else over(run, place, notRemoved(place, first, first.trouble ?? error.message));
   }
+}
+
+async function read(run: Run, place: Place, imageId: string): Promise<Image | undefined> {
+  const query = { Region: place.region, ProjectId: place.projectId, ImageIds: [imageId] };
+  const images = await run.cloud.describeImages(query, optionsOf(run));
+  return images.find(({ ImageId }) => ImageId === imageId);
+}
+
+function optionsOf({ clock, deadline, signal }: Run): CallOptions {
+  const left = Math.max(LAST_PATIENCE, deadline - clock.now());
+  return { signal, patience: Math.min(LONGEST_REFUSED, left), persist: true };
+}
+
+/** One delete, of what was read as `image`. */
+async function send(run: Run, place: Place, first: Excess, image: Image | undefined): Promise<void> {
+  const { cloud, clock } = run;
+  const { imageId, sentAt } = first;
+  const target = { Region: place.region, ProjectId: place.projectId, ImageId: imageId };
+  const wasThere = await cloud.terminateCustomImage(target, optionsOf(run)).catch((error) => {
+    // The answer alone may be lost: what is read next tells.
+    if (!(error instanceof CloudError) || error.decisive || sentAt !== undefined || !image) throw error;
+    first.trouble = error.message;
+  });
+  first.sentAt ??= clock.now();
+  first.at = sentAt === undefined ? clock.now() : clock.now() + AGAIN;
+  if (wasThere) return;
+  if (sentAt !== undefined && first.trouble === undefined) gone(run, place, removed(place, first));
+  else if (image) first.trouble ??= DENIED;
+  else gone(run, place, unlisted(place, first));
 }
 
 /** The step waits for another place, and not for this one: its own image would not be read meanwhile. */
