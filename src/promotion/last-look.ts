@@ -32,10 +32,10 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   // Missing from one answer: that decides nothing, unless it is the last one.
   if (held && !current && place.problem === null && held.seenAt !== null && !isEnd) {
     if (order.target.tag) tell(run, words.notInList(place, held));
-    // Another run may have deleted its own: once that is looked at by its id.
-    const isTheirs = !held.created && !run.told.has(`missed ${held.imageId}`);
+    // It may have been deleted: once that is looked at by its id.
+    const isFirst = !run.told.has(`missed ${held.imageId}`);
     run.told.add(`missed ${held.imageId}`);
-    if (isTheirs || (run.closing !== null && !held.confirmed)) miss(held);
+    if ((isFirst && (order.wait || !held.created)) || (run.closing !== null && !held.confirmed)) miss(held);
     else tellOthers(run, place, newcomers);
     return;
   }

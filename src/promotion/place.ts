@@ -14,6 +14,8 @@ export const WINDOW = 120_000;
 /** Milliseconds between two looks for an image: half of the time that it has been looked for, within these. */
 const SOONEST_LOOK = 1_000;
 const LATEST_LOOK = 15_000;
+/** Milliseconds for which a last look is good when all else is done. */
+const CLOSING_LOOK = 5_000;
 
 /** A region of the target project: what is wanted there, and all that is known of it. Times in Unix milliseconds. */
 export interface Place {
@@ -197,10 +199,9 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
   }
   if (closing !== null && !isOpen(place)) {
     if (held?.confirmed === false && plan === 'adopt' && !place.problem) return { deed: 'poll', at: now };
-    // Another image may have been listed minutes late.
-    const isOld = Math.max(place.readAt, place.quitAt) < closing - LATEST_LOOK;
-    const hasOthers = place.own.some((imageId) => imageId !== held?.imageId);
-    if ((place.doubt || hasOthers) && order.wait && isOld) return { deed: 'last look', at: now };
+    // Since the place's own last look an older copy may have been listed, or its image have gone.
+    const isOld = Math.max(place.readAt, place.quitAt) < closing - CLOSING_LOOK;
+    if ((plan === 'copy' || place.doubt) && order.wait && isOld) return { deed: 'last look', at: now };
   }
   return lastLook(place, run);
 }

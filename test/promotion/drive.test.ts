@@ -2,7 +2,18 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
 import { broken, COPY, DELETE, fails, HERE, LIST, markedBy, PROD, type Sent } from './fake-cloud.ts';
-import { allMade, asksFor, copies, copyIn, listings, onlyIn, ours, polls, Scenario } from './scenario.ts';
+import {
+  allMade,
+  asksFor,
+  copies,
+  copyIn,
+  listings,
+  onlyIn,
+  ours,
+  polls,
+  Scenario,
+  told,
+} from './scenario.ts';
 
 const seconds = (calls: Sent[]) => calls.map(({ at }) => at / 1000);
 
@@ -79,8 +90,32 @@ describe('what is read', () => {
         expect(poll).toMatchObject({ imageIds: [imageId], projectId: PROD });
     expect(seconds(polls(scenario, 'hk'))).toEqual([10.1, 20.2]);
     expect(seconds(polls(scenario, 'sg'))).toEqual([10.1, 20.2, 30.3, 40.4]);
-    // The check, and the last look, which is repeated.
-    expect(listings(scenario, 'hk')).toEqual([0, 20.3, 21.4]);
+    // The check, the last look, which is repeated, and one more when all else is done.
+    expect(listings(scenario, 'hk')).toEqual([0, 20.3, 21.4, 40.6]);
+  });
+
+  it.each<[string, boolean, object]>([
+    ['was deleted while another was waited for', false, { region: 'nowhere' }],
+    ['broke while another was waited for', false, { finalState: 'Unavailable' }],
+    ['was deleted right before its last look', true, { region: 'nowhere' }],
+  ])('is its own copy again when all else is done: one that %s has failed', async (_, atTheLook, change) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], pollInterval: 15_000 });
+    const { cloud, clock } = scenario;
+    cloud.copySeconds = { hk: 10, sg: atTheLook ? 10 : 60 };
+    const happens = () => Object.assign(cloud.stored.find(({ region }) => region === 'hk') ?? {}, change);
+    if (!atTheLook) clock.after(40_000, happens);
+    else
+      cloud.fault(
+        LIST,
+        (execute) => {
+          happens();
+          return execute();
+        },
+        { region: 'hk', skip: 2 },
+      );
+    const promotion = await scenario.promote();
+    expect(promotion.status).toBe('partial');
+    expect(told(promotion)).toEqual([expect.stringMatching(/^hk: .*(Unavailable|somebody deleted it)/)]);
   });
 
   it('is never read twice at once for a place, however slow the answers', async () => {

@@ -51,6 +51,18 @@ describe('two runs at the same moment', () => {
     expect(copyIn(first, 'hk').created).toBe(true);
   });
 
+  it('of which the older copy is listed after the other has had its last look: it is found when all is done', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const { cloud } = scenario;
+    cloud.fault(COPY, (execute) => {
+      Object.assign(cloud, { copySeconds: { hk: 70, sg: 110 }, listingSeconds: { hk: 40, sg: 5 } });
+      const answer = execute();
+      Object.assign(cloud, { copySeconds: { hk: 25, sg: 110 }, listingSeconds: {} });
+      return answer;
+    });
+    await play(scenario, 1_000);
+  });
+
   /** Made at the same moment: uimage-1 by this run, which its timeout ends, and uimage-2 by another, in the order of `ages`. */
   const atTheDeadline = (ages: [number, number], [own, other]: [string, string]) => {
     const scenario = new Scenario({ timeout: 60_000 });
