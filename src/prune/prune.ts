@@ -63,6 +63,8 @@ export interface PruneContext {
 
 /** What the steps share: `signal` is aborted by a cancel, and long after the timeout. */
 export interface Run extends PruneContext {
+  /** As the plan was made by them; empty before. */
+  regions: readonly RegionReport[];
   /** Unix milliseconds. */
   deadline: number;
 }
@@ -71,11 +73,13 @@ export interface Run extends PruneContext {
 export async function prune(context: PruneContext): Promise<Pruning> {
   const { order, clock, report, signal } = context;
   const until = bounded(clock, signal, order.timeout);
-  const run: Run = { ...context, signal: until.signal, deadline: clock.now() + order.timeout };
+  const deadline = clock.now() + order.timeout;
+  const run: Run = { ...context, signal: until.signal, deadline, regions: [] };
   const regions = order.regions.map(unread);
   const result: Pruning = { regions, dryRun: order.dryRun, ended: 'complete', problems: [] };
   try {
     result.regions = await listAll(run);
+    run.regions = result.regions;
     if (!signal.aborted) report({ type: 'plan', regions: result.regions, dryRun: order.dryRun });
     const objection = context.objection?.(result.regions);
     if (objection) result.problems.push(objection);

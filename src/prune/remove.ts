@@ -1,6 +1,7 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
+import { mixedUp } from '../promotion/elsewhere.ts';
 import { customImages } from '../promotion/images.ts';
 import type { Problem } from '../promotion/model.ts';
 import { isDeleting } from '../promotion/verify.ts';
@@ -135,6 +136,13 @@ function unconfirmed(what: string, accepted: boolean): Problem {
 async function isStillDue(run: Run, region: string, item: Item): Promise<boolean> {
   const { ImageId } = item.image;
   const images = await read(run, region);
+  const others = run.regions.filter((other) => other.region !== region);
+  const lists = others.map((other): [string, { ImageId: string }[]] => [
+    other.region,
+    other.listed.map((id) => ({ ImageId: id })),
+  ]);
+  const mistake = mixedUp([[region, images], ...lists]).get(region);
+  if (mistake) throw mistake;
   if (!images.some((image) => image.ImageId === ImageId && !isDeleting(image))) {
     item.fate = 'gone';
     return false;

@@ -3,10 +3,12 @@ import type { Cloud, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { type Asked, ask, survey, targetsOf } from '../promotion/check.ts';
 import { asProblem, bounded, type Context, reading, Stopped } from '../promotion/context.ts';
+import { mixedUp } from '../promotion/elsewhere.ts';
 import { customImages } from '../promotion/images.ts';
 import { readMark, signerOf } from '../promotion/mark.ts';
 import type { Event, ImageRef, Order, Problem } from '../promotion/model.ts';
 import { isSameName } from '../promotion/verify.ts';
+import { type Others, problemsOf, searchElsewhere } from './extra.ts';
 import { type Condition, copiesOf, type Judgement, judgeById, judgeByMark, judgeSource } from './judge.ts';
 
 /** An image that should be there. Without an id the file says that its copy has failed, or names none. */
@@ -96,7 +98,7 @@ export async function verify(context: VerifyContext): Promise<Verification> {
     const isFine = ({ condition, optional }: Target) => condition === 'available' || optional;
     if (verification.targets.every(isFine)) verification.status = 'available';
     report({ type: 'verdict', verification });
-    verification.extra = await searchElsewhere(run, others);
+    verification.extra = await searchElsewhere(run, others, verification.targets);
   } catch (error) {
     verification.problems.push(...problemsOf(error, signal));
     verification.ended = signal.aborted ? 'cancelled' : 'stopped';
@@ -123,18 +125,6 @@ function unseen(run: Context, file: ImagesFile | null): Target[] {
       isUseless: false,
     };
   });
-}
-
-/** None for a cancel. */
-function problemsOf(error: unknown, signal: AbortSignal): Problem[] {
-  if (error instanceof Stopped) return error.problems;
-  return signal.aborted ? [] : [defect(error)];
-}
-
-/** Where copies of which source may be that nobody asked for. */
-interface Others {
-  source: { region: string; imageId: string } | null;
-  places: { region: string; projectId: string }[];
 }
 
 async function readSource(run: Context, verification: Verification): Promise<Others> {
@@ -172,6 +162,7 @@ async function readFile(run: Context, file: ImagesFile, verification: Verificati
   ]);
   verification.source = source;
   const listings = new Map(places.map((place, index) => [keyOf(place), answers[index]]));
+  distrust(places, listings);
   verification.targets = file.images.map((expected) => {
     const { imageId } = expected;
     const signed = signedIn(run, file, expected);
@@ -196,6 +187,18 @@ function signedIn({ order }: Context, { source }: ImagesFile, { region, projectI
     const mark = readMark(ImageDescription, { ...signer, projectId });
     return mark !== null && (!source || (mark.region === source.region && mark.imageId === source.imageId));
   };
+}
+
+/** A copy that two regions of a project list is where nobody knows: neither is believed. */
+function distrust(places: Expected[], listings: Map<string, Asked<Image[]> | undefined>): void {
+  for (const projectId of new Set(places.map((place) => place.projectId))) {
+    const lists = places.flatMap((place): [string, Image[]][] => {
+      const answer = listings.get(keyOf(place));
+      return place.projectId === projectId && answer?.ok ? [[place.region, answer.value]] : [];
+    });
+    for (const [region, error] of mixedUp(lists))
+      listings.set(keyOf({ region, projectId }), { ok: false, error });
+  }
 }
 
 function isAlike({ name }: Expected): (image: Image) => boolean {
@@ -252,42 +255,5 @@ function unread(error: CloudError): Judgement {
     condition: 'unread',
     image: null,
     problem: { message: `The list of images could not be read: ${message}`, advice },
-  };
-}
-
-/** Whatever becomes of it, the verdict stands. */
-async function searchElsewhere(run: Context, others: Others): Promise<ImageRef[]> {
-  try {
-    return await findExtra(run, others);
-  } catch (error) {
-    const [cause = { message: 'the step was cancelled.', advice: 'Run it again.' }] = problemsOf(
-      error,
-      run.signal,
-    );
-    const message = `The account's other regions were not searched for more copies: ${cause.message}`;
-    run.report({ type: 'warning', problem: { message, advice: cause.advice } });
-    return [];
-  }
-}
-
-/** At first sight or not at all: it decides nothing, so a region that cannot be read is passed over. */
-async function findExtra({ cloud, order, signal }: Context, { source, places }: Others): Promise<ImageRef[]> {
-  if (!source) return [];
-  const signer = signerOf(order);
-  const found = await Promise.all(
-    places.map(async ({ region, projectId }) => {
-      const answer = await ask(customImages(cloud, region, projectId, { signal }));
-      const copies = answer.ok ? copiesOf(answer.value, source, signer && { ...signer, projectId }) : [];
-      return copies.map(({ ImageId }) => ({ region, projectId, imageId: ImageId }));
-    }),
-  );
-  return found.flat();
-}
-
-function defect(error: unknown): Problem {
-  const reason = error instanceof Error ? error.message : String(error);
-  return {
-    message: `The action itself failed: ${reason}.`,
-    advice: 'This is a defect of the action: please report it, with the log of this step.',
   };
 }

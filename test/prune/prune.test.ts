@@ -149,6 +149,16 @@ describe('prune', () => {
     ]);
   });
 
+  it('or where they do so once the plan is made', async () => {
+    const { clock, world, play } = stage();
+    clock.after(150, () => {
+      world.heedsRegion = false;
+    });
+    const result = await play();
+    expect([result.regions.map(({ problems }) => problems.length), world.deletes]).toEqual([[1, 1], 0]);
+    expect(told(result)[0]?.message).toContain('could not be read again, so it was not deleted');
+  });
+
   it('in a dry run only lists', async () => {
     const { world, clock, play } = stage({ dryRun: true });
     const result = await play();

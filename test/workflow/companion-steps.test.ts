@@ -120,7 +120,7 @@ describe('verify', () => {
     });
     const source = { region: ORDER.region, projectId: ORDER['project-id'], imageId: 'uimage-deleted-since' };
     writeFileSync(path, JSON.stringify({ schema: 1, name: 'web', status: 'available', source, images }));
-    const { copy, play } = world();
+    const { cloud, copy, play } = world();
     copy('hk', 'uimage-hk');
     copy('sg', 'uimage-other');
     const result = await play('verify', { 'images-file': path });
@@ -128,6 +128,10 @@ describe('verify', () => {
     expect(result.errors[0]).toContain('uimage-sg');
     copy('sg', 'uimage-sg');
     expect((await play('verify', { 'images-file': path })).outputs.status).toBe('available');
+    cloud.regional = false;
+    const mixedUp = await play('verify', { 'images-file': path });
+    expect([mixedUp.outputs.status, mixedUp.warnings]).toEqual(['incomplete', []]);
+    expect(mixedUp.errors.at(-1)).toContain('so where it is is not known');
   });
 
   it.each(['verify', 'prune'] as const)(
