@@ -9,6 +9,7 @@ import { type Noticed, play, type Schedule } from './peers.ts';
 /** Seconds from a poll to its answer: an intercontinental round trip. */
 export const TRIP = 0.2;
 
+const MARK = '[copy of here/uimage-source by 1-1-bench0]';
 const SOURCE: Image = { ImageId: 'uimage-source', State: 'Available' };
 
 /** Polls copies that take so many seconds until all are known to have ended. */
@@ -25,7 +26,9 @@ export async function notice(copies: readonly number[], seed: number): Promise<N
       await clock.sleep((TRIP / 2) * 1000);
       const done = clock.now() - start >= (took.get(Region) ?? 0);
       await clock.sleep((TRIP / 2) * 1000);
-      return ImageIds.map((ImageId) => ({ ImageId, State: done ? 'Available' : 'Copying' }));
+      const State = done ? 'Available' : 'Copying';
+      const ids = ImageIds.length > 0 ? ImageIds : [`uimage-${Region}`];
+      return ids.map((ImageId) => ({ ImageId, ImageName: 'bench', ImageDescription: MARK, State }));
     },
     copyCustomImage: unused,
     terminateCustomImage: unused,
