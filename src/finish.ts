@@ -32,7 +32,8 @@ export async function finish({ core }: Workflow, ending: Ending): Promise<void> 
     for (const [name, value] of Object.entries(outputs(page(OUTPUT_BYTES)))) core.setOutput(name, value);
   });
   const unsaved = ending.write?.() ?? null;
-  const unwritten = unset === null ? unsaved : `${unset} ${UNWRITTEN}`;
+  const isTold = failures.some(({ problem }) => problem.message === unset);
+  const unwritten = unset === null || isTold ? unsaved : `${unset} ${UNWRITTEN}`;
   if (summary) await writePage(core, page(PAGE_BYTES));
   const facts = warnings.map((problem) => ({ regions: [], problem }));
   for (const alike of groupBy(facts, ({ problem }) => problem.advice)) core.warning(annotation([], alike));

@@ -34,12 +34,14 @@ export async function prune(workflow: Workflow): Promise<void> {
   };
   const cloud = await connect(inputs.connection, workflow, report);
   try {
-    const { order, problems } = await withReleases(workflow, inputs);
-    const nothing = { ...NOTHING, regions: order.regions.map(unread) };
+    const nothing = { ...NOTHING, regions: inputs.order.regions.map(unread) };
     const broken = attempt(() => {
       for (const [name, value] of Object.entries(pruneOutputs(nothing, ''))) core.setOutput(name, value);
     });
-    if (broken !== null) problems.push({ message: broken, advice: 'Nothing was deleted.' });
+    const { order, problems } =
+      broken === null
+        ? await withReleases(workflow, inputs)
+        : { order: inputs.order, problems: [{ message: broken, advice: '' }] };
     const objection = (regions: readonly RegionReport[]) => protectsNothing(regions, inputs.order);
     const pruning =
       problems.length > 0

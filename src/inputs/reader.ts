@@ -16,6 +16,7 @@ export interface Reading {
 /** Five days: the longest that a job may run on a self-hosted runner. */
 const LONGEST = 5 * 24 * 3_600_000;
 
+/** Characters: what is shorter is no key, and may stand in anything. */
 const SHORTEST_KEY = 12;
 const PUBLIC = ['public-key', 'channel-key'];
 
@@ -27,9 +28,9 @@ export class Reader {
   readonly secrets: string[] = [];
   readonly notices: string[] = [];
   readonly #mistakes: { input: string; text: string; missing: boolean }[] = [];
-  /** The inputs of this action. Those with a default say nothing of whether they were given. */
   /** The keys that nobody else may know, by the name of their input. */
   readonly #private = new Map<string, string>();
+  /** The inputs of this action. Those with a default say nothing of whether they were given. */
   readonly #asked = new Map<string, { hasDefault: boolean }>();
   readonly env: Environment;
 
@@ -134,7 +135,6 @@ export class Reader {
     const { value, from } = this.#raw(input, variable, input === 'github-token');
     const key = value.trim();
     if (key !== '') this.secrets.push(...new Set([key, value]));
-    // A shorter one is no key, and may stand in anything.
     if (key.length >= SHORTEST_KEY && !PUBLIC.includes(input)) this.#private.set(input, key);
     if (key !== value && key !== '')
       this.notices.push(`${from}: white space or a line break around the value was removed.`);

@@ -31,6 +31,15 @@ export function asProblem(error: CloudError): Problem {
   return { message: `${error.message}.`, advice: error.advice };
 }
 
+/** What has ended a run early; nothing for a cancel. */
+export function causesOf(error: unknown, signal: AbortSignal): Problem[] {
+  if (error instanceof Stopped) return error.problems;
+  if (signal.aborted) return [];
+  const reason = error instanceof Error ? error.message : String(error);
+  const advice = 'This is a defect of the action: please report it, with the log of this step.';
+  return [{ message: `The action itself failed: ${reason}.`, advice }];
+}
+
 /** For a read that nothing can go on without. */
 export async function stopOnError<T>(answer: Promise<T>): Promise<T> {
   try {

@@ -1,7 +1,7 @@
 import type { Clock } from '../cloud/clock.ts';
 import type { Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
-import { bounded } from '../promotion/context.ts';
+import { bounded, causesOf } from '../promotion/context.ts';
 import { mixedUp } from '../promotion/elsewhere.ts';
 import type { Problem } from '../promotion/model.ts';
 import { type Decision, decide, type Rules } from './decide.ts';
@@ -85,11 +85,7 @@ export async function prune(context: PruneContext): Promise<Pruning> {
     if (objection) result.problems.push(objection);
     else if (!order.dryRun) await Promise.all(result.regions.map((region) => clean(run, region)));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    result.problems.push({
-      message: `The action itself failed: ${reason}.`,
-      advice: 'This is a defect of the action: please report it, with the log of this step.',
-    });
+    result.problems.push(...causesOf(error, signal));
   } finally {
     until.end();
   }

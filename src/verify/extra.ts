@@ -1,9 +1,9 @@
 /** Copies of the source in regions that nobody asked for. */
 import { ask } from '../promotion/check.ts';
-import { type Context, Stopped } from '../promotion/context.ts';
+import { type Context, causesOf } from '../promotion/context.ts';
 import { customImages } from '../promotion/images.ts';
 import { signerOf } from '../promotion/mark.ts';
-import type { ImageRef, Problem } from '../promotion/model.ts';
+import type { ImageRef } from '../promotion/model.ts';
 import { copiesOf } from './judge.ts';
 import type { Target } from './verify.ts';
 
@@ -24,7 +24,7 @@ export async function searchElsewhere(
   try {
     return (await findExtra(run, others)).filter((copy) => !isKnown(copy));
   } catch (error) {
-    const [cause = { message: 'the step was cancelled.', advice: 'Run it again.' }] = problemsOf(
+    const [cause = { message: 'the step was cancelled.', advice: 'Run it again.' }] = causesOf(
       error,
       run.signal,
     );
@@ -46,18 +46,4 @@ async function findExtra({ cloud, order, signal }: Context, { source, places }: 
     }),
   );
   return found.flat();
-}
-
-/** None for a cancel. */
-export function problemsOf(error: unknown, signal: AbortSignal): Problem[] {
-  if (error instanceof Stopped) return error.problems;
-  return signal.aborted ? [] : [defect(error)];
-}
-
-function defect(error: unknown): Problem {
-  const reason = error instanceof Error ? error.message : String(error);
-  return {
-    message: `The action itself failed: ${reason}.`,
-    advice: 'This is a defect of the action: please report it, with the log of this step.',
-  };
 }

@@ -2,13 +2,13 @@ import type { Clock } from '../cloud/clock.ts';
 import type { Cloud, Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { type Asked, ask, survey, targetsOf } from '../promotion/check.ts';
-import { asProblem, bounded, type Context, reading, Stopped } from '../promotion/context.ts';
+import { asProblem, bounded, type Context, causesOf, reading, Stopped } from '../promotion/context.ts';
 import { mixedUp } from '../promotion/elsewhere.ts';
 import { customImages } from '../promotion/images.ts';
 import { readMark, signerOf } from '../promotion/mark.ts';
 import type { Event, ImageRef, Order, Problem } from '../promotion/model.ts';
 import { isSameName } from '../promotion/verify.ts';
-import { type Others, problemsOf, searchElsewhere } from './extra.ts';
+import { type Others, searchElsewhere } from './extra.ts';
 import { type Condition, copiesOf, type Judgement, judgeById, judgeByMark, judgeSource } from './judge.ts';
 
 /** An image that should be there. Without an id the file says that its copy has failed, or names none. */
@@ -100,7 +100,7 @@ export async function verify(context: VerifyContext): Promise<Verification> {
     report({ type: 'verdict', verification });
     verification.extra = await searchElsewhere(run, others, verification.targets);
   } catch (error) {
-    verification.problems.push(...problemsOf(error, signal));
+    verification.problems.push(...causesOf(error, signal));
     verification.ended = signal.aborted ? 'cancelled' : 'stopped';
   } finally {
     until.end();

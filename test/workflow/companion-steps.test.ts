@@ -1,10 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { prune } from '../../src/prune.ts';
 import { FakeCloud, fails, markedBy, PROD, SOURCE } from '../promotion/fake-cloud.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { KEYS, ORDER, type Result, Step } from './step.ts';
+import { inputs, KEYS, ORDER, type Result, Step } from './step.ts';
 
 const LIST = 'DescribeImage';
 const DELETE = 'TerminateCustomImage';
@@ -199,13 +200,26 @@ describe('prune', () => {
     expect(json(result, 'failed-regions')).toEqual(['hk', 'sg']);
   });
 
+  it('deletes nothing when its outputs cannot be written, and says so once', async () => {
+    const { cloud, clock, step } = four();
+    const given = inputs({ ...KEYS, ...wanted, 'dry-run': 'false' });
+    const result = await step.capture(() => {
+      vi.stubEnv('GITHUB_OUTPUT', '/nowhere/at/all');
+      return clock.run(prune(step.workflow(given, { clock, createCloud: () => cloud })));
+    });
+    expect(cloud.sent).toEqual([]);
+    expect(result.errors).toHaveLength(1);
+    expect(result.errors[0]).toMatch(/^Nothing was deleted\./);
+    expect(result.errors[0]?.match(/GITHUB_OUTPUT/g)).toHaveLength(1);
+  });
+
   it('deletes nothing where protect names nothing that is there', async () => {
     const { cloud, play } = four();
     const result = await play('prune', { ...wanted, 'dry-run': 'false', protect: 'images.json' });
     expect(result.errors).toEqual([
       expect.stringMatching(/^Nothing was deleted\.[\s\S]*protect names images\.json: no custom image/),
     ]);
-    expect(cloud.calls('TerminateCustomImage')).toEqual([]);
+    expect(cloud.calls(DELETE)).toEqual([]);
   });
 
   it('warns where nothing matches, and where protect names what is not there', async () => {
