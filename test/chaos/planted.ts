@@ -126,6 +126,10 @@ const PLANTED: Planted[] = [
     edits: [['if (ids.length > 1) return unclear', 'if (ids.length > 9) return unclear']],
   },
   {
+    name: 'a copy is not looked at again when all else is done',
+    edits: [["if ((plan === 'copy' || place.doubt) && order.wait", 'if (place.doubt && order.wait']],
+  },
+  {
     name: 'what this run made and nobody has listed is told nowhere',
     edits: [
       [

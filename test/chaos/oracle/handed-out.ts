@@ -8,6 +8,7 @@ export class HandedOut extends Promises {
   checkSuccess({ caller, step, endedAt }: Ended): void {
     const { images, journal, scenario } = this;
     const { ghosts } = scenario.site;
+    const { settings } = caller;
     for (const { region } of images.targets()) {
       const image = images.all.find(({ id }) => id === step.idOf(region));
       if (!image || image.region !== region || image.project !== images.project()) {
@@ -16,7 +17,9 @@ export class HandedOut extends Promises {
       }
       const { deleted } = image;
       // That somebody deleted it since it was looked at cannot be known; nor that it is gone while all reads show it.
-      if (deleted?.by === 'somebody' && deleted.at >= caller.startedAt) continue;
+      const isUnread = caller.disturbed || !settings.wait || endedAt >= caller.deadline;
+      const since = isUnread ? caller.startedAt : endedAt - NOTICED;
+      if (deleted?.by === 'somebody' && deleted.at >= since) continue;
       if (deleted && ghosts?.byId && deleted.at + ghosts.seconds * 1000 > endedAt - NOTICED) continue;
       if (deleted) journal.violate(`available, but ${image.id} was deleted`);
       if (images.stateOf(image) !== 'Available')
