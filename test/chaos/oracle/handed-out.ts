@@ -17,7 +17,7 @@ export class HandedOut extends Promises {
       }
       const { deleted } = image;
       // That somebody deleted it since it was looked at cannot be known; nor that it is gone while all reads show it.
-      const isUnread = caller.disturbed || !settings.wait || endedAt >= caller.deadline;
+      const isUnread = caller.disturbed || ghosts !== null || !settings.wait || endedAt >= caller.deadline;
       const since = isUnread ? caller.startedAt : endedAt - NOTICED;
       if (deleted?.by === 'somebody' && deleted.at >= since) continue;
       if (deleted && ghosts?.byId && deleted.at + ghosts.seconds * 1000 > endedAt - NOTICED) continue;
