@@ -52,13 +52,15 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   if (elsewhere.length === 0) return newcomers;
   const isFound = (other: Place) =>
     (wasDoubted(other) || other.held?.created === false) && elsewhere.some((image) => has(other, image));
-  const mixedUp = otherTargets(run, place).filter(isFound);
-  const here = (images: Image[]) => images.filter((image) => !isElsewhere(image));
-  const ours = here(newcomers.ours);
+  const others = otherTargets(run, place);
+  const mixedUp = others.filter(isFound);
+  const here = without(newcomers, isElsewhere);
   // Its own may be listed yet.
   const isEarly = doubt !== null && run.clock.now() < doubt.clearAt;
   const isSure =
-    mixedUp.length === 0 ? held !== null || ours.length > 0 || isEarly : held?.created && !wasDoubted(place);
+    mixedUp.length === 0
+      ? held !== null || here.ours.length > 0 || isEarly
+      : held?.created && !wasDoubted(place);
   if (!isSure) {
     const own = newcomers.ours.map(({ ImageId }) => ImageId);
     for (const one of [place, ...mixedUp]) {
@@ -68,7 +70,17 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
     return null;
   }
   const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
-  if (held && !isListed) return newcomers;
+  if (held && !isListed) return without(newcomers, (image) => isSeenBy(others, image));
   if (held) tell(run, words.listedElsewhere(place, elsewhere));
-  return { ...newcomers, ours, marked: here(newcomers.marked), twins: here(newcomers.twins) };
+  return here;
+}
+
+function isSeenBy(places: Place[], { ImageId }: Image): boolean {
+  return places.some(({ held }) => held?.imageId === ImageId && held.seenAt !== null);
+}
+
+function without(newcomers: Newcomers, isOut: (image: Image) => boolean): Newcomers {
+  const { ours, marked, twins } = newcomers;
+  const left = (images: Image[]) => images.filter((image) => !isOut(image));
+  return { ...newcomers, ours: left(ours), marked: left(marked), twins: left(twins) };
 }

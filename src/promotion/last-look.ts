@@ -56,7 +56,10 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const sound = soundOf(findings.source, withoutCopiedMarks(pool, clock.now(), known));
   // The run that made a younger one gives it up for an older one: only the oldest of another run stays.
   const isLasting = (image: Image) => isAvailable(image) && (ours.includes(image) || image === sound[0]);
-  const best = (isEnd ? sound.find(isLasting) : undefined) ?? (isEnd && current ? current : sound[0]);
+  const lasting = isEnd ? sound.find(isLasting) : undefined;
+  // Where nothing is sound, ours that is there goes before an image that was never listed.
+  const best =
+    lasting ?? (isEnd && current ? current : (sound[0] ?? (held && isUnseen ? ours[0] : undefined)));
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
   if (kept && isAvailable(kept)) {

@@ -121,9 +121,17 @@ export function hold(run: Run, place: Place, image: Image, created: boolean): vo
   });
   place.problem = null;
   place.unclear = false;
-  if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
+  if (created) own(run, place, image.ImageId);
   run.report({ type: 'ids', copies: copiesOf(run) });
   observe(run, place, place.held, image);
+}
+
+/** An image stands where it was listed: the answers of two regions may have been swapped. */
+function own({ places }: Run, place: Place, imageId: string): void {
+  const isThere = ({ held }: Place) => held?.imageId === imageId && held.seenAt !== null;
+  for (const other of places)
+    if (other !== place && !isThere(other)) other.own = other.own.filter((id) => id !== imageId);
+  if (!place.own.includes(imageId)) place.own.push(imageId);
 }
 
 /** In the end, when no list has shown that the copy is another image. */

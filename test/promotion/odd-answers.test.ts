@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Image } from '../../src/cloud/cloud.ts';
+import type { CopyAnswer, CopyInfo, Image } from '../../src/cloud/cloud.ts';
 import { CloudError, judgeStatus } from '../../src/cloud/errors.ts';
 import { WINDOW } from '../../src/promotion/place.ts';
 import {
@@ -197,6 +197,56 @@ describe('an answer that names the wrong image', () => {
     await allMade(scenario);
     expect(scenario.cloud.calls('TerminateCustomImage')).toEqual([]);
   });
+});
+
+describe('two ids that were swapped', () => {
+  const swapped = (end: string) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 1_200_000 });
+    scenario.cloud.finalState = { sg: end };
+    scenario.cloud.fault(COPY, (execute) => {
+      const [one, other] = (execute() as { Infos: [CopyInfo, CopyInfo] }).Infos;
+      return {
+        Infos: [
+          { ...one, TargetImageId: other.TargetImageId },
+          { ...other, TargetImageId: one.TargetImageId },
+        ],
+      } as CopyAnswer;
+    });
+    return scenario;
+  };
+
+  it('each region has the one that is listed there, and no word is said against the other', async () => {
+    const scenario = swapped('Available');
+    const { copies } = await scenario.promote();
+    expect(copies.map(({ imageId, others }) => [imageId, others])).toEqual([
+      ['uimage-new-hk-1', []],
+      ['uimage-new-sg-2', []],
+    ]);
+    expect(scenario.warnings).toEqual([]);
+  });
+
+  it('one of which breaks: that one fails at once, under its own id', async () => {
+    const scenario = swapped('Unavailable');
+    const promotion = await scenario.promote();
+    expect(copyIn(promotion, 'hk').imageId).toBe('uimage-new-hk-1');
+    expect(copyIn(promotion, 'sg')).toMatchObject({ imageId: 'uimage-new-sg-2', outcome: 'failed' });
+    expect([told(promotion).join(), scenario.warnings]).toEqual([
+      expect.stringMatching(/^sg: the copy uimage-new-sg-2 ended Unavailable/),
+      [],
+    ]);
+    expect(promotion.seconds).toBeLessThan(300);
+  });
+});
+
+it('where lists heed no Region, an id that is listed nowhere is not made good by the copy of another', async () => {
+  const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 1_200_000 });
+  scenario.cloud.regional = false;
+  scenario.cloud.fault(COPY, (execute) => {
+    const { Infos } = execute() as { Infos: [CopyInfo, CopyInfo] };
+    scenario.cloud.remove('uimage-new-hk-1');
+    return { Infos: [{ ...Infos[0], TargetImageId: 'uimage-x' }, Infos[1]] };
+  });
+  expect(outcomes(await scenario.promote())).toEqual(['failed', 'copied']);
 });
 
 describe('a copy that something before the API refuses', () => {
