@@ -7,11 +7,15 @@ import type { Rollback } from './rollback.ts';
 import { copiesOf, copyOf } from './view.ts';
 import { ifNextFails, lookFor, resume, reuses, whole } from './words.ts';
 
+/** Asked for in time, and nothing was sent. */
+const HELD_UP =
+  ' CopyCustomImage was still waiting for its turn: the API throttles this account, or is slow to answer.';
+
 type End = 'cancelled' | 'timeout' | 'stopped';
 
 /** As what a target is told that is not settled when the promotion has ended, at `now`. */
 export function unsettled(place: Place, order: Order, ended: End, now: number): Problem {
-  const { region, answer, trouble, held } = place;
+  const { region, answer, trouble, held, sentAt } = place;
   const limit = `the timeout of ${formatDuration(order.timeout / 1000)}`;
   const [when, by] = {
     cancelled: ['when the step was cancelled', 'before the step was cancelled'],
@@ -27,6 +31,7 @@ export function unsettled(place: Place, order: Order, ended: End, now: number): 
   }
   const last = [
     ...(answer ? [` The last answer: ${answer.message}`] : []),
+    ...(!answer && sentAt > 0 && ended === 'timeout' ? [HELD_UP] : []),
     ...(trouble ? [` The region could not be listed: ${trouble.message}`] : []),
   ].join('');
   if (copyOf(place).unclear)

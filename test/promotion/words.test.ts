@@ -125,6 +125,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     trouble: [words.trouble(place(), held(), denied), words.trouble(place(), held(), null)],
     mayAppear: [adopting, copying].map((run) => mayAppear(both('hk', 'sg'), run.order)),
     'not settled: nothing sent': ends({}),
+    'not settled: waiting for its turn': ends({ sentAt: 1 }),
     'not settled: refused': ends({ answer: problem, trouble: problem }),
     'not settled: refused, for later': [3, 1].flatMap((refusals) =>
       ends({ unclear: true, refusals, answer: problem }),
