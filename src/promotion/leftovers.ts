@@ -19,6 +19,12 @@ export interface Left {
 /** Images named in one sentence: more would be cut. */
 const TOGETHER = 10;
 
+export const ACCEPTED = 'the API accepted the delete (RetCode 0), and still lists the image.';
+export const UNKNOWN =
+  'the API answers that there is no such image (RetCode 8956), and lists it all the same.';
+export const UNMARKED =
+  'the description carries no marker of this run. Somebody has edited it, or this is no copy of this run.';
+
 /** One for each reason, since an account that may not delete in one region may not in the others. */
 export function problemsOf(left: readonly Left[], run: string, postFollows?: boolean): Problem[] {
   const groups = new Map<string, Left[][]>();

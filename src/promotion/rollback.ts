@@ -3,7 +3,7 @@ import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
 import { customImages } from './images.ts';
-import { type Left, problemsOf } from './leftovers.ts';
+import { ACCEPTED, type Left, problemsOf, UNKNOWN, UNMARKED } from './leftovers.ts';
 import { isMarkedBy, readMark, type Signer } from './mark.ts';
 import type { Gone, ImageRef, Leftover, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
@@ -99,8 +99,12 @@ class Undo {
   }
 
   private judge(what: Left['what'], image: ImageRef, message: string): void {
-    if (!this.isListed(image)) this.deleted.push(what === 'not deleted' ? { ...image, absent: true } : image);
-    else this.leave(what, image, new Stopped({ message, advice: '' }));
+    const isAbsent = what === 'not deleted';
+    // The answers for two regions may have been swapped: then it is in the other one.
+    const lists = isAbsent ? [...this.lists.values()] : [this.lists.get(placeOf(image))];
+    if (lists.some((list) => list?.has(image.imageId)))
+      this.leave(what, image, new Stopped({ message, advice: '' }));
+    else this.deleted.push(isAbsent ? { ...image, absent: true } : image);
   }
 
   private isListed(image: ImageRef): boolean {
@@ -238,11 +242,6 @@ class Undo {
     }
   }
 }
-
-const ACCEPTED = 'the API accepted the delete (RetCode 0), and still lists the image.';
-const UNKNOWN = 'the API answers that there is no such image (RetCode 8956), and lists it all the same.';
-const UNMARKED =
-  'the description carries no marker of this run. Somebody has edited it, or this is no copy of this run.';
 
 function placeOf({ region, projectId }: { region: string; projectId: string }): string {
   return `${region} ${projectId}`;

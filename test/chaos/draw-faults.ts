@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Effect, Fault } from './scenario.ts';
+import type { Effect, Fault, Gap } from './scenario.ts';
 import { CODES, OF_A_REGION } from './world/facts.ts';
 
 export const seconds = (max: number) =>
@@ -35,7 +35,7 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({
     kind: fc.constant('partial' as const),
     which: fc.integer({ min: 0, max: 4 }),
-    how: fc.constantFrom('missing' as const, 'empty' as const, 'twice' as const, 'wrong' as const),
+    how: fc.constantFrom<Gap>('missing', 'empty', 'twice', 'wrong', 'swapped'),
     executed,
   }),
 );

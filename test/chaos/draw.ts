@@ -167,7 +167,8 @@ function knowable(one: Scenario): Scenario {
       fates.every(({ listedAfter, edited }) => listedAfter === 0 && !edited),
   );
   const isClear = faults.every(
-    ({ effect }) => effect.kind !== 'slow' && !(effect.kind === 'partial' && effect.how === 'wrong'),
+    ({ effect }) =>
+      effect.kind !== 'slow' && !(effect.kind === 'partial' && ['wrong', 'swapped'].includes(effect.how)),
   );
   const everywhere = site.everywhere && isPlain && isClear && runs.every(({ twin }) => twin === null);
   return { ...one, site: { ...site, everywhere } };

@@ -25,11 +25,13 @@ export type Effect =
   /** A list without some or all of its rows, with null for one, or without ImageSet; its TotalCount is true. */
   | { kind: 'unwhole'; how: 'empty' | 'rows' | 'no set' | 'null' }
   | { kind: 'slow'; seconds: number }
-  /**
-   * `twice`: of a list, with an id that is none before its own. `wrong`: with the id of an image that somebody has just
-   * made under our name.
-   */
-  | { kind: 'partial'; which: number; how: 'missing' | 'empty' | 'twice' | 'wrong'; executed: number | null };
+  | { kind: 'partial'; which: number; how: Gap; executed: number | null };
+
+/**
+ * What an answer has of one region. `twice`: of a list, with an id that is none before its own. `wrong`: the id of an image
+ * that somebody has just made under our name. `swapped`: of a list, the id of the next region, which has its.
+ */
+export type Gap = 'missing' | 'empty' | 'twice' | 'wrong' | 'swapped';
 
 export type Action = 'CopyCustomImage' | 'DescribeImage' | 'TerminateCustomImage' | 'GetRegion';
 

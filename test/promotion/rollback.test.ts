@@ -57,6 +57,15 @@ describe('a rollback', () => {
     ]);
   });
 
+  it('does not take for gone what another region lists, as where two answers were swapped', async () => {
+    const { cloud, add, undo } = setUp();
+    add(ours('sg'), 'unmarked');
+    const swapped = { ...ours('hk'), imageId: ours('sg').imageId };
+    const { deleted, left } = await undo({ created: [swapped], places: [place('hk'), place('sg')] });
+    expect([deleted, left.length]).toEqual([[], 1]);
+    expect(cloud.ids()).toHaveLength(1);
+  });
+
   it('tells of an image that was not there when it was cancelled', async () => {
     const { clock, cloud, cancel, undo } = setUp();
     cloud.fault(TERMINATE, () => false, { region: 'hk', times: 99 });

@@ -54,7 +54,9 @@ export class Expected extends Promises {
     if (caller.isHard(region) || (caller.unclear.get(region) ?? 0) >= 4) return null;
     if (images.isSource(region)) return 'sound';
     const copies = known.copiesIn(region).filter(({ id }) => !gone.has(id));
-    const isDoubtful = caller.unclear.has(region) || caller.refused.has(region) || copies.length > 1;
+    const isMisnamed = copies.some(({ id }) => images.wrong.has(id));
+    const isDoubtful =
+      isMisnamed || caller.unclear.has(region) || caller.refused.has(region) || copies.length > 1;
     // It may be taken for ours after an unclear answer, and then the target fails.
     if (known.hasStrangers(region) && isDoubtful) return null;
     if (known.hasGhosts(region)) return null;

@@ -52,9 +52,9 @@ export class Knowledge {
   /** Somebody made an image of our name since the scenario began. */
   hasStrangers(region: string): boolean {
     const { images, scenario } = this;
-    const wrong = [...images.wrong.keys()];
+    const isWrong = ({ id, maker }: ModelImage) => images.wrong.has(id) && maker === 'somebody';
     return (
-      images.all.some((image) => image.region === region && wrong.includes(image.id)) ||
+      images.all.some((image) => image.region === region && isWrong(image)) ||
       scenario.targets.some(
         ({ strangers }, index) => strangers.length > 0 && images.targets()[index]?.region === region,
       )
@@ -72,7 +72,8 @@ export class Knowledge {
   /** Nobody can tell that it is this run's. */
   isUnknowable(image: ModelImage, { named }: Caller): boolean {
     const { images } = this;
-    return (!images.keepsMarks || image.edited !== null) && !named.has(image.id);
+    const isNamed = named.has(image.id) && !images.wrong.has(image.id);
+    return (!images.keepsMarks || image.edited !== null) && !isNamed;
   }
 
   /** The API said of it that it did not run, in a way that need not be looked behind for long. */

@@ -132,7 +132,9 @@ export class Oracle {
       const isPlain =
         images.keepsMarks &&
         !lies &&
-        made.every(({ edited, fate }) => !edited && fate.removedAfter === undefined) &&
+        made.every(
+          ({ id, edited, fate }) => !edited && fate.removedAfter === undefined && !images.wrong.has(id),
+        ) &&
         !known.hasStrangers(region) &&
         !known
           .copiesIn(region)

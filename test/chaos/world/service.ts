@@ -9,6 +9,12 @@ import type { Lists } from './lists.ts';
 import { Part } from './part.ts';
 import { type Call, isExecuted, ok, type Reply, refusal, regionsOf } from './wire.ts';
 
+interface Info {
+  TargetRegion: string;
+  TargetImageId: string;
+  TaskId: string;
+}
+
 /** What the cloud does with a call that reaches it. */
 export class Service extends Part {
   private readonly demands: Demands;
@@ -156,7 +162,7 @@ export class Service extends Part {
     }
     const refusesAll = code !== null && answersRefusal === 'code';
     const dropped = effect?.kind === 'partial' ? regions[effect.which % regions.length] : undefined;
-    const infos: { TargetRegion: string; TargetImageId: string; TaskId: string }[] = [];
+    const infos: Info[] = [];
     for (const [index, region] of regions.entries()) {
       const isReached = !refusesAll || midway === 'others' || (midway === 'before' && index < bad);
       if (codes[index] !== null) {
@@ -165,12 +171,15 @@ export class Service extends Part {
       }
       if (!isReached || !isExecuted(effect, index)) continue;
       if (refusesAll) this.journal.strike('refused batch executed in part');
-      const isGap = region === dropped && effect?.kind === 'partial' && (isBatch || effect.how !== 'twice');
+      const isGap =
+        region === dropped &&
+        effect?.kind === 'partial' &&
+        (isBatch || !['twice', 'swapped'].includes(effect.how));
       const gap = isGap ? effect : null;
       const told = refusesAll ? 'refused' : gap ? 'unclear' : how;
       const make = () => this.make(call, region, told, asked.includes(region), asked.length > 1);
       let id = '';
-      if (!gap || gap.executed === 0 || gap.how === 'wrong') id = make().id;
+      if (!gap || gap.executed === 0 || gap.how === 'wrong' || gap.how === 'swapped') id = make().id;
       else if (gap.executed !== null) {
         const pending = { caller: process.caller, region, refused: refusesAll };
         this.images.pending.add(pending);
@@ -189,12 +198,25 @@ export class Service extends Part {
         this.images.wrong.set(stranger.id, id);
         infos.push({ TargetRegion: region, TargetImageId: stranger.id, TaskId: '' });
       } else if (gap?.how === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
-      else if (!gap) infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
+      else if (!gap || gap.how === 'swapped')
+        infos.push({ TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` });
     }
     if (refusesAll) return refuse(code);
+    if (effect?.kind === 'partial' && effect.how === 'swapped') this.swap(infos, effect.which);
     if (isBatch && !ignored && !answersOne) return answer({ Infos: infos });
     if (isBatch && !ignored) this.journal.strike('batch answered as one copy');
     return answer(infos[0] ? { TargetImageId: infos[0].TargetImageId, TaskId: infos[0].TaskId } : {});
+  }
+
+  private swap(infos: Info[], which: number): void {
+    const made = infos.filter(({ TargetImageId }) => TargetImageId !== '');
+    const one = made[which % made.length];
+    const next = made[(which + 1) % made.length];
+    if (!one || !next || one === next) return;
+    [one.TargetImageId, next.TargetImageId] = [next.TargetImageId, one.TargetImageId];
+    this.images.wrong.set(one.TargetImageId, next.TargetImageId);
+    this.images.wrong.set(next.TargetImageId, one.TargetImageId);
+    this.journal.strike('ids swapped');
   }
 
   private make(
