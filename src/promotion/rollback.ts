@@ -182,7 +182,7 @@ class Undo {
     try {
       const shown = await this.effects.cloud.describeImages(query, this.options);
       if (shown.length > 0) this.seen.add(key);
-      const whose = shown.map((one) => this.whose(one));
+      const whose = shown.map((one) => this.whose(one, image.projectId));
       if (whose.includes('ours')) this.keepsMarks = true;
       if (whose.includes('of others') || (this.keepsMarks && whose.includes('bare'))) this.leaveAlone(image);
       else if (whose.includes('bare') && !this.accepted.has(key)) {
@@ -197,11 +197,13 @@ class Undo {
   }
 
   /** An API endpoint may drop descriptions, or cut the mark. */
-  private whose({ ImageDescription: text = '' }: Image): 'ours' | 'bare' | 'of others' {
-    if (isMarkedBy(this.traces.run, text)) return 'ours';
+  private whose({ ImageDescription: text = '' }: Image, projectId: string): 'ours' | 'bare' | 'of others' {
+    const signer = this.signerOf(projectId);
+    if (isMarkedBy(this.traces.run, text, signer)) return 'ours';
     const begins = text.trim();
+    // With a secret, only what is signed with it is deleted.
     const isCut = begins === '' || begins.startsWith('[copy of');
-    return isCut && readMark(text) === null ? 'bare' : 'of others';
+    return isCut && !signer && readMark(text) === null ? 'bare' : 'of others';
   }
 
   private signerOf(projectId: string): Signer | undefined {
@@ -218,14 +220,14 @@ class Undo {
         const images = await customImages(this.effects.cloud, region, projectId, this.options);
         const refOf = ({ ImageId }: Image) => ({ region, projectId, imageId: ImageId });
         const isUnread = (image: Image) => this.unread.has(keyOf(refOf(image)));
-        if (images.some((image) => this.whose(image) === 'ours')) this.keepsMarks = true;
-        for (const image of images.filter((one) => isUnread(one) && this.whose(one) === 'bare')) {
+        if (images.some((image) => this.whose(image, projectId) === 'ours')) this.keepsMarks = true;
+        for (const image of images.filter((one) => isUnread(one) && this.whose(one, projectId) === 'bare')) {
           this.bare.push(refOf(image));
           this.unread.delete(keyOf(refOf(image)));
         }
         const isOurs = (image: Image) =>
           isMarkedBy(this.traces.run, image.ImageDescription, signer) ||
-          (isUnread(image) && this.whose(image) === 'ours');
+          (isUnread(image) && this.whose(image, projectId) === 'ours');
         const ours = images
           .filter(isOurs)
           .map(refOf)

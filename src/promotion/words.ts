@@ -52,12 +52,13 @@ export function twoIds(place: Place, imageIds: string[], answer: CopyAnswer): Pr
   return notClear(place, answer, `${imageIds.join(' and ')} for ${place.region}, so which is the copy there`);
 }
 
-export function notOurs(place: Place, { ImageId, ImageName, ImageDescription }: Image): Problem {
+export function notOurs(place: Place, image: Image): Problem {
+  const { ImageId, ImageName, ImageDescription } = image;
   const what = readMark(ImageDescription)
-    ? 'carries the marker of another run'
+    ? "carries a marker that is not this run's"
     : `is named ${ImageName} and carries no marker`;
   return {
-    message: `${place.region}: the API answered with ${ImageId}, which ${what}. That is not this run's copy, so the action searches for it by its marker.`,
+    message: `${place.region}: the API answered with ${described(image)}, which ${what}. That is not this run's copy, so the action searches for it by its marker.`,
     advice: `${lookFor(place)} If the copy is there, use it by its id. If not, give ${ImageId} to the vendor's support, then re-run the job.`,
   };
 }

@@ -172,7 +172,7 @@ describe('the last look', () => {
   });
 
   it('goes back to its own image, known by its id, though somebody has edited its mark away', () => {
-    const edited = { ...mine, ImageDescription: 'by hand' };
+    const edited = { ...mine, ImageDescription: 'by hand', CreateTime: Date.UTC(2026, 0, 1) / 1000 };
     const theirs = byOther('uimage-theirs', 99);
     const one = settled().lastLook(theirs, edited).lastLook(edited);
     for (const at of [70, 150, 300]) one.at(at).poll();

@@ -94,8 +94,9 @@ describe('what a rollback could not do', () => {
 
   it.each([
     [markedBy(RUN), undefined, true],
-    [markedBy(RUN), 'another secret', true],
+    [markedBy(RUN), 'a secret', false],
     ['', undefined, true],
+    ['', 'a secret', false],
     ['golden: keep', undefined, false],
   ])(
     'of an image that only a later list shows, described as %j (mark-secret %s): deleted, and not told, is %s',

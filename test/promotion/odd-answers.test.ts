@@ -12,6 +12,7 @@ import {
   LIST,
   markedBy,
   PROD,
+  RUN,
   refused,
   SOURCE,
 } from './fake-cloud.ts';
@@ -177,7 +178,12 @@ describe('an answer that names the wrong image', () => {
   });
 
   it.each([
-    ['marker', OTHERS, /the API answered with uimage-wrong, which carries the marker of another run/],
+    [
+      'marker',
+      OTHERS,
+      /the API answered with uimage-wrong \(.*, which carries a marker that is not this run's/,
+    ],
+    ['age', { ImageDescription: '', CreateTime: 1_764_547_200 }, /created 2025-12-01T00:00Z.* no marker/],
     ['name', { ImageName: 'db-9', ImageDescription: '' }, /is named db-9 and carries no marker/],
   ])('and made none: the target fails, the id is told and not handed out (%s)', async (_, some, words) => {
     const scenario = new Scenario();
@@ -186,6 +192,12 @@ describe('an answer that names the wrong image', () => {
     expect(copyIn(promotion, 'hk')).toMatchObject({ imageId: null, outcome: 'failed', others: [] });
     expect(told(promotion).join()).toMatch(words);
     expect([scenario.cloud.ids('hk'), scenario.cloud.calls(COPY).length]).toEqual([['uimage-wrong'], 1]);
+  });
+
+  it('with this run’s marker, and no valid signature: it is not handed out where there is a mark-secret', async () => {
+    const scenario = new Scenario({ markSecret: 'hush' });
+    answersWrong(scenario, { ImageDescription: markedBy(RUN) }, false);
+    expect(copyIn(await scenario.promote(), 'hk')).toMatchObject({ imageId: null, outcome: 'failed' });
   });
 
   it('twice: what it made in both regions is handed out, and nothing deleted', async () => {

@@ -244,7 +244,9 @@ describe("another run's image that is handed out", () => {
     const theirs = byOther('uimage-1', 1);
     const one = life().send(MADE).at(10).poll(theirs);
     expect(one.copy).toMatchObject({ imageId: null, outcome: 'failed' });
-    expect(one.scenario.notices).toEqual([expect.stringMatching(/^hk: .*uimage-1.*marker of another run/)]);
+    expect(one.scenario.notices).toEqual([
+      expect.stringMatching(/^hk: .*uimage-1.*marker that is not this run's/),
+    ]);
     expect(one.at(130).lastLook(theirs).copy).toMatchObject({ imageId: 'uimage-1', outcome: 'adopted' });
   });
 
