@@ -34,6 +34,14 @@ export function described({ ImageId, State, ImageSize, CreateTime }: Image): str
   return `${ImageId} (${[State ?? 'state unknown', ...size, ...created].join(', ')})`;
 }
 
+/** Milliseconds that the clocks of runner and API may differ: a machine may take its local time for UTC. */
+const SKEW = 86_400_000;
+
+/** Created before `at`, in Unix milliseconds, whatever the clocks are. */
+export function isOlderThan({ CreateTime }: Image, at: number): boolean {
+  return CreateTime !== undefined && CreateTime > 0 && CreateTime * 1000 < at - SKEW;
+}
+
 /** Not the source, and not listed before this run: only such an image can be one that it made. */
 export function isNew({ findings }: Run, region: string, imageId: string): boolean {
   if (imageId === findings.source.ImageId) return false;

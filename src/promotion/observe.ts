@@ -1,7 +1,7 @@
 import type { Image } from '../cloud/cloud.ts';
 import type { CloudError } from '../cloud/errors.ts';
 import { asProblem } from './context.ts';
-import { isBare } from './images.ts';
+import { isBare, isOlderThan } from './images.ts';
 import { isMarkedBy, isMarkOf, readMark, signerOf } from './mark.ts';
 import type { Problem } from './model.ts';
 import {
@@ -21,9 +21,6 @@ import * as words from './words.ts';
 
 /** A copy that was seen and is then missing from so many answers in a row, over at least WINDOW, is gone. */
 const MISSES = 3;
-
-/** Milliseconds that the clocks of runner and API may differ: a machine may take its local time for UTC. */
-const SKEW = 86_400_000;
 
 /** Takes in the answer to a read of the place's image by its id. */
 export function polled(run: Run, place: Place, image: Image | undefined): void {
@@ -151,8 +148,7 @@ function isOthers({ order, findings }: Run, { name, sentAt }: Place, image: Imag
     return !isMarkedBy(order.run, image.ImageDescription, signerOf(order));
   const { ImageName, CreateTime } = image;
   // A copy may be given its source's time.
-  const isOld = CreateTime && CreateTime !== findings.source.CreateTime && CreateTime * 1000 < sentAt - SKEW;
-  if (isOld) return true;
+  if (CreateTime !== findings.source.CreateTime && isOlderThan(image, sentAt)) return true;
   // An API endpoint may keep the source's name.
   return ![undefined, name, findings.source.ImageName].some((own) => isSameName(ImageName, own));
 }

@@ -2,9 +2,9 @@ import type { Clock } from '../cloud/clock.ts';
 import type { CallOptions, Cloud, Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { bounded, repeat, Stopped } from './context.ts';
-import { customImages } from './images.ts';
+import { customImages, isOlderThan } from './images.ts';
 import { ACCEPTED, type Left, problemsOf, UNKNOWN, UNMARKED } from './leftovers.ts';
-import { isMarkedBy, readMark, type Signer } from './mark.ts';
+import { isMarkedBy, readMark } from './mark.ts';
 import type { Gone, ImageRef, Leftover, Problem, Report } from './model.ts';
 import { WINDOW } from './place.ts';
 import { keyOf, type Traces } from './traces.ts';
@@ -197,37 +197,31 @@ class Undo {
   }
 
   /** An API endpoint may drop descriptions, or cut the mark. */
-  private whose({ ImageDescription: text = '' }: Image, projectId: string): 'ours' | 'bare' | 'of others' {
-    const signer = this.signerOf(projectId);
-    if (isMarkedBy(this.traces.run, text, signer)) return 'ours';
-    const begins = text.trim();
+  private whose(image: Image, projectId: string): 'ours' | 'bare' | 'of others' {
+    const { ImageDescription: text = '' } = image;
+    const { markSecret: secret } = this.effects;
+    const { run, since = 0 } = this.traces;
+    if (isMarkedBy(run, text, secret ? { secret, projectId } : undefined)) return 'ours';
     // With a secret, only what is signed with it is deleted.
-    const isCut = begins === '' || begins.startsWith('[copy of');
-    return isCut && !signer && readMark(text) === null ? 'bare' : 'of others';
-  }
-
-  private signerOf(projectId: string): Signer | undefined {
-    const { markSecret } = this.effects;
-    return markSecret ? { secret: markSecret, projectId } : undefined;
+    if (secret || isOlderThan(image, since)) return 'of others';
+    const isCut = /^\s*($|\[copy of)/.test(text);
+    return isCut && readMark(text) === null ? 'bare' : 'of others';
   }
 
   private async sweep(place: Traces['places'][number]): Promise<Left[]> {
     const { region, projectId } = place;
-    const signer = this.signerOf(projectId);
     try {
       // Again where something was found: only a list that comes after a delete tells whether it is gone.
       for (let found = true; found; ) {
         const images = await customImages(this.effects.cloud, region, projectId, this.options);
         const refOf = ({ ImageId }: Image) => ({ region, projectId, imageId: ImageId });
         const isUnread = (image: Image) => this.unread.has(keyOf(refOf(image)));
-        if (images.some((image) => this.whose(image, projectId) === 'ours')) this.keepsMarks = true;
+        const isOurs = (image: Image) => this.whose(image, projectId) === 'ours';
+        if (images.some(isOurs)) this.keepsMarks = true;
         for (const image of images.filter((one) => isUnread(one) && this.whose(one, projectId) === 'bare')) {
           this.bare.push(refOf(image));
           this.unread.delete(keyOf(refOf(image)));
         }
-        const isOurs = (image: Image) =>
-          isMarkedBy(this.traces.run, image.ImageDescription, signer) ||
-          (isUnread(image) && this.whose(image, projectId) === 'ours');
         const ours = images
           .filter(isOurs)
           .map(refOf)

@@ -9,6 +9,8 @@ export interface Traces {
   places: { region: string; projectId: string; unasked?: true }[];
   /** An answer was lost: an image may yet be listed. */
   unclear: boolean;
+  /** Unix milliseconds: nothing that was made before is this run's. */
+  since?: number;
   /** The API endpoint keeps marks: an image without one is none of this run's. */
   marked?: true;
 }
@@ -24,8 +26,10 @@ export function tracesOf(
   // An API endpoint that ignores the list of a batch makes its one image in the source region.
   if (sent.length > 1 && !sent.some(({ region }) => region === source.region))
     places.push({ region: source.region, projectId: target.projectId, unasked: true });
+  const starts = sent.flatMap(({ startedAt }) => startedAt ?? []);
   return {
     run,
+    ...(starts.length > 0 ? { since: Math.min(...starts) } : {}),
     places: submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
     ...(copies.some(({ marked, created }) => marked && created) ? { marked: true } : {}),

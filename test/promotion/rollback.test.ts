@@ -141,6 +141,7 @@ describe('a rollback', () => {
   it.each([
     ['a list shows one of this run that has it', {}, true],
     ['one of this run was read with it', { marked: true as const }, false],
+    ['it was made before this run', { since: Date.UTC(2026, 0, 1) }, false],
     ['one of this run is read with it', { created: [ours('hk'), ours('sg')], places: [place('hk')] }, true],
   ])('leaves an image without a mark alone where %s', async (_, some, isListed) => {
     const { cloud, add, undo } = setUp();

@@ -38,11 +38,12 @@ const at = (...regions: string[]) => regions.map((region) => ({ region, projectI
 describe('the state for the post step', () => {
   it('names what this run made, and where; never what it adopted', () => {
     const { traces } = kept([
-      aCopy({ region: 'hk', imageId: 'uimage-hk' }),
+      aCopy({ region: 'hk', imageId: 'uimage-hk', startedAt: 7 }),
       aCopy({ region: 'sg', imageId: 'uimage-sg', plan: 'adopt', created: false }),
     ]);
     expect(traces).toEqual({
       run: RUN,
+      since: 7,
       unclear: false,
       created: [{ region: 'hk', projectId: PROD, imageId: 'uimage-hk' }],
       places: at('hk'),
