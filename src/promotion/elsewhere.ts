@@ -29,7 +29,8 @@ function otherTargets({ places }: Run, place: Place): Place[] {
 }
 
 function has({ own, held }: Place, { ImageId }: Image): boolean {
-  return own.includes(ImageId) || held?.imageId === ImageId;
+  // Where a read by its id has not found it, the answers may have been swapped.
+  return held?.imageId === ImageId ? held.seenAt !== null || held.misses === 0 : own.includes(ImageId);
 }
 
 /** The copy of another target: an API endpoint that heeds no Region lists it here, too. */

@@ -48,7 +48,8 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   }
   // One that this run's answers do not explain carries a copied mark.
   const isUnseen = !held || (held.seenAt === null && clock.now() >= held.startedAt + WINDOW);
-  const isOurs = ({ ImageId }: Image) => place.own.includes(ImageId) || wasDoubted(place) || isUnseen;
+  const isNamed = ({ ImageId }: Image) => run.places.some(({ own }) => own.includes(ImageId));
+  const isOurs = (image: Image) => isNamed(image) || wasDoubted(place) || isUnseen;
   const ours = newcomers.ours.filter(isOurs);
   const pool = [...new Set([...(current ? [current] : []), ...ours, ...newcomers.twins])].sort(byAge);
   // A second send may have made a second one.

@@ -114,23 +114,32 @@ export function observe(run: Run, place: Place, held: Held, image: Image): void 
 
 /** The image is handed out from now on. */
 export function hold(run: Run, place: Place, image: Image, created: boolean): void {
-  place.held = newHeld({
+  const before = place.held;
+  const held = newHeld({
     imageId: image.ImageId,
     created,
-    startedAt: place.held?.startedAt ?? place.sentAt,
+    startedAt: before?.startedAt ?? place.sentAt,
   });
-  place.problem = null;
-  place.unclear = false;
-  if (created) own(run, place, image.ImageId);
+  Object.assign(place, { held, problem: null, unclear: false });
+  if (created) own(run, place, held, before);
   run.report({ type: 'ids', copies: copiesOf(run) });
-  observe(run, place, place.held, image);
+  observe(run, place, held, image);
 }
 
-/** An image stands where it was listed: the answers of two regions may have been swapped. */
-function own({ places }: Run, place: Place, imageId: string): void {
-  const isThere = ({ held }: Place) => held?.imageId === imageId && held.seenAt !== null;
-  for (const other of places)
-    if (other !== place && !isThere(other)) other.own = other.own.filter((id) => id !== imageId);
+/** An image stands where it is listed. Answered for another region, it was swapped with what was answered for this one. */
+function own(run: Run, place: Place, held: Held, before: Held | null): void {
+  const { imageId } = held;
+  for (const other of run.places) {
+    const isThere = other.held?.imageId === imageId && other.held.seenAt !== null;
+    if (other === place || isThere || !other.own.includes(imageId)) continue;
+    other.own = other.own.filter((id) => id !== imageId);
+    if (!before || before.seenAt !== null || other.problem) continue;
+    place.own = place.own.filter((id) => id !== before.imageId);
+    other.own.push(before.imageId);
+    if (other.held?.imageId !== imageId) continue;
+    held.taskId = other.held.taskId;
+    other.held = { ...before, startedAt: other.held.startedAt, misses: 0 };
+  }
   if (!place.own.includes(imageId)) place.own.push(imageId);
 }
 

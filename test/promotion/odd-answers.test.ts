@@ -212,8 +212,8 @@ describe('an answer that names the wrong image', () => {
 });
 
 describe('two ids that were swapped', () => {
-  const swapped = (end: string) => {
-    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout: 1_200_000 });
+  const swapped = (end: string, timeout = 1_200_000) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'], timeout });
     scenario.cloud.finalState = { sg: end };
     scenario.cloud.fault(COPY, (execute) => {
       const [one, other] = (execute() as { Infos: [CopyInfo, CopyInfo] }).Infos;
@@ -227,13 +227,29 @@ describe('two ids that were swapped', () => {
     return scenario;
   };
 
-  it('each region has the one that is listed there, and no word is said against the other', async () => {
-    const scenario = swapped('Available');
-    const { copies } = await scenario.promote();
-    expect(copies.map(({ imageId, others }) => [imageId, others])).toEqual([
-      ['uimage-new-hk-1', []],
-      ['uimage-new-sg-2', []],
-    ]);
+  it.each([1_200_000, 60_000])(
+    'each region has the one that is listed there, and no word is said against the other (timeout: %i ms)',
+    async (timeout) => {
+      const scenario = swapped('Available', timeout);
+      const { copies } = await scenario.promote();
+      expect(copies.map(({ imageId, taskId, others }) => [imageId, taskId, others])).toEqual([
+        ['uimage-new-hk-1', 'task-sg-2', []],
+        ['uimage-new-sg-2', 'task-hk-1', []],
+      ]);
+      expect(scenario.warnings).toEqual([]);
+    },
+  );
+
+  it('by two calls after a refused list, too', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const answers = (TargetImageId: string) => (execute: () => unknown) => {
+      execute();
+      return { TargetImageId };
+    };
+    scenario.cloud.fault(COPY, fails(8095));
+    scenario.cloud.fault(COPY, answers('uimage-new-sg-2'));
+    scenario.cloud.fault(COPY, answers('uimage-new-hk-1'));
+    await allMade(scenario);
     expect(scenario.warnings).toEqual([]);
   });
 

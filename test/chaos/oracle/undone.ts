@@ -43,6 +43,7 @@ export class Undone extends Promises {
       if (names(step.warned, image.id)) {
         const mayFail =
           image.edited ||
+          images.wrong.has(image.id) ||
           site.deletes ||
           site.locked ||
           site.refusal ||
