@@ -130,7 +130,7 @@ export function createLog({ sink, order }: { sink: Sink; order?: Order }): Log {
         `Rolled back: ${plural(deleted.length, 'image')} deleted`,
         deleted.map((image) => `${region(image.region)} ${short(image.imageId)}`),
       );
-    else if (left.length === 0) write('Rollback: this run left no image.');
+    else if (left.length === 0) write('Rollback: no image of this run was found.');
     for (const problem of left) warn(problem);
   }
 

@@ -5,6 +5,7 @@ import { OUTPUT_BYTES } from './markdown.ts';
 import { contentOf, resultOf, writeOutputFile } from './output-file.ts';
 import { NOTHING, outputsOf, removeOutputFile } from './outputs.ts';
 import { rolledBack } from './promotion/ending.ts';
+import { overtake } from './promotion/leftovers.ts';
 import type { Copy, Event, Order, Problem, Promotion } from './promotion/model.ts';
 import { promote } from './promotion/promote.ts';
 import { rollback } from './promotion/rollback.ts';
@@ -94,7 +95,10 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
       const { markSecret } = inputs.order;
       const signal = postFollows ? workflow.signal : new AbortController().signal;
       const effects = { ...workflow, signal, cloud, report, markSecret, postFollows };
-      rolledBack(promotion, await rollback(state.traces, effects));
+      const before = [...warnings];
+      const undone = await rollback(state.traces, effects);
+      rolledBack(promotion, undone);
+      overtake(before, undone.deleted);
       unsaved = save();
     }
     if (workflow.signal.aborted && postFollows && inputs.rollback !== 'never') leaveToPost(promotion);

@@ -7,7 +7,7 @@ import type { Rollback } from './rollback.ts';
 import { copiesOf, copyOf } from './view.ts';
 import { ifNextFails, lookFor, resume, reuses, whole } from './words.ts';
 
-/** Asked for in time, and nothing was sent. */
+/** Asked for in time, and no request was sent. */
 const HELD_UP =
   ' CopyCustomImage was still waiting for its turn: the API throttles this account, or is slow to answer.';
 
@@ -228,9 +228,10 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
       copy.problem = { message, advice: '' };
       copy.outcome = 'failed';
     } else if (problem && ids.length > 0) {
-      if (imageId === null) copy.pending = false;
       const message = `${problem.message} The rollback found and deleted ${ids.join(', ')}.`;
-      copy.problem = { ...problem, message };
+      // Without an image of its own, nothing is left to look for.
+      copy.problem = { message, advice: imageId === null ? '' : problem.advice };
+      if (imageId === null) copy.pending = false;
     }
   }
   if (promotion.copies.every(({ outcome }) => outcome === 'failed')) promotion.status = 'failed';

@@ -25,6 +25,16 @@ export const UNKNOWN =
 export const UNMARKED =
   'the description carries no marker of this run. Somebody has edited it, or this is no copy of this run.';
 
+/** What was told before of images that are deleted by now is no longer to be done. */
+export function overtake(told: Problem[], deleted: readonly ImageRef[]): void {
+  for (const problem of told) {
+    const ids = deleted.map(({ imageId }) => imageId).filter((id) => problem.message.includes(id));
+    if (ids.length === 0) continue;
+    problem.message = `${problem.message} The rollback has deleted ${[...new Set(ids)].join(', ')}.`;
+    problem.advice = '';
+  }
+}
+
 /** One for each reason, since an account that may not delete in one region may not in the others. */
 export function problemsOf(left: readonly Left[], run: string, postFollows?: boolean): Problem[] {
   const groups = new Map<string, Left[][]>();

@@ -123,7 +123,7 @@ describe('a promotion whose images were rolled back', () => {
   });
 
   it('says of a copy in doubt, or beside that of another run, that it was found, and of a broken one that it was left', () => {
-    const problem = (region: string) => ({ message: `${region}: …`, advice: '' });
+    const problem = (region: string) => ({ message: `${region}: …`, advice: 'Look.' });
     const doubtful = copy('hk', { imageId: null, outcome: 'failed', pending: true, problem: problem('hk') });
     const beside = copy('kr', { ...doubtful, ...ours('kr', 9), created: false, problem: problem('kr') });
     const promotion: Promotion = {
@@ -133,6 +133,7 @@ describe('a promotion whose images were rolled back', () => {
     };
     const found = [ours('hk'), ours('hk', 2), ours('kr')];
     rolledBack(promotion, { deleted: [...found, ours('us-ca')], left: [ours('sg')] });
+    expect(promotion.copies[0]?.problem?.advice).toBe('');
     expect(promotion.copies.map(({ problem, pending }) => [problem?.message, pending])).toEqual([
       ['hk: … The rollback found and deleted uimage-hk-1, uimage-hk-2.', false],
       ['sg: … The rollback has not deleted it.', false],

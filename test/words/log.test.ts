@@ -292,7 +292,7 @@ describe('a log', () => {
       '- void: sg uimage-sg',
     ]);
     expect(play([{ type: 'rolled-back', deleted: [], left: [] }], aPromotion()).lines[0]).toContain(
-      'left no image',
+      'no image of this run was found',
     );
   });
 

@@ -6,6 +6,7 @@ import type { checkRelease, publishRelease } from '../../src/github/release.ts';
 import { main } from '../../src/main.ts';
 import { type Emulator, startEmulator } from '../emulator/emulator.ts';
 import { BUILD, doneBut, FakeCloud, fails, HERE, PROD, SOURCE } from '../promotion/fake-cloud.ts';
+import { onlyIn } from '../promotion/scenario.ts';
 import type { FileResults } from '../runner/files.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, outcome, Step } from './step.ts';
@@ -295,6 +296,21 @@ describe('a rollback in the step', () => {
     const result = await run({ rollback: 'step', 'target-regions': 'hk', timeout: '30s' });
     expect(cloud.ids()).toEqual([]);
     expect(result.failed).toBe(true);
+  });
+
+  it('takes back what was said of an image that it has deleted', async () => {
+    const { cloud, run } = setUp();
+    cloud.fault(COPY, (execute, sent) => {
+      onlyIn(cloud, 'hk')(execute, sent);
+      return execute();
+    });
+    cloud.copySeconds = { hk: 600 };
+    const result = await run({ rollback: 'step', 'target-regions': 'hk', timeout: '3m' });
+    expect([cloud.ids(), result.warnings.join()]).toEqual([
+      [],
+      expect.stringMatching(/has deleted uimage-new-hk-/),
+    ]);
+    expect(result.warnings.join()).not.toMatch(/did not delete/);
   });
 
   it('tells what it could not delete, and that image stays in the outputs', async () => {
