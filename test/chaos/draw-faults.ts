@@ -35,7 +35,7 @@ const effect: fc.Arbitrary<Effect> = fc.oneof(
   fc.record({
     kind: fc.constant('partial' as const),
     which: fc.integer({ min: 0, max: 4 }),
-    how: fc.constantFrom<Gap>('missing', 'empty', 'twice', 'wrong', 'swapped'),
+    how: fc.constantFrom<Gap>('missing', 'empty', 'twice', 'wrong', 'old', 'swapped'),
     executed,
   }),
 );

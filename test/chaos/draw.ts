@@ -168,7 +168,8 @@ function knowable(one: Scenario): Scenario {
   );
   const isClear = faults.every(
     ({ effect }) =>
-      effect.kind !== 'slow' && !(effect.kind === 'partial' && ['wrong', 'swapped'].includes(effect.how)),
+      effect.kind !== 'slow' &&
+      !(effect.kind === 'partial' && ['wrong', 'old', 'swapped'].includes(effect.how)),
   );
   const everywhere = site.everywhere && isPlain && isClear && runs.every(({ twin }) => twin === null);
   return { ...one, site: { ...site, everywhere } };

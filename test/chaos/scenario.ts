@@ -29,9 +29,10 @@ export type Effect =
 
 /**
  * What an answer has of one region. `twice`: of a list, with an id that is none before its own. `wrong`: the id of an image
- * that somebody has just made under our name. `swapped`: of a list, the id of the next region, which has its.
+ * that somebody has just made under our name; `old`: a month ago. `swapped`: of a list, the id of the next region, which has
+ * its.
  */
-export type Gap = 'missing' | 'empty' | 'twice' | 'wrong' | 'swapped';
+export type Gap = 'missing' | 'empty' | 'twice' | 'wrong' | 'old' | 'swapped';
 
 export type Action = 'CopyCustomImage' | 'DescribeImage' | 'TerminateCustomImage' | 'GetRegion';
 

@@ -122,7 +122,7 @@ export function describe(effect: Effect): string {
     case 'truncated':
       return 'the answer is cut';
     case 'partial':
-      return `region ${effect.which} of the answer has ${{ missing: 'no entry', empty: 'an empty id', twice: 'two ids', wrong: "somebody's id", swapped: "the next one's id" }[effect.how]}${run}`;
+      return `region ${effect.which} of the answer has ${{ missing: 'no entry', empty: 'an empty id', twice: 'two ids', wrong: "somebody's id", old: "somebody's old id", swapped: "the next one's id" }[effect.how]}${run}`;
     case 'slow':
       return `answers after ${effect.seconds} s`;
     case 'blink':

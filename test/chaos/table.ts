@@ -48,6 +48,7 @@ const BEHAVIOURS: [string, Change][] = [
   ['ignores the list of regions', site({ batch: false })],
   ['answers a list with one id', site({ answersOne: true })],
   ['answers two ids for a region', copyFault({ kind: 'partial', which: 0, how: 'twice', executed: 0 })],
+  ['answers an older image', copyFault({ kind: 'partial', which: 0, how: 'old', executed: 0 })],
   ['swaps the ids of two regions', copyFault({ kind: 'partial', which: 0, how: 'swapped', executed: 0 })],
   ['drops descriptions', site({ description: 0 })],
   ['cuts descriptions at 128', site({ description: 128 })],

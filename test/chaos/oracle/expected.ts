@@ -54,9 +54,12 @@ export class Expected extends Promises {
     if (caller.isHard(region) || (caller.unclear.get(region) ?? 0) >= 4) return null;
     if (images.isSource(region)) return 'sound';
     const copies = known.copiesIn(region).filter(({ id }) => !gone.has(id));
-    const isMisnamed = copies.some(({ id }) => images.wrong.has(id));
-    const isDoubtful =
-      isMisnamed || caller.unclear.has(region) || caller.refused.has(region) || copies.length > 1;
+    const misnamed = [...images.wrong].flat();
+    const isMisnamed = copies.some(({ id }) => misnamed.includes(id));
+    const isLateToo = ({ id, sentAt, listedAt }: ModelImage) =>
+      misnamed.includes(id) && listedAt > sentAt + SEEN_WITHIN;
+    if (copies.some(isLateToo)) return null;
+    const isDoubtful = caller.unclear.has(region) || caller.refused.has(region) || copies.length > 1;
     // It may be taken for ours after an unclear answer, and then the target fails.
     if (known.hasStrangers(region) && isDoubtful) return null;
     if (known.hasGhosts(region)) return null;
@@ -68,7 +71,8 @@ export class Expected extends Promises {
       (image) => image.region === region && !image.ofSource && images.isMarked(image),
     );
     if (forged) return null;
-    if (isDoubtful && (!images.keepsMarks || copies.some(({ edited }) => edited))) return null;
+    if ((isDoubtful || isMisnamed) && (!images.keepsMarks || copies.some(({ edited }) => edited)))
+      return null;
     const { startedAt, settings } = caller;
     const adopts = settings.ifExists === 'adopt';
     const held = copies.filter(({ madeAt, maker }) => madeAt < startedAt || maker === 'earlier');

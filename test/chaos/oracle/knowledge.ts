@@ -1,7 +1,7 @@
 import type { Scenario } from '../scenario.ts';
 import type { Row, Step } from '../step.ts';
 import type { Caller } from '../world/caller.ts';
-import { NAME, SOURCE_ID } from '../world/facts.ts';
+import { A_MONTH_AGO, NAME, SOURCE_ID } from '../world/facts.ts';
 import type { Images, ModelImage } from '../world/images.ts';
 import type { Journal } from '../world/journal.ts';
 
@@ -111,10 +111,10 @@ export class Knowledge {
   }
 
   /** An answer named it, and no list showed that the copy is another one. */
-  isSwapped({ id }: ModelImage, caller: Caller, how: Ended['how']): boolean {
+  isSwapped({ id, madeAt }: ModelImage, caller: Caller, how: Ended['how']): boolean {
     const { images } = this;
     const real = images.all.find((other) => other.id === images.wrong.get(id));
-    if (!real) return false;
+    if (!real || (madeAt === A_MONTH_AGO && how === 'itself' && caller.settings.wait)) return false;
     const isShown = images.isMarked(real) && !real.edited && !real.deleted && wasSeen(caller, real);
     return how !== 'itself' || !caller.settings.wait || !isShown;
   }

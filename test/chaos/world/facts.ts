@@ -5,6 +5,9 @@ export const SOURCE_PROJECT = 'org-build';
 export const TARGET_PROJECT = 'org-prod';
 export const SOURCE_ID = 'uimage-source';
 export const NAME = 'Web-1.4.2';
+/** Milliseconds from the start of a scenario. */
+export const A_MONTH_AGO = -30 * 86_400_000;
+
 export const REGIONS = ['hk', 'sg', 'us-ca', SOURCE_REGION, 'ge-fra'] as const;
 
 /** Refusals of CopyCustomImage that may be one region's own. */

@@ -2,7 +2,7 @@ import type { VirtualClock } from '../../virtual-clock.ts';
 import type { Scenario } from '../scenario.ts';
 import { fateWords } from '../story.ts';
 import type { Demands } from './demands.ts';
-import { REGIONS, SOURCE_ID, SOURCE_PROJECT, SOURCE_REGION, TARGET_PROJECT } from './facts.ts';
+import { A_MONTH_AGO, REGIONS, SOURCE_ID, SOURCE_PROJECT, SOURCE_REGION, TARGET_PROJECT } from './facts.ts';
 import type { Images, ModelImage } from './images.ts';
 import type { Journal } from './journal.ts';
 import type { Lists } from './lists.ts';
@@ -93,6 +93,7 @@ export class Service extends Part {
     // Named by an answer, and no list has shown that the site keeps marks.
     const isSwapped =
       this.images.wrong.has(id) &&
+      image?.madeAt !== A_MONTH_AGO &&
       !this.images.all.some(
         (other) =>
           other.maker === caller.number &&
@@ -179,7 +180,7 @@ export class Service extends Part {
       const told = refusesAll ? 'refused' : gap ? 'unclear' : how;
       const make = () => this.make(call, region, told, asked.includes(region), asked.length > 1);
       let id = '';
-      if (!gap || gap.executed === 0 || gap.how === 'wrong' || gap.how === 'swapped') id = make().id;
+      if (!gap || gap.executed === 0 || ['wrong', 'old', 'swapped'].includes(gap.how)) id = make().id;
       else if (gap.executed !== null) {
         const pending = { caller: process.caller, region, refused: refusesAll };
         this.images.pending.add(pending);
@@ -193,8 +194,9 @@ export class Service extends Part {
           { TargetRegion: region, TargetImageId: `uimage-none-${region}`, TaskId: '' },
           { TargetRegion: region, TargetImageId: id, TaskId: `task-${id}` },
         );
-      else if (gap?.how === 'wrong') {
+      else if (gap?.how === 'wrong' || gap?.how === 'old') {
         const stranger = this.images.addStranger(region, { after: 0, described: 'not', same: true });
+        if (gap.how === 'old') stranger.madeAt = A_MONTH_AGO;
         this.images.wrong.set(stranger.id, id);
         infos.push({ TargetRegion: region, TargetImageId: stranger.id, TaskId: '' });
       } else if (gap?.how === 'empty') infos.push({ TargetRegion: region, TargetImageId: '', TaskId: '' });
