@@ -89,6 +89,8 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
   let offset = 0;
   /** As the last page that has one tells it. */
   let total: number | undefined;
+  /** Its totals are those of the pages, as the second shows. */
+  let perPage = false;
   let changed = false;
   let stale = 0;
   /** Rows of images that an earlier page has shown. */
@@ -101,10 +103,11 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
       limit = SMALLEST_FULL_PAGE;
       return readPage(client, query, { limit, offset, total }, options);
     });
-    const told = number(body.TotalCount) ?? total;
-    if (told !== (total ?? told)) changed = true;
-    total = told;
     const rows = records(body.ImageSet) ?? [];
+    if (page === 1 && rows.length > 0 && total === offset) perPage = true;
+    const told = perPage ? undefined : (number(body.TotalCount) ?? total);
+    if (!perPage && told !== (total ?? told)) changed = true;
+    total = told;
     if (rows.length === 0) {
       const missing = Math.max(0, (told ?? 0) - offset + again);
       return { images, changed: changed || missing > 0, missing };
@@ -127,6 +130,9 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
     // A total below what has arrived already is no total.
     const sane = told !== undefined && told >= arrived;
     const missing = sane ? told - arrived : 0;
+    // Its total may count the page.
+    if (page === 0 && missing === 0 && (rows.length === limit || rows.length === SMALLEST_FULL_PAGE))
+      continue;
     if (sane ? missing === 0 : rows.length < SMALLEST_FULL_PAGE) return { images, changed, missing };
     // Nothing new: the endpoint ignores Offset. Without a total that is the whole list, else some of it is missing.
     stale = isStale ? stale + 1 : 0;

@@ -17,14 +17,14 @@ const ids = (count: number) => Array.from({ length: count }, (_, index) => `uima
 /** A site with `count` images: how many a page, whether it tells a total, and what it ignores. */
 function site(
   count: number,
-  { cap = 100, total = (n: number): unknown => n, ignoreOffset = false } = {},
+  { cap = 100, total = (all: number, _ofPage: number): unknown => all, ignoreOffset = false } = {},
 ): Reply {
   return ({ params }) => {
     const offset = ignoreOffset ? 0 : Number(params.Offset);
     const page = ids(count).slice(offset, offset + Math.min(cap, Number(params.Limit)));
     return {
       RetCode: 0,
-      TotalCount: total(count),
+      TotalCount: total(count, page.length),
       ImageSet: page.map((ImageId) => ({ ImageId })),
     };
   };
@@ -49,11 +49,14 @@ const pages =
 
 describe('describeImages', () => {
   const none = () => undefined;
+  const ofPage = (_all: number, ofPage: number) => ofPage;
   it.each([
     ['0 images', 0, {}, 1],
     ['1 image', 1, {}, 1],
     ['1 image without a total', 1, { total: none }, 1],
-    ['100 images', 100, {}, 1],
+    ['100 images, and looks whether more follow', 100, {}, 2],
+    ['101 images, with totals that count the page', 101, { total: ofPage }, 2],
+    ['41 images in pages of 20, with totals that count the page', 41, { cap: 20, total: ofPage }, 3],
     ['100 images without a total', 100, { total: none }, 2],
     ['250 images', 250, {}, 3],
     ['250 images without a total', 250, { total: none }, 4],
