@@ -4,7 +4,8 @@ import type { ImagesFile, VerifyOrder } from '../verify/verify.ts';
 import { type Connection, readConnection, readMarkSecret } from './connection.ts';
 import { readText } from './file.ts';
 import { imagesOfFile } from './images-file.ts';
-import { readOptional, readOutputFile, readSource } from './promote.ts';
+import { readOutputFile } from './output-path.ts';
+import { readOptional, readSource } from './promote.ts';
 import { type Environment, Reader, type Reading } from './reader.ts';
 import { type Spelled, shown } from './spelling.ts';
 

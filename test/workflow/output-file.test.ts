@@ -132,7 +132,7 @@ describe('in a step', () => {
 
   it('of an earlier run is gone before the first request, and when the inputs are wrong', async () => {
     const path = join(folder, 'earlier.json');
-    writeFileSync(path, 'of an earlier run');
+    await run(path);
     let there = true;
     await run(path, (cloud) => {
       cloud.fault('GetRegion', (execute) => {
@@ -149,7 +149,7 @@ describe('in a step', () => {
 
   it('of an earlier run is gone, too, when the step ends because nothing can be saved for the post step', async () => {
     const path = join(folder, 'stateless.json');
-    writeFileSync(path, 'of an earlier run');
+    await run(path);
     const step = new Step();
     await step.capture(() => {
       vi.stubEnv('GITHUB_STATE', '/nowhere/at/all');
@@ -157,6 +157,26 @@ describe('in a step', () => {
       return main(step.workflow(given, { createCloud: () => new FakeCloud(new VirtualClock()) }));
     });
     expect(existsSync(path)).toBe(false);
+  });
+
+  it.each([
+    ['package.json', '{"mine":true}', false],
+    ['mine.tfvars.json', '{"image_ids":{},"size":1}', false],
+    ['mine.env', 'IMAGE_ID_HK=uimage-1\nTOKEN=1\n', false],
+    ['broken.json', '{', false],
+    ['ids.tfvars.json', '{"image_ids":{"hk":"uimage-1"}}', true],
+    ['ids.env', 'IMAGE_ID_HK=uimage-1\n', true],
+    ['empty.json', ' \n', true],
+  ])('%s with %j is overwritten: %s', async (name, content, isOurs) => {
+    writeFileSync(join(folder, name), content);
+    const result = await run(join(folder, name));
+    if (isOurs)
+      expect([result.failed, read(name)]).toEqual([false, expect.stringContaining('uimage-new-hk-1')]);
+    else
+      expect([read(name), result.errors.join()]).toEqual([
+        content,
+        expect.stringMatching(/output-file: .*lost/),
+      ]);
   });
 
   const FILE = 'a file';
