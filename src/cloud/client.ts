@@ -98,6 +98,8 @@ export function createClient(options: ClientOptions): Client {
   const hidden = [options.privateKey, options.publicKey, channelKey];
   /** The outages that were told and go on: a throttle is one, everything else another. */
   const told = new Set<boolean>();
+  /** Why the gate is closed. */
+  let throttle: CloudError | undefined;
 
   async function once(
     call: string,
@@ -215,6 +217,8 @@ export function createClient(options: ClientOptions): Client {
       let used: Keys = options;
       let spent: Keys | undefined;
       for (let attempt = 0; ; attempt++) {
+        if (throttle && patience > 0 && gate.remaining() > startedAt + patience - clock.now())
+          throw last ?? throttle.of(action, region);
         await gate.enter(action === COPY ? 'first' : persist ? 'patient' : 'usual', unsent);
         let sentAt = clock.now();
         let refused: number | undefined;
@@ -235,7 +239,10 @@ export function createClient(options: ClientOptions): Client {
           if (!(error instanceof CloudError) || error === last) throw error;
           const { code, meaning, requestId, slow, waitSeconds, verdict, decisive } = error;
           tell(sentAt, code === null ? meaning : `RetCode ${code}`, requestId ?? undefined);
-          if (slow) refused = (waitSeconds ?? 0) * 1_000;
+          if (slow) {
+            refused = (waitSeconds ?? 0) * 1_000;
+            throttle = error;
+          }
           // Temporary keys may end before their time: once the role is assumed anew. Keys are looked at before anything
           // is done, so even a copy can be sent again.
           if (code === EXPIRED && options.keys && spent === undefined) {

@@ -86,6 +86,12 @@ export class CloudError extends Error {
     this.slow = fields.slow ?? false;
     this.waitSeconds = fields.waitSeconds;
   }
+
+  /** What has struck this call holds up another one. */
+  of(call: string, region: string | undefined): CloudError {
+    const { message: _, ...same } = this;
+    return new CloudError({ ...same, call, region });
+  }
 }
 
 /** What is known of a request that was refused. */

@@ -61,8 +61,11 @@ export function packing(encoding: string, body: string): string {
   return body.startsWith('\u001f\ufffd') ? 'gzip' : '';
 }
 
+/** Seconds: a timer takes no more than 24 days. */
+const LONGEST_PAUSE = 86_400;
+
 /** The seconds of a Retry-After: a number of them, or a date. */
 export function pause(header: string, now: number): number | undefined {
   const seconds = number(header.trim()) ?? Math.ceil((Date.parse(header) - now) / 1_000);
-  return seconds > 0 ? seconds : undefined;
+  return seconds > 0 ? Math.min(seconds, LONGEST_PAUSE) : undefined;
 }

@@ -145,15 +145,22 @@ export async function ask<T>(answer: Promise<T>): Promise<Asked<T>> {
 
 /** A bad key, or a line that is down, fails every call: told once. A throttle was waited for to the end. */
 function distinct({ order }: Context, errors: CloudError[]): Problem[] {
-  const patience = ` It was repeated for the whole timeout of ${formatDuration(order.timeout / 1000)}.`;
-  const facts = new Map<string, Problem>();
-  for (const error of errors) {
-    const fact = error.blames === 'account' ? error.meaning : error.message;
-    if (facts.has(fact)) continue;
-    const { message, advice } = asProblem(error);
-    facts.set(fact, { message: `${message}${error.slow ? patience : ''}`, advice });
-  }
-  return [...facts.values()];
+  const limit = `timeout of ${formatDuration(order.timeout / 1000)}`;
+  const waited = ({ waitSeconds = 0 }: CloudError) =>
+    waitSeconds * 1000 > order.timeout
+      ? ` The ${limit} is shorter.`
+      : ` It was repeated for the whole ${limit}.`;
+  const facts = Map.groupBy(
+    errors,
+    ({ blames, code, meaning }) => `${blames === 'account' || code} ${meaning}`,
+  );
+  return [...facts.values()].map((alike) => {
+    const [first, ...more] = alike as [CloudError, ...CloudError[]];
+    const { message, advice } = asProblem(first);
+    const regions = first.blames === 'account' ? [] : more.flatMap(({ region }) => region ?? []);
+    const others = regions.length > 0 ? ` The same in ${some(regions, MOST)}.` : '';
+    return { message: `${message}${others}${first.slow ? waited(first) : ''}`, advice };
+  });
 }
 
 function unknownRegions(

@@ -520,6 +520,20 @@ describe('a throttle', () => {
     expect(retries).toEqual([{ code: 153, kind: 'api', delay: expect.closeTo(sent[1]?.at ?? 0, 3) }]);
   });
 
+  it('that is longer than another call can wait ends that one at once, and is its reason', async () => {
+    const headers = { 'retry-after': '99999999' };
+    const { client, clock, sent } = fakeClient(() => ({ status: 429, raw: '', headers }));
+    await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    const call = (patience: number) => client.call('DescribeImage', { Region: 'hk' }, { patience });
+    expect(await failure(clock.run(call(10_000)), CloudError)).toMatchObject({
+      message: expect.stringMatching(/^DescribeImage in hk failed: .*; it asks for a pause of 86400 s/),
+      slow: true,
+    });
+    expect([sent.length, clock.elapsed]).toEqual([1, 0]);
+    await failure(clock.run(call(25 * HOUR)), CloudError);
+    expect(sent[1]?.at).toBe(24 * HOUR);
+  });
+
   it.each(['signal', 'unsent'])('does not hold up a caller who gives up by `%s`', async (by) => {
     const { client, clock, sent } = fakeClient(() => ({ RetCode: 153 }));
     await failure(clock.run(client.call('GetRegion', {})), CloudError);
