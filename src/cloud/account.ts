@@ -14,6 +14,9 @@ export async function getRegions(client: Client, options?: CallOptions): Promise
   return [...regions.values()];
 }
 
+/** Rows of the smallest page that an API endpoint gives by itself. */
+const FULL_PAGE = 20;
+
 export async function getProjects(client: Client, options?: CallOptions): Promise<ProjectList> {
   const { body } = await client.call('GetProjectList', {}, options);
   const rows = Array.isArray(body.ProjectSet) ? body.ProjectSet : [];
@@ -30,5 +33,7 @@ export async function getProjects(client: Client, options?: CallOptions): Promis
     );
   }
   const count = Math.max(number(body.TotalCount) ?? 0, number(body.ProjectCount) ?? 0);
-  return { projects, whole: projects.length > 0 && count <= rows.length };
+  // Without a count, a full page may be the first of several.
+  const isFull = count === 0 && rows.length % FULL_PAGE === 0;
+  return { projects, whole: projects.length > 0 && count <= rows.length && !isFull };
 }

@@ -70,8 +70,9 @@ export async function survey(context: Context): Promise<Survey> {
 /** The survey, and the wait until the source can be copied. */
 export async function check(context: Context): Promise<Findings> {
   const { source: image, sourceProject, regions, projects, ...found } = await survey(context);
-  tellUnchecked(context, regions, 'The regions were not checked against GetRegion');
-  tellUnchecked(context, projects, 'The projects were not checked against GetProjectList');
+  const [noRegions, noProject] = gaps(context, regions, projects);
+  tellUnchecked(context, regions, 'The regions were not checked against GetRegion', noRegions);
+  tellUnchecked(context, projects, 'The projects were not checked against GetProjectList', noProject);
   const source = await waitForSource(context, image);
   // The wait may have been long: what the targets held before it says little.
   const listings = source === image ? found.listings : await list(context, targetsOf(context.order));
@@ -126,9 +127,26 @@ function unlisted(region: string, error: CloudError): Problem {
   };
 }
 
-function tellUnchecked({ report }: Context, answer: Asked<unknown>, what: string): void {
-  if (answer.ok) return;
-  const message = `${what}: ${answer.error.message}.`;
+/** Why lists that could be read are no check. */
+function gaps(
+  { order }: Context,
+  regions: Asked<Region[]>,
+  lists: Asked<ProjectList>,
+): [string | null, string | null] {
+  const none = 'it lists none';
+  const { projects, whole } = lists.ok ? lists.value : { projects: [], whole: true };
+  const isListed = projects.some(({ ProjectId }) => ProjectId === order.target.projectId);
+  const part = `it lists ${projects.length} and may have more, and ${order.target.projectId} is not among them`;
+  return [
+    regions.ok && regions.value.length === 0 ? none : null,
+    whole || isListed ? null : projects.length === 0 ? none : part,
+  ];
+}
+
+function tellUnchecked({ report }: Context, answer: Asked<unknown>, what: string, gap: string | null): void {
+  const why = answer.ok ? gap : answer.error.message;
+  if (why === null) return;
+  const message = `${what}: ${why}.`;
   const advice = 'The promotion continues: the copy itself refuses a wrong name.';
   report({ type: 'warning', problem: { message, advice } });
 }

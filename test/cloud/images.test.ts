@@ -591,6 +591,16 @@ describe('the account', () => {
     expect((await clock.run(getProjects(client))).whole).toBe(whole);
   });
 
+  it.each([
+    [20, {}, false],
+    [21, {}, true],
+    [20, { ProjectCount: 20 }, true],
+  ])('takes %i projects with %j for all there are: %s', async (length, counts, whole) => {
+    const ProjectSet = ids(length).map((ProjectId) => ({ ProjectId }));
+    const { client, clock } = fakeClient(() => ({ RetCode: 0, ...counts, ProjectSet }));
+    expect((await clock.run(getProjects(client))).whole).toBe(whole);
+  });
+
   it.each([undefined, null, {}, 'x'])('is empty when the list is %j', async (value) => {
     const { client, clock } = fakeClient(() => ({ RetCode: 0, Regions: value, ProjectSet: value }));
     expect(await clock.run(getRegions(client))).toEqual([]);

@@ -237,18 +237,26 @@ describe('a site that does not list its regions or projects', () => {
     ]);
   });
 
-  it('or lists none: nothing is called wrong', async () => {
+  it('or lists none: told, and nothing is called wrong', async () => {
     const scenario = new Scenario({ target: { projectId: 'org-unlisted' }, regions: ['de-fra'] });
     scenario.cloud.regions = [];
     scenario.cloud.projects = [];
     expect((await findings(scenario)).held.get('de-fra')).toEqual([]);
-    expect(scenario.warnings).toEqual([]);
+    expect(scenario.warnings).toEqual([
+      expect.stringMatching(/regions were not checked against GetRegion: it lists none\./),
+      expect.stringMatching(/projects were not checked against GetProjectList: it lists none\./),
+    ]);
   });
 
   it('or lists a part of its projects: none is refused', async () => {
     const scenario = new Scenario({ target: { projectId: 'org-unlisted' } });
     scenario.cloud.projectsAreAll = false;
     expect((await findings(scenario)).sourceProject).toBe(BUILD);
+    expect(scenario.warnings.join()).toMatch(/it lists 2 and may have more, and org-unlisted is not among/);
+    const listed = new Scenario();
+    listed.cloud.projectsAreAll = false;
+    await findings(listed);
+    expect(listed.warnings).toEqual([]);
   });
 
   it('or tells no names and no default: the ids do', async () => {
