@@ -89,7 +89,9 @@ export function fromAnswer(run: Run, places: Place[], answer: CopyAnswer): Answe
     // One id for two regions is the id of one at the most.
     const twice = ids.find(isTwice);
     if (twice) return unclear(words.idTwice(place, twice, answer));
-    const own = infos.find(({ TargetImageId }) => TargetImageId === ids[0]);
+    const isIts = ({ TargetRegion, TargetImageId }: CopyInfo) =>
+      isSame(TargetRegion, place.region) && (ids[0] === undefined || TargetImageId === ids[0]);
+    const own = infos.find(isIts);
     return madeBy(run, place, answer, own);
   });
   if (answers.some(({ kind }) => kind !== 'made')) run.singles = true;
@@ -103,7 +105,7 @@ function madeBy(run: Run, place: Place, answer: CopyAnswer, info: CopyInfo | und
   const { TargetImageId: imageId, TaskId: taskId = null } = info ?? {};
   return imageId !== undefined && isNew(run, place.region, imageId)
     ? { kind: 'made', imageId, taskId }
-    : unclear(words.withoutId(place, answer));
+    : unclear(words.withoutId(place, answer, imageId));
 }
 
 function unclear(problem: Problem): Answer {

@@ -3,9 +3,9 @@ import type { Image } from '../cloud/cloud.ts';
 import { CloudError } from '../cloud/errors.ts';
 import { type Newcomers, wasDoubted } from './last-look.ts';
 import { readMark } from './mark.ts';
+import type { Problem } from './model.ts';
 import { tell } from './observe.ts';
 import type { Place, Run } from './place.ts';
-import * as words from './words.ts';
 
 /** Region → why its list is not believed: a copy of the action stands in that of another region, too. */
 export function mixedUp(lists: readonly [string, readonly Image[]][]): Map<string, CloudError> {
@@ -65,14 +65,14 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   if (!isSure) {
     const own = newcomers.ours.map(({ ImageId }) => ImageId);
     for (const one of [place, ...mixedUp]) {
-      const problem = words.whichIsWhere(one, all);
+      const problem = whichIsWhere(one, all);
       Object.assign(one, { problem, held: null, own, doubt: null, unclear: true });
     }
     return null;
   }
   const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
   if (held && !isListed) return without(newcomers, (image) => isSeenBy(others, image));
-  if (held) tell(run, words.listedElsewhere(place, elsewhere));
+  if (held) tell(run, listedElsewhere(place, elsewhere));
   return here;
 }
 
@@ -84,4 +84,20 @@ function without(newcomers: Newcomers, isOut: (image: Image) => boolean): Newcom
   const { ours, marked, twins } = newcomers;
   const left = (images: Image[]) => images.filter((image) => !isOut(image));
   return { ...newcomers, ours: left(ours), marked: left(marked), twins: left(twins) };
+}
+
+const ids = (images: Image[]) => images.map(({ ImageId }) => ImageId).join(', ');
+
+export function listedElsewhere({ region }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: the list there holds ${ids(images)}, which this run has made in other regions: this API endpoint lists images of every region.`,
+    advice: "There is nothing to delete. Tell the vendor's support.",
+  };
+}
+
+export function whichIsWhere({ region, projectId }: Place, images: Image[]): Problem {
+  return {
+    message: `${region}: this run's copies are ${ids(images)}, and which of them is here is not known: no answer says so for certain, and this API endpoint lists images of other regions.`,
+    advice: `Look at them in the console, in project ${projectId}, and use them by their ids. Do not re-run the job.`,
+  };
 }

@@ -38,9 +38,11 @@ function notClear(place: Place, { requestId }: CopyAnswer, what: string): Proble
   return { message: `CopyCustomImage answered with ${what} is not clear${request}.`, advice: lookFor(place) };
 }
 
-export function withoutId(place: Place, answer: CopyAnswer): Problem {
+/** `known`: the id that it has given, of an image that was there before. */
+export function withoutId(place: Place, answer: CopyAnswer, known?: string): Problem {
   const { TargetImageId } = answer;
-  const what = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
+  const one = TargetImageId ? `one image, ${TargetImageId}, for all regions` : 'no image id';
+  const what = known ? `${known}, which was there before` : one;
   return notClear(place, answer, `${what}, so whether it created a copy in ${place.region}`);
 }
 
@@ -164,20 +166,6 @@ export function lastLookFailed({ order }: Run, { region, doubt }: Place, error: 
   return {
     message: `${region}: the list of images could not be read at the end, so ${what}. ${whole(error.message)}`,
     advice: `When the list can be read again, a re-run${adopting(order)} reuses the oldest copy that is there and names any other.`,
-  };
-}
-
-export function listedElsewhere({ region }: Place, images: Image[]): Problem {
-  return {
-    message: `${region}: the list there holds ${ids(images)}, which this run has made in other regions: this API endpoint lists images of every region.`,
-    advice: "There is nothing to delete. Tell the vendor's support.",
-  };
-}
-
-export function whichIsWhere({ region, projectId }: Place, images: Image[]): Problem {
-  return {
-    message: `${region}: this run's copies are ${ids(images)}, and which of them is here is not known: no answer said so, and this API endpoint lists images of other regions.`,
-    advice: `Look at them in the console, in project ${projectId}, and use them by their ids. Do not re-run the job.`,
   };
 }
 

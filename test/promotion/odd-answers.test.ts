@@ -200,6 +200,20 @@ describe('an answer that names the wrong image', () => {
     expect(copyIn(await scenario.promote(), 'hk')).toMatchObject({ imageId: null, outcome: 'failed' });
   });
 
+  it.each([[['hk']], [['hk', 'sg']]])(
+    'that was there before, to %j: it is named, and not handed out',
+    async (regions) => {
+      const scenario = new Scenario({ regions });
+      scenario.cloud.addCopy('hk', { ImageId: 'uimage-known', ImageDescription: '' });
+      scenario.cloud.fault(COPY, (execute) => {
+        execute();
+        return { Infos: [{ TargetRegion: 'hk', TargetImageId: 'uimage-known' }] };
+      });
+      expect((await scenario.promote()).copies[0]?.imageId).toBe('uimage-new-hk-1');
+      expect(scenario.notices.join()).toMatch(/answered with uimage-known, which was there before/);
+    },
+  );
+
   it('twice: what it made in both regions is handed out, and nothing deleted', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     scenario.cloud.fault(COPY, (execute) => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { listedElsewhere, whichIsWhere } from '../../src/promotion/elsewhere.ts';
 import {
   endOf,
   isSettled,
@@ -56,6 +57,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     withoutId: [
       words.withoutId(place(), { requestId: 'request-1' }),
       words.withoutId(place(), { TargetImageId: 'uimage-1' }),
+      words.withoutId(place(), {}, 'uimage-1'),
     ],
     idTwice: [
       words.idTwice(place(), 'uimage-1', { requestId: 'request-1' }),
@@ -86,8 +88,8 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     listedNowhere: [words.listedNowhere('uimage-1', 'cn-bj2')],
     copiedMark: [words.copiedMark(place(), two)],
-    listedElsewhere: [words.listedElsewhere(place(), two)],
-    whichIsWhere: [words.whichIsWhere(place(), two)],
+    listedElsewhere: [listedElsewhere(place(), two)],
+    whichIsWhere: [whichIsWhere(place(), two)],
     olderTwin: [words.olderTwin(place(), image('uimage-3'), two)],
     notTheCopy: [words.notTheCopy(place(), [image('uimage-1')], image('uimage-2'))],
     namesakes: [words.namesakes(place(), two)],
