@@ -71,8 +71,7 @@ async function look(run: Run, region: string, item: Item, tried: Tried): Promise
     item.fate = 'deleted';
     return null;
   } catch (error) {
-    if (failure) return fail(item, problemOf(failure, doubt), true);
-    if (accepted || denials > 0) return fail(item, unconfirmed(doubt, accepted), true);
+    if (failure || accepted || denials > 0) return fail(item, unconfirmed(doubt, tried, error), true);
     if (error instanceof CloudError) {
       const what = `${item.image.ImageId} in ${region} could not be read again, so it was not deleted`;
       return { problem: problemOf(error, what), isLast: true };
@@ -127,9 +126,14 @@ function stillListed(what: string): Problem {
   };
 }
 
-function unconfirmed(what: string, accepted: boolean): Problem {
-  const said = accepted ? 'accepted the delete (RetCode 0)' : 'called the image unknown (RetCode 8956)';
-  return { message: `${what}: the API ${said}, and no list could be read after it.`, advice: AGAIN };
+/** `error` is why no list could be read; a cancel needs no words. */
+function unconfirmed(what: string, { failure, accepted }: Tried, error: unknown): Problem {
+  const isTold = error instanceof CloudError;
+  if (failure && !isTold) return problemOf(failure, what);
+  const answer = accepted ? 'accepted the delete (RetCode 0)' : 'called the image unknown (RetCode 8956)';
+  const message = `${what}: ${failure?.message ?? `the API ${answer}`}, and no list could be read after it`;
+  if (!isTold) return { message: `${message}.`, advice: AGAIN };
+  return { message: `${message}: ${error.message}.`, advice: `${error.advice} ${AGAIN}` };
 }
 
 /** Throws when the list cannot be read. Its fate is told when it is not due any more. */

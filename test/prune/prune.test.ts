@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { hasFailed, pruneHeadline, pruneOutputs, renderPrune } from '../../src/prune/page.ts';
 import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
-import { PROJECT, type Seed, type Site, World } from './world.ts';
+import { type Effect, PROJECT, type Seed, type Site, World } from './world.ts';
 
 const sound = (days: number): Seed => ({
   kind: 'ours',
@@ -253,6 +253,22 @@ describe('prune', () => {
     };
     const result = await play();
     expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 kept', 'hk uimage-hk1 gone']);
+  it.each<[string, Effect | null, string]>([
+    ['an accepted delete', null, 'the API accepted the delete (RetCode 0)'],
+    ['a delete of an unclear end', { kind: 'code', code: 8022, executed: 0 }, 'TerminateCustomImage of'],
+  ])('says why no list could be read after %s, and what to do about that', async (_, effect, said) => {
+    const { world, play } = stage({ regions: ['hk'] });
+    const revoked = { kind: 'code', code: 172, executed: null } as const;
+    world.effects = [{ on: 'DescribeImage', nth: 3, count: 99, effect: revoked }];
+    if (effect) world.effects.push({ on: 'TerminateCustomImage', nth: 1, count: 1, effect });
+    const [problem] = told(await play());
+    expect(problem?.message).toContain(`Whether uimage-hk1 in hk was deleted is not known: ${said}`);
+    expect(problem?.message).toMatch(
+      /, and no list could be read after it: DescribeImage in hk failed: .*RetCode 172.*request id/,
+    );
+    expect(problem?.advice).toMatch(/public-key.* Run it again: it deletes what is still there\.$/);
+  });
+
     expect(pruneHeadline(result, order, String).text).toBe(
       'Deleted none of 4 copies of web-*: somebody else deleted 1, 1 changed since the plan; 3 stay',
     );

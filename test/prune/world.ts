@@ -265,7 +265,10 @@ export class World {
     run(effect === null || effect.kind === 'truncated' ? 0 : 'executed' in effect ? effect.executed : null);
     await this.#clock.sleep(effect?.kind === 'hang' ? timeout : this.#site.latency, signal);
     if (!process.alive) return new Promise<never>(() => undefined);
-    const answer = (status: number, text: string) => ({ status, headers: {}, body: text });
+    const answer = (status: number, text: string) => ({
+      ...{ status, body: text },
+      headers: { 'x-ucloud-request-uuid': `request-${this.#calls}` },
+    });
     switch (effect?.kind) {
       case undefined:
         if (listing) listing.answeredAt = this.#clock.elapsed;
