@@ -118,7 +118,7 @@ function completed(items: readonly Item[], of: Count, family: string, dryRun: bo
       next: 'check the table, protect what is in use, then set dry-run: false.',
     };
   if (!dryRun && deleted === 0 && planned > 0) {
-    const changed = planned - of('gone');
+    const changed = items.filter(({ verdict, fate }) => verdict === 'delete' && fate === 'kept').length;
     const why = [...byOthers(of), ...(changed > 0 ? [`${changed} changed since the plan`] : [])].join(', ');
     return { icon: '✅', text: `Deleted none of ${family}: ${why}; ${stay}`, next: '' };
   }
@@ -203,10 +203,11 @@ function render(
 const SIGN: Record<Fate, string> = { kept: '✅', due: '⏳', deleted: '🗑️', gone: '🗑️', failed: '❌' };
 
 /** The rule is why it was to go, and not why it could not. `isStopped`: a failure ended the region. */
-function whatOf({ fate, why }: Item, dryRun: boolean, isStopped = false): string {
+function whatOf({ fate, verdict, why }: Item, dryRun: boolean, isStopped = false): string {
   if (fate === 'kept') return why;
   if (fate === 'deleted') return `deleted: ${why}`;
-  if (fate === 'gone') return `somebody else deleted it: ${why}`;
+  if (fate === 'gone')
+    return `somebody else deleted it${verdict === 'keep' ? ', which was to stay' : ''}: ${why}`;
   if (dryRun) return `would be deleted: ${why}`;
   if (fate === 'failed') return `due (${why}); see the failure above`;
   return `due (${why}); not tried, ${isStopped ? 'as the region failed: see above' : 'as the step ended before'}`;

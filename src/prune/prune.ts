@@ -18,7 +18,7 @@ export interface PruneOrder {
 
 /**
  * `kept`: stays. `due`: should go, and was not deleted: a dry run, or the run ended before. `deleted`. `gone`: somebody
- * else deleted it first. `failed`: whether it was deleted is not known, or it was not.
+ * else deleted it. `failed`: whether it was deleted is not known, or it was not.
  */
 export type Fate = 'kept' | 'due' | 'deleted' | 'gone' | 'failed';
 

@@ -147,7 +147,10 @@ async function isStillDue(run: Run, region: string, item: Item): Promise<boolean
   ]);
   const mistake = mixedUp([[region, images], ...lists]).get(region);
   if (mistake) throw mistake;
-  if (!images.some((image) => image.ImageId === ImageId && !isDeleting(image))) {
+  const isThere = ({ image }: Item) =>
+    images.some((one) => one.ImageId === image.ImageId && !isDeleting(one));
+  tellGone(run, region, isThere);
+  if (!isThere(item)) {
     item.fate = 'gone';
     return false;
   }
@@ -158,6 +161,15 @@ async function isStillDue(run: Run, region: string, item: Item): Promise<boolean
   );
   if (change !== null) Object.assign(item, { fate: 'kept', why: change });
   return change === null;
+}
+
+/** Of those that were to stay. */
+function tellGone({ regions, report }: Run, region: string, isThere: (item: Item) => boolean): void {
+  const items = regions.find((one) => one.region === region)?.items ?? [];
+  for (const item of items.filter((one) => one.fate === 'kept' && !isThere(one))) {
+    item.fate = 'gone';
+    report({ type: 'fate', region, item: { ...item }, problem: null });
+  }
 }
 
 /** One attempt. False: there is no such image. */

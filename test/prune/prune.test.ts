@@ -60,6 +60,10 @@ it.each([
   ['kept deleted', 'Deleted 1 of 2 copies of web-*; 1 stays'],
   ['kept kept deleted', 'Deleted 1 of 3 copies of web-*; 2 stay'],
   ['kept deleted gone', 'Deleted 1 of 3 copies of web-*; somebody else deleted 1; 1 stays'],
+  [
+    'kept changed lost',
+    'Deleted none of 3 copies of web-*: somebody else deleted 1, 1 changed since the plan; 2 stay',
+  ],
   ['kept deleted failed due', 'hk failed; deleted 1 of 3 due copies of web-*'],
   ['deleted gone failed', 'hk failed; deleted 1 of 3 due copies of web-*; somebody else deleted 1'],
   ['cancelled deleted due due', 'Cancelled: 1 deleted, 2 still to delete'],
@@ -75,8 +79,12 @@ it.each([
   ['dry unread', 'Dry run: hk, sg failed; no list was read, and nothing was deleted'],
   ['timeout unread', 'Timeout of 1s: no list was read, and nothing was deleted'],
 ])('the heading of %s is a sentence', (words, heading) => {
-  const fates = words.split(' ').filter((word) => /^(kept|due|deleted|gone|failed)$/.test(word));
-  const family = fates.map((fate) => ({ fate, verdict: fate === 'kept' ? 'keep' : 'delete' }) as Item);
+  const fates = words.split(' ').filter((word) => /^(kept|due|deleted|gone|failed|changed|lost)$/.test(word));
+  const family = fates.map((fate) => {
+    if (fate === 'changed') return { fate: 'kept', verdict: 'delete' } as Item;
+    if (fate === 'lost') return { fate: 'gone', verdict: 'keep' } as Item;
+    return { fate, verdict: fate === 'kept' ? 'keep' : 'delete' } as Item;
+  });
   const items = fates.length > 0 ? family : null;
   const problems = words.includes('failed') ? [{ message: 'Refused.', advice: '' }] : [];
   const regions = [{ region: 'hk', items, listed: ['uimage-1'], problems }];
@@ -245,14 +253,6 @@ describe('prune', () => {
     expect(hasFailed(result)).toBe(true);
   });
 
-  it('never says that nothing was to be deleted when the plan was to delete', async () => {
-    const { world, order, play } = stage({ regions: ['hk'] });
-    world.onCall = (n) => {
-      if (n === 2) world.edit('delete', 'hk', 0);
-      if (n === 3) world.edit('rename', 'hk', 0);
-    };
-    const result = await play();
-    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 kept', 'hk uimage-hk1 gone']);
   it.each<[string, Effect | null, string]>([
     ['an accepted delete', null, 'the API accepted the delete (RetCode 0)'],
     ['a delete of an unclear end', { kind: 'code', code: 8022, executed: 0 }, 'TerminateCustomImage of'],
@@ -269,6 +269,14 @@ describe('prune', () => {
     expect(problem?.advice).toMatch(/public-key.* Run it again: it deletes what is still there\.$/);
   });
 
+  it('never says that nothing was to be deleted when the plan was to delete', async () => {
+    const { world, order, play } = stage({ regions: ['hk'] });
+    world.onCall = (n) => {
+      if (n === 2) world.edit('delete', 'hk', 0);
+      if (n === 3) world.edit('rename', 'hk', 0);
+    };
+    const result = await play();
+    expect(fates(result).slice(2)).toEqual(['hk uimage-hk2 kept', 'hk uimage-hk1 gone']);
     expect(pruneHeadline(result, order, String).text).toBe(
       'Deleted none of 4 copies of web-*: somebody else deleted 1, 1 changed since the plan; 3 stay',
     );
@@ -283,6 +291,25 @@ describe('prune', () => {
       why: 'renamed, or its marker was removed, since the plan',
     });
     expect(told(result)).toEqual([]);
+  });
+
+  it('does not call kept what a later list does not show any more', async () => {
+    const { world, events, order, clock, play } = stage({ regions: ['hk'] });
+    world.onCall = (n) => n === 2 && world.edit('delete', 'hk', 3);
+    const result = await play();
+    expect(fates(result)).toEqual([
+      'hk uimage-hk4 gone',
+      'hk uimage-hk3 kept',
+      'hk uimage-hk2 kept',
+      'hk uimage-hk1 deleted',
+    ]);
+    expect(pruneOutputs(result, '')['kept-image-ids']).toBe('{"hk":["uimage-hk3","uimage-hk2"]}');
+    expect(pruneHeadline(result, order, String).text).toBe(
+      'Deleted 1 of 4 copies of web-*; somebody else deleted 1; 2 stay',
+    );
+    const gone = 'somebody else deleted it, which was to stay: one of the 2 newest';
+    expect(renderPrune(result, order, [], clock.now())).toContain(gone);
+    expect(events.filter((event) => event.type === 'fate' && event.item.fate === 'gone')).toHaveLength(1);
   });
 
   it('leaves it to the next run what the timeout does not reach', async () => {
