@@ -9,6 +9,9 @@ export const IMMUTABLE_ADVICE =
   'The ids are in the notes and in the outputs of this step. For the file too, turn off release immutability in ' +
   "the repository's settings before the release is published.";
 
+export const ONE_AT_A_TIME =
+  'Let one job at a time publish on a release (`concurrency`), then re-run this job.';
+
 interface AssetOptions {
   /** The text of images.json. */
   images: string;
@@ -16,7 +19,10 @@ interface AssetOptions {
   signal?: AbortSignal;
 }
 
-/** Attaches images.json in the place of the earlier one. `explain`: what an error of GitHub means. */
+/**
+ * Attaches images.json in the place of the earlier one. Resolves to a look whether it is still the one. `explain`: what
+ * an error of GitHub means.
+ */
 export async function replaceAsset(
   octokit: Octokit,
   repository: Repository,
@@ -24,7 +30,7 @@ export async function replaceAsset(
   patiently: Patiently,
   { images, clock, signal }: AssetOptions,
   explain: (error: unknown) => { reason: string; advice: string },
-): Promise<void> {
+): Promise<() => Promise<boolean>> {
   const { repos } = octokit.rest;
   if ((release as { immutable?: boolean }).immutable) {
     throw new Stop('the release is immutable: GitHub lets nobody change its assets.', IMMUTABLE_ADVICE);
@@ -33,6 +39,8 @@ export async function replaceAsset(
     const query = { ...repository, release_id: release.id, per_page: 100 };
     return patiently(() => octokit.paginate(repos.listReleaseAssets, query));
   };
+  const isOneOf = async (...ids: (number | undefined)[]) =>
+    (await list()).some(({ id, name }) => name === ASSET && ids.includes(id));
   const remove = async (name: string) => {
     for (const asset of (await list()).filter((asset) => asset.name === name)) {
       await patiently(() => unless([404], repos.deleteReleaseAsset({ ...repository, asset_id: asset.id })));
@@ -47,7 +55,7 @@ export async function replaceAsset(
 
   let failure: unknown = new Stop(
     `other runs kept changing the release's assets, ${ASSET_ATTEMPTS} times in a row.`,
-    'Let one job at a time publish on a release (`concurrency`), then re-run this job.',
+    ONE_AT_A_TIME,
   );
   let uploaded: number | undefined;
   for (let attempt = 1; attempt <= ASSET_ATTEMPTS; attempt++) {
@@ -59,7 +67,8 @@ export async function replaceAsset(
       await remove(ASSET);
       const renamed = { ...repository, asset_id: waiting, name: ASSET };
       try {
-        if (await patiently(() => unless([404], repos.updateReleaseAsset(renamed)))) return;
+        if (await patiently(() => unless([404], repos.updateReleaseAsset(renamed))))
+          return () => isOneOf(waiting);
       } catch (error) {
         signal?.throwIfAborted();
         failure = error;
@@ -73,10 +82,12 @@ export async function replaceAsset(
   // The old one is gone and the new one cannot be renamed: there is another way to the name.
   try {
     const direct = await patiently(() => unless([], upload(ASSET)));
-    const assets = await list();
-    const isNamed = assets.some(({ id, name }) => name === ASSET && (id === direct || id === uploaded));
-    // What is left over does no harm, and the next run removes it.
-    if (isNamed) return void (await remove(ASSET_IN_WAITING).catch(() => undefined));
+    const isNamed = () => isOneOf(direct, uploaded);
+    if (await isNamed()) {
+      // What is left over does no harm, and the next run removes it.
+      await remove(ASSET_IN_WAITING).catch(() => undefined);
+      return isNamed;
+    }
   } catch {
     signal?.throwIfAborted();
     const { reason, advice } = explain(failure);

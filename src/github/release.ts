@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import { createDispatcher } from '../cloud/proxy.ts';
 import { isUsable } from '../outcome.ts';
 import type { Problem, Promotion } from '../promotion/model.ts';
-import { ASSET, IMMUTABLE_ADVICE, replaceAsset } from './asset.ts';
+import { ASSET, IMMUTABLE_ADVICE, ONE_AT_A_TIME, replaceAsset } from './asset.ts';
 import {
   connect,
   createPatience,
@@ -42,30 +42,45 @@ export class ReleaseError extends Error implements Problem {
   }
 }
 
+/** How often the ids are written when another run writes over them. */
+const ROUNDS = 2;
+
 /**
- * Puts the ids into the notes of the tag's release and attaches images.json, each in the place of the earlier one.
+ * Puts the ids into the notes of the tag's release and attaches images.json, each in the place of the earlier one. Looks
+ * at both in the end: of two runs at a time the one may leave its notes, and the other its file.
  * Resolves to the release's address, or to null when no target holds an image: then the release is left as it is.
  * Throws a ReleaseError, or the signal's reason.
  */
 export async function publishRelease(options: ReleaseOptions): Promise<{ url: string } | null> {
-  const { promotion, tag } = options;
+  const { promotion, tag, clock, signal } = options;
   if (!promotion.copies.some(isUsable)) return null;
   const repository = parseRepository(options.repository);
   checkToken(options.token);
-  let failing = `The image ids were not published on release ${tag} of ${options.repository}`;
+  const section = renderSection(promotion);
+  const where = `release ${tag} of ${options.repository}`;
+  let failing = `The image ids were not published on ${where}`;
   try {
     return await onGitHub(options, async (octokit, patiently) => {
-      // Both again: what somebody wrote into the notes during the wait would be lost.
-      const release = await patiently(async () => {
-        const found = await findRelease(octokit, repository, tag);
-        await writeNotes(octokit, repository, found, renderSection(promotion));
-        return found;
-      });
-      failing = `The image ids are in the notes of release ${tag} of ${options.repository}, but ${ASSET} is not up to date`;
-      await replaceAsset(octokit, repository, release, patiently, options, (error) =>
-        explain(error, options),
-      );
-      return { url: release.html_url };
+      const read = () => findRelease(octokit, repository, tag);
+      for (let round = 1; round <= ROUNDS; round++) {
+        if (round > 1) await clock.sleep(1000 * (0.5 + clock.random()), signal);
+        // Both again: what somebody wrote into the notes during the wait would be lost.
+        const release = await patiently(async () => {
+          const found = await read();
+          await writeNotes(octokit, repository, found, section);
+          return found;
+        });
+        failing = `The image ids are in the notes of ${where}, but ${ASSET} is not up to date`;
+        const isAttached = await replaceAsset(octokit, repository, release, patiently, options, (error) =>
+          explain(error, options),
+        );
+        failing = `Whether ${where} still names the images of this run is not known`;
+        const { body } = await patiently(read);
+        if (body && withSection(body, section) === body && (await isAttached()))
+          return { url: release.html_url };
+      }
+      failing = `The images on ${where} may be those of another run`;
+      throw new Stop('it was published there at the same time.', ONE_AT_A_TIME);
     });
   } catch (error) {
     throw new ReleaseError(problemOf(error, failing, options));

@@ -421,7 +421,8 @@ it('reads no half answer: the notes would be lost', async () => {
   );
   const clock = new VirtualClock();
   await clock.run(publish({ clock }));
-  expect(cut).toBe(3);
+  // The last is the look in the end.
+  expect(cut).toBe(4);
   expect((await github.release()).body).toMatch(/^notes\n\n<!-- copy-custom-image:begin -->/);
 });
 
@@ -549,6 +550,58 @@ describe('the asset', () => {
     expect(assets.filter(({ name }) => name === 'images.json')).toHaveLength(1);
     expect(['["a"]', '["b"]']).toContain(
       github.contents.get(assets.find(({ name }) => name === 'images.json')?.id ?? 0),
+    );
+  });
+});
+
+describe('another run that writes over this one', () => {
+  it('is noticed in the end: notes and asset become those of one', async () => {
+    await github.createRelease('notes');
+    github.fail((seen) => (isList(seen) && sent(isList).length === 1 ? { status: 503 } : undefined));
+    let other: Promise<unknown> | undefined;
+    const sleep = async () => {
+      other ??= publish({ promotion: promotion({ hk: 'uimage-8' }), images: '["uimage-8"]' });
+      await other;
+    };
+    await publish({ clock: { ...systemClock, sleep } });
+    const { body, assets } = await github.release();
+    expect(body).toContain('uimage-1');
+    expect(body).not.toContain('uimage-8');
+    expect(assets.map(({ id, name }) => [name, github.contents.get(id)])).toEqual([
+      ['images.json', '[{"region":"hk"}]'],
+    ]);
+  });
+
+  it('and has taken the place of its asset alone is noticed as well', async () => {
+    await github.createRelease('notes');
+    github.fail((seen) => {
+      const [before] = github.requests.slice(-2);
+      const isLook = isList(seen) && before && isRead(before) && sent(isRename).length > 0;
+      return isLook ? { status: 200, body: [] } : undefined;
+    });
+    expect((await failure()).message).toContain('may be those of another run');
+  });
+
+  it('again and again is left to it, and told', async () => {
+    const release = await github.createRelease('notes');
+    github.fail((seen) => {
+      if (!isRead(seen) || sent(isRename).length === 0) return undefined;
+      return { status: 200, body: { ...release, body: 'of another run' } };
+    });
+    const { message, advice } = await failure();
+    expect(message).toMatch(
+      /^The images on release v1 of octo\/app may be those of another run: it was published/,
+    );
+    expect(advice).toContain('concurrency');
+    expect(sent(isRename)).toHaveLength(2);
+  });
+
+  it('may have done so where that cannot be read', async () => {
+    await github.createRelease('notes');
+    const down = { status: 503, body: { message: 'down' } };
+    github.fail((seen) => (isRead(seen) && sent(isRename).length > 0 ? down : undefined));
+    expect((await failure()).message).toMatch(
+      /^Whether release v1 of octo\/app still names the images of this run is not known: .*503/,
     );
   });
 });
