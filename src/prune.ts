@@ -1,9 +1,9 @@
 import { finish, refusal } from './finish.ts';
 import { type PruneInputs, readPruneInputs } from './inputs/prune.ts';
-import { enumerate } from './outcome.ts';
 import { Stopped } from './promotion/context.ts';
 import type { Problem } from './promotion/model.ts';
 import { hasFailed, log, pruneFailures, pruneHeadline, pruneOutputs, renderPrune } from './prune/page.ts';
+import { type Named, notListed, objectionsTo } from './prune/protection.ts';
 import {
   type PruneEvent,
   type PruneOrder,
@@ -38,18 +38,21 @@ export async function prune(workflow: Workflow): Promise<void> {
     const broken = attempt(() => {
       for (const [name, value] of Object.entries(pruneOutputs(nothing, ''))) core.setOutput(name, value);
     });
-    const { order, problems } =
+    const { order, named, problems } =
       broken === null
         ? await withReleases(workflow, inputs)
-        : { order: inputs.order, problems: [{ message: broken, advice: '' }] };
-    const objection = (regions: readonly RegionReport[]) => protectsNothing(regions, inputs.order);
+        : { order: inputs.order, named: [], problems: [{ message: broken, advice: '' }] };
+    const objectionsOf = (regions: readonly RegionReport[]) => objectionsTo(regions, inputs.order, named);
+    const objections = order.dryRun ? () => [] : objectionsOf;
     const pruning =
       problems.length > 0
         ? { ...nothing, problems }
-        : await run({ order, cloud, clock, signal, report, objection });
+        : await run({ order, cloud, clock, signal, report, objections });
+    if (order.dryRun)
+      for (const { problem } of objectionsOf(pruning.regions)) report({ type: 'warning', problem });
     const unmatched = pruning.ended === 'complete' ? noMatch(pruning, order) : null;
     if (unmatched) report({ type: 'warning', problem: unmatched });
-    const unlisted = notListed(pruning, inputs.order);
+    const unlisted = pruning.problems.length > 0 ? null : notListed(pruning.regions, inputs.order);
     if (unlisted) report({ type: 'warning', problem: unlisted });
     await finish(workflow, {
       headline: pruneHeadline(pruning, order, (text) => oneLine(text, 120)),
@@ -69,11 +72,11 @@ export async function prune(workflow: Workflow): Promise<void> {
 async function withReleases(
   { env, clock, signal }: Workflow,
   { order, releases }: PruneInputs,
-): Promise<{ order: PruneOrder; problems: Problem[] }> {
-  if (releases === null) return { order, problems: [] };
+): Promise<{ order: PruneOrder; named: Named[]; problems: Problem[] }> {
+  if (releases === null) return { order, named: [], problems: [] };
   const { idsOfReleases } = await import('./github/protect.ts');
   try {
-    const named = await idsOfReleases({
+    const { ids, named } = await idsOfReleases({
       ...releases,
       clock,
       env,
@@ -81,13 +84,13 @@ async function withReleases(
       apiUrl: env.GITHUB_API_URL ?? 'https://api.github.com',
       repository: env.GITHUB_REPOSITORY ?? '',
     });
-    const protect = new Map([...named, ...order.rules.protect]);
-    return { order: { ...order, rules: { ...order.rules, protect } }, problems: [] };
+    const protect = new Map([...ids, ...order.rules.protect]);
+    return { order: { ...order, rules: { ...order.rules, protect } }, named, problems: [] };
   } catch (error) {
-    if (error instanceof Stopped) return { order, problems: error.problems };
+    if (error instanceof Stopped) return { order, named: [], problems: error.problems };
     if (!signal.aborted) throw error;
     // Nothing is read any more, and so nothing is deleted.
-    return { order, problems: [] };
+    return { order, named: [], problems: [] };
   }
 }
 
@@ -98,34 +101,5 @@ function noMatch({ regions, problems }: Pruning, { projectId, rules }: PruneOrde
   return {
     message: `No custom image in project ${projectId} is a copy by this action and matches ${rules.name}; custom images listed: ${where}.`,
     advice: 'Check name, project-id and regions.',
-  };
-}
-
-/** What is meant to be kept is not known when protect names nothing that is there, such as the path of a file. */
-function protectsNothing(regions: readonly RegionReport[], order: PruneOrder): Problem | null {
-  const { protect } = order.rules;
-  if (order.dryRun || protect.size === 0 || absentOf(regions, order).length < protect.size) return null;
-  return {
-    message: `protect names ${enumerate([...protect.keys()], 4)}: no custom image of project ${order.projectId} in these regions has such an id, so nothing is protected.`,
-    advice: 'Check the ids: protect takes image ids, not names or files. Leave it out to protect nothing.',
-  };
-}
-
-/** None as long as a list is missing. */
-function absentOf(regions: readonly RegionReport[], { rules }: PruneOrder): string[] {
-  if (regions.length === 0 || regions.some(({ items }) => items === null)) return [];
-  const listed = new Set(regions.flatMap(({ listed }) => listed.map((id) => id.toLowerCase())));
-  return [...rules.protect.keys()].filter((id) => !listed.has(id));
-}
-
-/** What protect names, and no list holds: a name in place of an id, or an id that is misspelt, protects nothing. */
-function notListed({ regions, problems }: Pruning, order: PruneOrder): Problem | null {
-  const { projectId } = order;
-  const absent = absentOf(regions, order);
-  if (problems.length > 0 || absent.length === 0) return null;
-  const where = regions.map(({ region }) => region).join(', ');
-  return {
-    message: `protect names ${enumerate(absent, 4)}: no custom image of project ${projectId} in ${where} has ${absent.length === 1 ? 'that id' : 'those ids'}.`,
-    advice: 'Check the ids: protect takes image ids, not names.',
   };
 }

@@ -1,7 +1,10 @@
 import type { Dispatcher } from 'undici';
 import { createDispatcher } from '../cloud/proxy.ts';
+import { imagesOfFile } from '../inputs/images-file.ts';
 import { idsOf } from '../inputs/spelling.ts';
 import { Stopped } from '../promotion/context.ts';
+import type { Named } from '../prune/protection.ts';
+import type { Expected } from '../verify/verify.ts';
 import { ASSET, ASSET_IN_WAITING } from './asset.ts';
 import {
   connect,
@@ -22,10 +25,13 @@ interface ProtectOptions extends GitHubOptions {
 }
 
 /**
- * Image id, in lower case → the release that names it. Throws Stopped when anything of it could not be read, or when no release names
- * an image: what a reader takes for protected must not be deleted.
+ * `ids`: image id, in lower case → the release that names it; `named`: what should be where. Throws Stopped when
+ * anything of it could not be read, or when no release names an image: what a reader takes for protected must not be
+ * deleted.
  */
-export async function idsOfReleases(options: ProtectOptions): Promise<Map<string, string>> {
+export async function idsOfReleases(
+  options: ProtectOptions,
+): Promise<{ ids: Map<string, string>; named: Named[] }> {
   const { count, repository, token, signal } = options;
   const [owner, repo, ...more] = repository.split('/');
   if (!owner || !repo || more.length > 0) {
@@ -41,18 +47,20 @@ export async function idsOfReleases(options: ProtectOptions): Promise<Map<string
       const advice = 'Publish the ids with release-tag, or leave protect-releases out.';
       throw stop(`no release of ${repository} has an ${ASSET}.`, advice);
     }
-    const found = new Map<string, string>();
+    const ids = new Map<string, string>();
+    const named: Named[] = [];
     for (const { tag, assets } of releases.slice(0, count)) {
       for (const { id: asset_id, name } of assets) {
         const headers = { accept: 'application/octet-stream' };
         const answer = await patiently(() =>
           octokit.rest.repos.getReleaseAsset({ owner, repo, asset_id, headers }),
         );
-        for (const id of idsIn(answer.data, name, tag))
-          if (!found.has(id)) found.set(id, `in release ${tag}`);
+        const file = contentOf(answer.data, `${name} of release ${tag}`);
+        for (const id of file.ids) if (!ids.has(id)) ids.set(id, `in release ${tag}`);
+        named.push(...file.images.map((image) => ({ ...image, release: tag })));
       }
     }
-    return found;
+    return { ids, named };
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof Stopped) throw error;
@@ -92,21 +100,18 @@ const WORDS = {
   access: 'set `permissions: contents: read` on the job, or give a fine-grained token Contents: read.',
 };
 
-/** Every id that is named there, those of copies that have failed as well. */
-function idsIn(data: unknown, name: string, tag: string): string[] {
+/** `ids`: every one that is named there, those of copies that have failed as well. */
+function contentOf(data: unknown, what: string): { ids: string[]; images: Expected[] } {
   const advice = 'Replace that file, or delete it from the release.';
-  let content = data as { images?: unknown };
-  try {
-    if (data instanceof ArrayBuffer) content = JSON.parse(Buffer.from(data).toString());
-  } catch {
-    throw stop(`${name} of release ${tag} is not JSON.`, advice);
-  }
+  const bytes = data instanceof ArrayBuffer ? Buffer.from(data) : JSON.stringify(data);
+  const text = bytes.toString().replace(/^\uFEFF/, '');
+  const { value, mistake } = imagesOfFile(text);
+  if (!value) throw stop(`${what} ${mistake}`, advice);
+  const content = JSON.parse(text);
   // Of the first version it is the list alone.
-  const list = Array.isArray(content) ? content : content?.images;
-  const { value } = idsOf(Array.isArray(list) ? JSON.stringify(list) : '{');
-  if (!value) throw stop(`${name} of release ${tag} has no list of images.`, advice);
-  if (value.length === 0) throw stop(`${name} of release ${tag} names no image id.`, advice);
-  return value;
+  const ids = idsOf(JSON.stringify(content.images ?? content)).value ?? [];
+  if (ids.length === 0) throw stop(`${what} names no image id.`, advice);
+  return { ids, images: value.images };
 }
 
 function stop(reason: string, advice: string): Stopped {

@@ -50,13 +50,19 @@ export type PruneEvent =
   | { type: 'notice'; message: string }
   | { type: 'warning'; problem: Problem };
 
+/** Why nothing may be deleted: in a region, or without one at all. */
+export interface Objection {
+  region?: string;
+  problem: Problem;
+}
+
 export interface PruneContext {
   order: PruneOrder;
   cloud: Cloud;
   clock: Clock;
   report: (event: PruneEvent) => void;
-  /** What forbids to delete anything, in sight of the lists. */
-  objection?: (regions: readonly RegionReport[]) => Problem | null;
+  /** In sight of the lists. */
+  objections?: (regions: readonly RegionReport[]) => Objection[];
   /** Aborted when the step is cancelled. */
   signal: AbortSignal;
 }
@@ -80,10 +86,11 @@ export async function prune(context: PruneContext): Promise<Pruning> {
   try {
     result.regions = await listAll(run);
     run.regions = result.regions;
+    for (const { region, problem } of context.objections?.(result.regions) ?? [])
+      (result.regions.find((one) => one.region === region) ?? result).problems.push(problem);
     if (!signal.aborted) report({ type: 'plan', regions: result.regions, dryRun: order.dryRun });
-    const objection = context.objection?.(result.regions);
-    if (objection) result.problems.push(objection);
-    else if (!order.dryRun) await Promise.all(result.regions.map((region) => clean(run, region)));
+    if (!order.dryRun && result.problems.length === 0)
+      await Promise.all(result.regions.map((region) => clean(run, region)));
   } catch (error) {
     result.problems.push(...causesOf(error, signal));
   } finally {
@@ -139,6 +146,7 @@ function reportOf({ order, clock }: Run, region: string, found: Image[] | CloudE
 
 /** One by one, the oldest first, so that what a cancel leaves behind is the newest. */
 async function clean(run: Run, { region, items, problems }: RegionReport): Promise<void> {
+  if (problems.length > 0) return;
   const due = (items ?? []).filter(({ fate }) => fate === 'due').reverse();
   for (const [index, item] of due.entries()) {
     if (run.signal.aborted || run.clock.now() >= run.deadline) return;

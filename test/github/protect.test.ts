@@ -49,17 +49,20 @@ async function release(
   else files.set((await github.attach(id, name)).id, text);
 }
 
+const target = { region: 'hk', projectId: 'org-prod' };
 const images = (...ids: string[]) =>
-  JSON.stringify({ schema: 1, images: ids.map((imageId) => ({ region: 'hk', imageId })) });
+  JSON.stringify({ schema: 1, images: ids.map((imageId) => ({ ...target, imageId })) });
 
-async function protectedIds(count: number, some: object = {}): Promise<Record<string, string>> {
+async function read(count: number, some: object = {}) {
   const clock = new VirtualClock();
   const base = { token: TOKEN, apiUrl: github.apiUrl, repository: 'octo/app', env: {}, count, clock };
-  return Object.fromEntries(await clock.run(idsOfReleases({ ...base, ...some })));
+  return await clock.run(idsOfReleases({ ...base, ...some }));
 }
 
+const protectedIds = async (count: number) => Object.fromEntries((await read(count)).ids);
+
 const refusal = (some?: object) =>
-  protectedIds(2, some).then(
+  read(2, some).then(
     () => expect.unreachable('it was read'),
     (error: unknown) => {
       if (!(error instanceof Stopped)) throw error;
@@ -70,7 +73,7 @@ const refusal = (some?: object) =>
 
 it('takes the newest releases that carry images.json, in either form, and sends no token to the store', async () => {
   await release('v1', images('uimage-1'));
-  await release('v2', '[{"region":"hk","imageId":"uimage-2","outcome":"failed"}]');
+  await release('v2', JSON.stringify([{ ...target, imageId: 'uimage-2', outcome: 'failed' }]));
   await release('notes');
   await release('v3', images('uimage-2', 'uimage-3'));
   await release('v4', images('uimage-4'), { draft: true });
@@ -78,6 +81,15 @@ it('takes the newest releases that carry images.json, in either form, and sends 
   expect(ids).toEqual({ 'uimage-2': 'in release v3', 'uimage-3': 'in release v3' });
   expect(Object.keys(await protectedIds(9))).toHaveLength(3);
   expect(new Set(seenByStore)).toEqual(new Set(['no token']));
+});
+
+it('tells what each release names for each target, with no id where the copy has failed', async () => {
+  const failed = { region: 'sg', projectId: 'org-prod', imageId: 'uimage-2', outcome: 'failed' };
+  await release('v1', JSON.stringify([{ ...target, imageId: 'uimage-1', name: 'web' }, failed]));
+  expect((await read(1)).named).toEqual([
+    { release: 'v1', ...target, imageId: 'uimage-1', name: 'web' },
+    { release: 'v1', region: 'sg', projectId: 'org-prod', imageId: null, name: null },
+  ]);
 });
 
 it('takes what a publication that broke off has left under the name in waiting', async () => {
@@ -95,11 +107,11 @@ it('protects nothing by halves: whatever cannot be read stops the whole', async 
   github.reset();
   github.fail(redirect);
   await release('v1', '{"schema":1}');
-  expect(await refusal()).toContain('images.json of release v1 has no list of images.');
+  expect(await refusal()).toContain('images.json of release v1 has no list "images".');
   github.reset();
   github.fail(redirect);
   await release('v1', images('uimage-1'));
-  await release('v2', '[{"region":"hk","imageId":null}]');
+  await release('v2', JSON.stringify([{ ...target, imageId: null }]));
   expect(await refusal()).toContain('images.json of release v2 names no image id.');
   github.fail(() => ({ status: 503, body: { message: 'down' } }));
   expect(await refusal()).toContain('GitHub answered HTTP 503');

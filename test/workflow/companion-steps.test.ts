@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { prune } from '../../src/prune.ts';
+import { listen } from '../github/github.ts';
 import { FakeCloud, fails, markedBy, PROD, SOURCE } from '../promotion/fake-cloud.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { inputs, KEYS, ORDER, type Result, Step } from './step.ts';
@@ -220,6 +222,37 @@ describe('prune', () => {
       expect.stringMatching(/^Nothing was deleted\.[\s\S]*protect names images\.json: no custom image/),
     ]);
     expect(cloud.calls(DELETE)).toEqual([]);
+  });
+
+  it('deletes nothing where a release names images that a rollback has deleted, and warns of it in a dry run', async () => {
+    const image = { projectId: PROD, outcome: 'copied' };
+    const images = ['hk', 'sg'].map((region) => ({ ...image, region, imageId: `uimage-gone-${region}` }));
+    const server = createServer(({ url = '' }, response) => {
+      const release = { tag_name: 'current', assets: [{ id: 1, name: 'images.json' }] };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(url.includes('/assets/') ? { schema: 1, images } : [release]));
+    });
+    const GITHUB_API_URL = await listen(server);
+    onTestFinished(() => void server.close());
+    const { cloud, clock, step, copy } = four();
+    const run = (dryRun: string) => {
+      const given = { ...KEYS, ...wanted, 'dry-run': dryRun, 'protect-releases': '1', 'github-token': 'ghs' };
+      const env = { ...inputs(given), GITHUB_API_URL, GITHUB_REPOSITORY: 'acme/web' };
+      return step.capture(() => clock.run(prune(step.workflow(env, { clock, createCloud: () => cloud }))));
+    };
+    const dry = await run('true');
+    expect([dry.failed, dry.warnings]).toEqual([
+      false,
+      [expect.stringContaining('names uimage-gone-hk in hk')],
+    ]);
+    const wet = await run('false');
+    expect(wet.errors).toEqual([expect.stringMatching(/^Nothing was deleted\.[\s\S]*release current/)]);
+    copy('sg', 'uimage-gone-sg', 3);
+    const half = await run('false');
+    expect(half.errors.at(-1)).toMatch(
+      /^hk failed; deleted 2 of 3 due copies[\s\S]*in hk \(release current\)/,
+    );
+    expect(cloud.ids().sort()).toEqual(['uimage-gone-sg', 'uimage-hk-1', 'uimage-hk-2']);
   });
 
   it('warns where nothing matches, and where protect names what is not there', async () => {
