@@ -30,7 +30,7 @@ export interface RegionReport {
   readonly region: string;
   /** The copies of the family, the newest first; null when the list could not be read whole. */
   items: Item[] | null;
-  /** Ids of the custom images in the list, those of others included. */
+  /** Ids of the custom images in the last list, those of others included. */
   listed: string[];
   /** Why the region has failed. */
   problems: Problem[];
@@ -61,7 +61,7 @@ export interface PruneContext {
   cloud: Cloud;
   clock: Clock;
   report: (event: PruneEvent) => void;
-  /** In sight of the lists. */
+  /** In sight of the lists, and of each later one. */
   objections?: (regions: readonly RegionReport[]) => Objection[];
   /** Aborted when the step is cancelled. */
   signal: AbortSignal;
@@ -69,7 +69,7 @@ export interface PruneContext {
 
 /** What the steps share: `signal` is aborted by a cancel, and long after the timeout. */
 export interface Run extends PruneContext {
-  /** As the plan was made by them; empty before. */
+  /** Those of the plan, kept up to date; empty before. */
   regions: readonly RegionReport[];
   /** Unix milliseconds. */
   deadline: number;

@@ -40,6 +40,8 @@ export async function remove(run: Run, region: string, item: Item): Promise<Trou
   for (let attempt = 0; ; attempt++) {
     const seen = await look(run, region, item, tried);
     if (seen !== 'due') return seen;
+    const objection = run.objections?.(run.regions).find((one) => (one.region ?? region) === region);
+    if (objection) return attempt > 0 ? fail(item, objection.problem, true) : { ...objection, isLast: true };
     const over = giveUp(run, region, item, tried, giveUpAt);
     if (over) return over;
     // The look may have taken long.
@@ -147,9 +149,7 @@ async function isStillDue(run: Run, region: string, item: Item): Promise<boolean
   ]);
   const mistake = mixedUp([[region, images], ...lists]).get(region);
   if (mistake) throw mistake;
-  const isThere = ({ image }: Item) =>
-    images.some((one) => one.ImageId === image.ImageId && !isDeleting(one));
-  tellGone(run, region, isThere);
+  const isThere = heed(run, region, images);
   if (!isThere(item)) {
     item.fate = 'gone';
     return false;
@@ -163,13 +163,18 @@ async function isStillDue(run: Run, region: string, item: Item): Promise<boolean
   return change === null;
 }
 
-/** Of those that were to stay. */
-function tellGone({ regions, report }: Run, region: string, isThere: (item: Item) => boolean): void {
-  const items = regions.find((one) => one.region === region)?.items ?? [];
-  for (const item of items.filter((one) => one.fate === 'kept' && !isThere(one))) {
+/** Takes note of a later list: what was to stay may be gone. Answers which are there. */
+function heed({ regions, report }: Run, region: string, images: readonly Image[]): (item: Item) => boolean {
+  const isThere = ({ image }: Item) =>
+    images.some((one) => one.ImageId === image.ImageId && !isDeleting(one));
+  const known = regions.find((one) => one.region === region);
+  if (known) known.listed = images.map(({ ImageId }) => ImageId);
+  for (const item of known?.items ?? []) {
+    if (item.fate !== 'kept' || isThere(item)) continue;
     item.fate = 'gone';
     report({ type: 'fate', region, item: { ...item }, problem: null });
   }
+  return isThere;
 }
 
 /** One attempt. False: there is no such image. */

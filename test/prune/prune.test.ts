@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { hasFailed, pruneHeadline, pruneOutputs, renderPrune } from '../../src/prune/page.ts';
-import { type Item, type PruneEvent, type PruneOrder, type Pruning, prune } from '../../src/prune/prune.ts';
+import {
+  type Item,
+  type PruneContext,
+  type PruneEvent,
+  type PruneOrder,
+  type Pruning,
+  prune,
+} from '../../src/prune/prune.ts';
 import { VirtualClock } from '../virtual-clock.ts';
 import { type Effect, PROJECT, type Seed, type Site, World } from './world.ts';
 
@@ -20,7 +27,11 @@ const SEEDS: Seed[] = [
   { ...sound(10), kind: 'unmarked', state: 'Unavailable' },
 ];
 
-function stage(some: Partial<PruneOrder> = {}, odd: Partial<Site> = {}) {
+function stage(
+  some: Partial<PruneOrder> = {},
+  odd: Partial<Site> = {},
+  objections: PruneContext['objections'] = () => [],
+) {
   const clock = new VirtualClock();
   const site = { page: 100, total: true, newestFirst: false, latency: 100, deletes: null, ...odd };
   const world = new World(clock, site, { keep: 2, minAge: 168 }, { hk: SEEDS, sg: SEEDS });
@@ -40,6 +51,7 @@ function stage(some: Partial<PruneOrder> = {}, odd: Partial<Site> = {}) {
         order,
         clock,
         cloud: world.cloudFor({ alive: true, cancelledAt: null }),
+        objections,
         report: (event) => events.push(structuredClone(event)),
         signal: cancel.signal,
       }),
@@ -111,7 +123,7 @@ describe('prune', () => {
       'sg uimage-sg6 deleted',
     ]);
     const listed = ['uimage-hk1', 'uimage-hk2', 'uimage-hk3', 'uimage-hk4', 'UImage-hk5'];
-    expect(result.regions[0]).toMatchObject({ listed, problems: [] });
+    expect(result.regions[0]).toMatchObject({ listed: listed.slice(2), problems: [] });
     expect([...world.deletedByUs]).toEqual(['uimage-hk1', 'uimage-sg6', 'uimage-hk2', 'uimage-sg7']);
     expect(events.map(({ type }) => type)).toEqual(['plan', 'fate', 'fate', 'fate', 'fate']);
     expect(events[0]).toMatchObject({ regions: [{ region: 'hk', listed }, { region: 'sg' }] });
@@ -311,6 +323,20 @@ describe('prune', () => {
     expect(renderPrune(result, order, [], clock.now())).toContain(gone);
     expect(events.filter((event) => event.type === 'fate' && event.item.fate === 'gone')).toHaveLength(1);
   });
+
+  it.each([1, 2])(
+    'deletes nothing in a region once its list gives rise to an objection, at call %i',
+    async (call) => {
+      const problem = { message: 'What a release names is gone.', advice: 'Promote again.' };
+      const { world, play } = stage({ regions: ['hk'] }, {}, ([hk]) =>
+        hk?.listed.includes('uimage-hk4') ? [] : [{ region: 'hk', problem }],
+      );
+      world.onCall = (n) => n === call && world.edit('delete', 'hk', 3);
+      const result = await play();
+      expect([world.deletes, told(result)]).toEqual([0, [problem]]);
+      expect(fates(result).filter((line) => line.endsWith('due'))).toHaveLength(call === 2 ? 2 : 1);
+    },
+  );
 
   it('leaves it to the next run what the timeout does not reach', async () => {
     const { world, play } = stage({ regions: ['hk'], timeout: 250 });
