@@ -244,7 +244,7 @@ export class World {
     const region = form.get('Region') ?? '';
     if (!process.alive) return new Promise<never>(() => undefined);
     this.onCall(++this.#calls);
-    if (this.#calls > 2_000) throw new Error('a loop without an end');
+    if (this.#calls > 10_000) throw new Error('a loop without an end');
     const nth = (this.#counts.get(action) ?? 0) + 1;
     this.#counts.set(action, nth);
     const effect =
