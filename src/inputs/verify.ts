@@ -94,6 +94,10 @@ function withTargets(
     const names = `names ${shown(called.name ?? '')} for ${called.region}, but target-image-name is ${name}.`;
     reader.mistake('images-file', names);
   }
+  const twice = file.images.find(({ region }, at) =>
+    file.images.some((image, other) => other < at && image.region === region),
+  );
+  if (twice) reader.mistake('images-file', `names ${twice.region} twice. Verify one promotion at a time.`);
   const absent = regions.filter((region) => !file.images.some((image) => image.region === region));
   const project = projectId || (file.images[0]?.projectId ?? '');
   const missing = absent.map((region) => ({ region, projectId: project, imageId: null, name: null }));

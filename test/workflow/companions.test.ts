@@ -278,6 +278,9 @@ describe('images-file', () => {
       'images-file names project org-1 for hk, but target-project-id is org-2.',
       'images-file names "web-1" for hk, but target-image-name is web-2.',
     ]);
+    const two = ['uimage-1', 'uimage-2'].map((imageId) => ({ region: 'hk', projectId: 'org-2', imageId }));
+    writeFileSync(path, JSON.stringify(two));
+    expect(readVerifyInputs(inputs(given)).mistakes[1]).toMatch(/^images-file names hk twice/);
     expect(readVerifyInputs(inputs({ ...given, 'images-file': 'nowhere.json' })).mistakes[1]).toMatch(
       /^images-file: "nowhere.json" cannot be read \(ENOENT\)/,
     );
