@@ -63,9 +63,10 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
       ? held !== null || here.ours.length > 0 || isEarly
       : held?.created && !wasDoubted(place);
   if (!isSure) {
-    const own = newcomers.ours.map(({ ImageId }) => ImageId);
+    const ours = newcomers.ours.map(({ ImageId }) => ImageId);
     for (const one of [place, ...mixedUp]) {
       const problem = whichIsWhere(one, all);
+      const own = [...new Set([...one.own, ...ours])];
       Object.assign(one, { problem, held: null, own, doubt: null, unclear: true });
     }
     return null;

@@ -2,7 +2,7 @@ import type { Image } from '../cloud/cloud.ts';
 import { doneWith, namedIn, SECOND } from './excess.ts';
 import { byAge } from './images.ts';
 import { withoutCopiedMarks } from './mark.ts';
-import { hold, miss, observe, tell } from './observe.ts';
+import { hold, miss, observe, own, tell } from './observe.ts';
 import { type Held, isOpen, type Place, type Run, WINDOW } from './place.ts';
 import { differences, isAvailable, isPending, soundOf } from './verify.ts';
 import * as words from './words.ts';
@@ -62,6 +62,8 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
   const best =
     lasting ?? (isEnd && current ? current : (sound[0] ?? (held && isUnseen ? ours[0] : undefined)));
   if (best && best.ImageId !== place.held?.imageId) hold(run, place, best, newcomers.ours.includes(best));
+  if (held && isUnseen)
+    for (const image of newcomers.marked) if (image !== best) own(run, place, image.ImageId, held);
   const kept = pool.find(({ ImageId }) => ImageId === place.held?.imageId);
   if (kept && isAvailable(kept)) {
     const older = newcomers.twins.filter((twin) => sound.includes(twin) && byAge(twin, kept) < 0);

@@ -121,26 +121,27 @@ export function hold(run: Run, place: Place, image: Image, created: boolean): vo
     startedAt: before?.startedAt ?? place.sentAt,
   });
   Object.assign(place, { held, problem: null, unclear: false });
-  if (created) own(run, place, held, before);
+  if (created) own(run, place, image.ImageId, before);
+  if (created && !place.own.includes(image.ImageId)) place.own.push(image.ImageId);
   run.report({ type: 'ids', copies: copiesOf(run) });
   observe(run, place, held, image);
 }
 
-/** An image stands where it is listed. Answered for another region, it was swapped with what was answered for this one. */
-function own(run: Run, place: Place, held: Held, before: Held | null): void {
-  const { imageId } = held;
+/** An image stands where it is listed. Answered for another region, it was swapped with `before`, answered for this one. */
+export function own(run: Run, place: Place, imageId: string, before: Held | null): void {
   for (const other of run.places) {
-    const isThere = other.held?.imageId === imageId && other.held.seenAt !== null;
-    if (other === place || isThere || !other.own.includes(imageId)) continue;
+    const { held } = other;
+    const isHeld = held?.imageId === imageId;
+    if (other === place || (isHeld && held.seenAt !== null) || !other.own.includes(imageId)) continue;
     other.own = other.own.filter((id) => id !== imageId);
+    place.own = [...new Set([...place.own, imageId])];
     if (!before || before.seenAt !== null || other.problem) continue;
     place.own = place.own.filter((id) => id !== before.imageId);
     other.own.push(before.imageId);
-    if (other.held?.imageId !== imageId) continue;
-    held.taskId = other.held.taskId;
-    other.held = { ...before, startedAt: other.held.startedAt, misses: 0 };
+    if (!isHeld) continue;
+    if (place.held?.imageId === imageId) place.held.taskId = held.taskId;
+    other.held = { ...before, startedAt: held.startedAt, misses: 0 };
   }
-  if (!place.own.includes(imageId)) place.own.push(imageId);
 }
 
 /** In the end, when no list has shown that the copy is another image. */

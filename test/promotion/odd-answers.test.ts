@@ -254,6 +254,16 @@ describe('two ids that were swapped', () => {
     },
   );
 
+  it('beside older copies of another run: those are reused, and both of its own deleted', async () => {
+    const scenario = swapped('Available');
+    scenario.clock.after(1_000, () => {
+      scenario.cloud.addCopy('hk', { State: 'Copying' }, { settles: 400, finalState: 'Available' });
+      scenario.cloud.addCopy('sg');
+    });
+    expect(outcomes(await scenario.promote())).toEqual(['adopted', 'adopted']);
+    expect(deleted(scenario).sort()).toEqual(['uimage-new-hk-1', 'uimage-new-sg-2']);
+  });
+
   it('by two calls after a refused list, too', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     const answers = (TargetImageId: string) => (execute: () => unknown) => {
