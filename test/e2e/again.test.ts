@@ -5,7 +5,8 @@ import { readManifest } from '../runner/manifest.ts';
 import { COPY, DELETE, test, until } from './support.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
-const CONNECTION = /-key$|-token$|^role-|^allow-http$|^api-url$/;
+/** What a rollback needs. */
+const CONNECTION = /-key$|-token$|-secret$|^role-|^allow-http$|^api-url$/;
 const { inputs } = readManifest(fileURLToPath(new URL('../..', import.meta.url)));
 const others = [...inputs.keys()].filter((name) => !CONNECTION.test(name));
 const wrong = Object.fromEntries(others.map((name) => [name, 'x; y']));
