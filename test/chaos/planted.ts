@@ -54,6 +54,25 @@ const PLANTED: Planted[] = [
       ],
     ],
   },
+  {
+    name: 'an older image without a mark is taken for the copy',
+    edits: [
+      [
+        'findings.source.CreateTime && isOlderThan(image, sentAt)',
+        'findings.source.CreateTime && sentAt < 0',
+      ],
+    ],
+  },
+  {
+    name: 'swapped ids are left as they were answered',
+    edits: [
+      ['  if (created) own(run, place, image.ImageId, before);\n', ''],
+      [
+        'if (image !== best) own(run, place, image.ImageId, held);',
+        'if (image === best) own(run, place, image.ImageId, held);',
+      ],
+    ],
+  },
   { name: 'again after 20 s', edits: [['const WINDOW = 120_000;', 'const WINDOW = 20_000;']] },
   {
     name: 'deletes though the kept one is broken',
@@ -105,7 +124,9 @@ const PLANTED: Planted[] = [
   },
   {
     name: 'a rollback reads no description',
-    edits: [['const whose = shown.map((one) => this.whose(one));', 'const whose: string[] = [];']],
+    edits: [
+      ['const whose = shown.map((one) => this.whose(one, image.projectId));', 'const whose: string[] = [];'],
+    ],
   },
   {
     name: 'a list with a row that cannot be read is believed',
