@@ -202,23 +202,28 @@ describe('describeImages', () => {
     return { error, offsets: sent.map(({ params }) => params.Offset) };
   }
 
-  it.each<[string, Reply]>([
-    ['without a set', () => ({ RetCode: 0 })],
-    ['without a set, though there are images', () => ({ RetCode: 0, TotalCount: 5 })],
-    ...[null, {}, 'x', 7].map((ImageSet): [string, Reply] => [
+  const NO_LIST = 'the answer has no list of images';
+  it.each<[string, Reply, string]>([
+    ['without a set', () => ({ RetCode: 0 }), NO_LIST],
+    ['without a set, though there are images', () => ({ RetCode: 0, TotalCount: 5 }), NO_LIST],
+    ...[null, {}, 'x', 7].map((ImageSet): [string, Reply, string] => [
       `with the set ${JSON.stringify(ImageSet)}`,
       () => ({ RetCode: 0, ImageSet }),
+      NO_LIST,
     ]),
     [
       'with two rows of one image that differ',
       () => ({ RetCode: 0, ImageSet: [7, 8].map((CreateTime) => ({ ImageId: 'uimage-1', CreateTime })) }),
+      'the list holds uimage-1 twice, and the two differ',
     ],
     [
       'whose only page is empty, though there are images',
       () => ({ RetCode: 0, TotalCount: 1, ImageSet: [] }),
+      'the list of images is cut: 1 in all, and none after 0',
     ],
-  ])('is no fact %s', async (_, reply) => {
-    expect((await unreadable(reply)).offsets.length).toBeGreaterThan(2);
+  ])('is no fact %s', async (_, reply, words) => {
+    const { error, offsets } = await unreadable(reply);
+    expect([error.meaning, offsets.length > 2]).toEqual([words, true]);
     expect((await unreadable(reply, { ImageIds: ['uimage-1'] })).offsets.length).toBeGreaterThan(2);
   });
 
@@ -270,9 +275,22 @@ describe('describeImages', () => {
     expect(images).toHaveLength(45);
     expect(sent.map(({ params }) => params.Limit)).toEqual(['100', '20', '20', '20']);
     expect(clock.elapsed).toBe(0);
-    const { client: other, clock: time } = fakeClient(() => ({ RetCode: 230, Message: 'Params [Limit]' }));
-    expect((await failure(time.run(describeImages(other, { Region: 'hk' })), CloudError)).code).toBe(230);
   });
+
+  it.each([
+    [{ RetCode: 230, Message: 'Params [Limit]' }, {}, 2],
+    [{ RetCode: 230, Message: 'Params [Limit]' }, { ImageIds: ['uimage-1'] }, 1],
+    [{ RetCode: 230, Message: 'Params [Tag]' }, {}, 1],
+    [{ RetCode: 171, Message: 'Limit' }, {}, 1],
+  ])(
+    'that is refused by %j (%j) is asked for %i times: no smaller page helps',
+    async (refusal, query, times) => {
+      const { client, clock, sent } = fakeClient(() => refusal);
+      const read = clock.run(describeImages(client, { Region: 'hk', ...query }));
+      expect((await failure(read, CloudError)).code).toBe(refusal.RetCode);
+      expect(sent).toHaveLength(times);
+    },
+  );
 
   it('ends with the last of the images that were asked for', async () => {
     const wanted = { ImageIds: ['uimage-0', 'uimage-100', 'uimage-0'] };

@@ -166,7 +166,16 @@ describe('a role', () => {
   it.each([
     ['a throttle', { RetCode: 153 }],
     ['a gateway', { status: 502, raw: 'x' }],
-    ['an answer without keys', { RetCode: 0, Credentials: { AccessKeyId: 'id', AccessKeySecret: '' } }],
+    ['an answer without keys', { RetCode: 0, Credentials: { AccessKeyId: 'id', AccessKeySecret: 'x' } }],
+    [
+      'an answer with an empty key',
+      { RetCode: 0, Credentials: { ...credentials(1).Credentials, AccessKeySecret: '' } },
+    ],
+    [
+      'an answer whose token is none',
+      { RetCode: 0, Credentials: { ...credentials(1).Credentials, SecurityToken: 7 } },
+    ],
+    ['an answer with no Credentials', { RetCode: 0 }],
   ])('is asked for again after %s, a copy waiting meanwhile', async (_, first) => {
     const { assumed, call, sent } = roleOf((serial) => (serial === 1 ? first : credentials(serial)));
     await call('CopyCustomImage');
