@@ -96,7 +96,7 @@ export function createGate(clock: Clock): Gate {
           resolve();
         };
         const waiting = { rank, go };
-        signal?.addEventListener('abort', abort, { once: true });
+        signal?.addEventListener('abort', abort);
         queue.push(waiting);
         next();
       });

@@ -104,7 +104,8 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
       return readPage(client, query, { limit, offset, total }, options);
     });
     const rows = records(body.ImageSet) ?? [];
-    if (page === 1 && rows.length > 0 && total === offset) perPage = true;
+    // It was read on although all had arrived.
+    if (total === offset) perPage = true;
     const told = perPage ? undefined : (number(body.TotalCount) ?? total);
     if (!perPage && told !== (total ?? told)) changed = true;
     total = told;

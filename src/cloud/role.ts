@@ -124,7 +124,7 @@ function createWaiters(clock: Clock) {
       const waiter = { until, giveUp };
       const abort = () => giveUp(signal?.reason);
       if (signal?.aborted) abort();
-      signal?.addEventListener('abort', abort, { once: true });
+      signal?.addEventListener('abort', abort);
       waiting.add(waiter);
       try {
         return await Promise.race([over, renewed]);

@@ -217,6 +217,8 @@ describe('a role', () => {
       expect(error.advice).toContain(words);
       expect(used).toEqual([]);
     }
+    const mute = await failure(roleOf(() => ({ RetCode: 0 })).call('CopyCustomImage'), CloudError);
+    expect(mute.message).toMatch(/^AssumeRole failed: the answer has no AccessKeyId, AccessKeySecret and/);
     const { call } = roleOf(() => {
       throw new TransportError({ message: 'gone', advice: 'Look.' }, true);
     });
