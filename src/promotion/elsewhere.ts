@@ -29,8 +29,7 @@ function otherTargets({ places }: Run, place: Place): Place[] {
 }
 
 function has({ own, held }: Place, { ImageId }: Image): boolean {
-  // Where a read by its id has not found it, the answers may have been swapped.
-  return held?.imageId === ImageId ? held.seenAt !== null || held.misses === 0 : own.includes(ImageId);
+  return own.includes(ImageId) || held?.imageId === ImageId;
 }
 
 /** The copy of another target: an API endpoint that heeds no Region lists it here, too. */
@@ -42,8 +41,8 @@ export function isOfAnother(run: Run, place: Place): (image: Image) => boolean {
 
 /**
  * Without the copies of other targets, which an API endpoint may list in every region. Null where another target has found
- * its own by the mark alone: neither of the two is known to be here. Where the image that was answered is not listed, they
- * stay: two ids may have been swapped.
+ * its own by the mark alone: neither of the two is known to be here. Where the image that was answered is not listed, those
+ * stay that no other target has seen: two ids may have been swapped.
  */
 export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomers | null {
   const { held, doubt } = place;
@@ -54,6 +53,8 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
   const isFound = (other: Place) =>
     (wasDoubted(other) || other.held?.created === false) && elsewhere.some((image) => has(other, image));
   const others = otherTargets(run, place);
+  const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
+  if (held && !isListed) return without(newcomers, (image) => isSeenBy(others, image));
   const mixedUp = others.filter(isFound);
   const here = without(newcomers, isElsewhere);
   // Its own may be listed yet.
@@ -71,8 +72,6 @@ export function hereOnly(run: Run, place: Place, newcomers: Newcomers): Newcomer
     }
     return null;
   }
-  const isListed = newcomers.all.some(({ ImageId }) => ImageId === held?.imageId);
-  if (held && !isListed) return without(newcomers, (image) => isSeenBy(others, image));
   if (held) tell(run, listedElsewhere(place, elsewhere));
   return here;
 }

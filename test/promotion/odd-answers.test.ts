@@ -301,6 +301,18 @@ it('where lists heed no Region, an id that is listed nowhere is not made good by
   expect(outcomes(await scenario.promote())).toEqual(['failed', 'copied']);
 });
 
+it.each([4, 6])(
+  'where lists heed no Region, a copy that is listed late is no second one of another region (after %i s)',
+  async (hk) => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    scenario.cloud.regional = false;
+    scenario.cloud.copySeconds = { hk, sg: 60 };
+    scenario.cloud.listingSeconds = { sg: 5 };
+    await allMade(scenario);
+    expect(deleted(scenario)).toEqual([]);
+  },
+);
+
 describe('a copy that something before the API refuses', () => {
   const forbids = (executed: boolean) => (execute: () => unknown) => {
     if (executed) execute();
