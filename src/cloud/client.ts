@@ -19,6 +19,9 @@ const TIMEOUT = 30_000;
  */
 const FAULT_PATIENCE = 120_000;
 
+/** A call waits so many milliseconds longer for the gate than it has patience, but no whole pause that is longer. */
+const OVERTIME = 180_000;
+
 /** The RetCode of temporary keys that have expired. */
 const EXPIRED = 174;
 
@@ -98,7 +101,7 @@ export function createClient(options: ClientOptions): Client {
   const hidden = [options.privateKey, options.publicKey, channelKey];
   /** The outages that were told and go on: a throttle is one, everything else another. */
   const told = new Set<boolean>();
-  /** Why the gate is closed. */
+  /** Why the gate was closed last. */
   let throttle: CloudError | undefined;
 
   async function once(
@@ -217,7 +220,7 @@ export function createClient(options: ClientOptions): Client {
       let used: Keys = options;
       let spent: Keys | undefined;
       for (let attempt = 0; ; attempt++) {
-        if (throttle && patience > 0 && gate.remaining() > startedAt + patience - clock.now())
+        if (throttle && patience > 0 && gate.remaining() > startedAt + patience + OVERTIME - clock.now())
           throw last ?? throttle.of(action, region);
         await gate.enter(action === COPY ? 'first' : persist ? 'patient' : 'usual', unsent);
         let sentAt = clock.now();
@@ -239,10 +242,7 @@ export function createClient(options: ClientOptions): Client {
           if (!(error instanceof CloudError) || error === last) throw error;
           const { code, meaning, requestId, slow, waitSeconds, verdict, decisive } = error;
           tell(sentAt, code === null ? meaning : `RetCode ${code}`, requestId ?? undefined);
-          if (slow) {
-            refused = (waitSeconds ?? 0) * 1_000;
-            throttle = error;
-          }
+          if (slow) [refused, throttle] = [(waitSeconds ?? 0) * 1_000, error];
           // Temporary keys may end before their time: once the role is assumed anew. Keys are looked at before anything
           // is done, so even a copy can be sent again.
           if (code === EXPIRED && options.keys && spent === undefined) {

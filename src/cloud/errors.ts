@@ -87,9 +87,9 @@ export class CloudError extends Error {
     this.waitSeconds = fields.waitSeconds;
   }
 
-  /** What has struck this call holds up another one. */
+  /** The same, as the reason why another call is not sent. */
   of(call: string, region: string | undefined): CloudError {
-    const { message: _, ...same } = this;
+    const { message: _, requestId: __, ...same } = this;
     return new CloudError({ ...same, call, region });
   }
 }

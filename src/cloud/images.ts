@@ -89,7 +89,7 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
   let offset = 0;
   /** As the last page that has one tells it. */
   let total: number | undefined;
-  /** Its totals are those of the pages, as the second shows. */
+  /** TotalCount counts the page, not the list. */
   let perPage = false;
   let changed = false;
   let stale = 0;
@@ -105,7 +105,10 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
     });
     const rows = records(body.ImageSet) ?? [];
     // It was read on although all had arrived.
-    if (total === offset) perPage = true;
+    if (total === offset && offset > 0) {
+      if (rows.length === 0) return { images, changed, missing: 0 };
+      perPage = true;
+    }
     const told = perPage ? undefined : (number(body.TotalCount) ?? total);
     if (!perPage && told !== (total ?? told)) changed = true;
     total = told;

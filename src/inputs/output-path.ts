@@ -64,8 +64,9 @@ function mistakeOfPath(path: string, reader: Reader): string | null {
 /** What the action itself has written there, or nothing. */
 function isResult(path: string, content: string): boolean {
   if (content.trim() === '') return true;
-  if (path.endsWith('.env')) return /^(IMAGE_ID_\w+=[\w.-]+\n)+$/.test(content);
+  if (path.endsWith('.env')) return /^(IMAGE_ID_\w+=[\w.-]+\s*(\n|$))+$/.test(content);
   try {
+    if (/^\s*(\{\s*\}|\[\s*\])\s*$/.test(content)) return true;
     const { image_ids, schema, images, ...more } = JSON.parse(content);
     if (path.endsWith('.tfvars.json')) return typeof image_ids === 'object' && Object.keys(more).length === 0;
     return schema === 1 && Array.isArray(images);

@@ -168,14 +168,14 @@ function distinct({ order }: Context, errors: CloudError[]): Problem[] {
     waitSeconds * 1000 > order.timeout
       ? ` The ${limit} is shorter.`
       : ` It was repeated for the whole ${limit}.`;
-  const facts = Map.groupBy(
-    errors,
-    ({ blames, code, meaning }) => `${blames === 'account' || code} ${meaning}`,
+  const facts = Map.groupBy(errors, ({ blames, code, meaning, advice }) =>
+    blames === 'account' ? meaning : `${code} ${meaning} ${advice}`,
   );
   return [...facts.values()].map((alike) => {
     const [first, ...more] = alike as [CloudError, ...CloudError[]];
     const { message, advice } = asProblem(first);
-    const regions = first.blames === 'account' ? [] : more.flatMap(({ region }) => region ?? []);
+    const struck = more.flatMap(({ region }) => region ?? []).filter((region) => region !== first.region);
+    const regions = first.blames === 'account' ? [] : [...new Set(struck)];
     const others = regions.length > 0 ? ` The same in ${some(regions, MOST)}.` : '';
     return { message: `${message}${others}${first.slow ? waited(first) : ''}`, advice };
   });

@@ -230,7 +230,7 @@ export function rolledBack(promotion: Promotion, { deleted, left }: Omit<Rollbac
     } else if (problem && ids.length > 0) {
       const message = `${problem.message} The rollback found and deleted ${ids.join(', ')}.`;
       // Without an image of its own, nothing is left to look for.
-      copy.problem = { message, advice: imageId === null ? '' : problem.advice };
+      copy.problem = { message, advice: imageId === null && copy.pending ? '' : problem.advice };
       if (imageId === null) copy.pending = false;
     }
   }

@@ -1,4 +1,5 @@
 import { enumerate } from '../outcome.ts';
+import { isLike } from '../promotion/glob.ts';
 import type { Problem } from '../promotion/model.ts';
 import { isDeleting, isSameName } from '../promotion/verify.ts';
 import type { Item, Objection, PruneOrder, RegionReport } from './prune.ts';
@@ -8,6 +9,8 @@ export interface Named {
   release: string;
   region: string;
   projectId: string;
+  /** Null where it is not told. */
+  name: string | null;
   /** Null where its copy has failed. */
   imageId: string | null;
 }
@@ -75,9 +78,13 @@ function releasesProtectNothing(
 function voidIn(report: RegionReport, { projectId, rules }: PruneOrder, named: readonly Named[]) {
   const { region, items, listed } = report;
   if (!items?.some(({ fate }) => fate === 'due')) return null;
-  const here = named.filter((one) => isSameName(one.region, region) && isSameName(one.projectId, projectId));
+  // Other families have their own prune.
+  const isOfFamily = ({ name }: Named) => name === null || isLike(name, rules.name);
+  const here = named.filter(
+    (one) => isOfFamily(one) && isSameName(one.region, region) && isSameName(one.projectId, projectId),
+  );
   const lacking = here.filter(({ imageId }) => imageId !== null && !isUsable(report, imageId));
-  const end = `so what is in use in ${region} is not known, and nothing is deleted there.`;
+  const end = `so what is in use in ${region} is not known, and nothing more is deleted there.`;
   if (lacking.length > 0) {
     const message = `${namesOf(lacking)}: no custom image of project ${projectId} that can be used has such an id there, ${end}`;
     return { message, advice: PUBLISH_ANEW };

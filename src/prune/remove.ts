@@ -170,6 +170,8 @@ function heed({ regions, report }: Run, region: string, images: readonly Image[]
   const known = regions.find((one) => one.region === region);
   if (known) known.listed = images.map(({ ImageId }) => ImageId);
   for (const item of known?.items ?? []) {
+    // A list that shows it again was right.
+    if (item.verdict === 'keep' && item.fate === 'gone' && isThere(item)) item.fate = 'kept';
     if (item.fate !== 'kept' || isThere(item)) continue;
     item.fate = 'gone';
     report({ type: 'fate', region, item: { ...item }, problem: null });

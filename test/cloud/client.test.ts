@@ -534,6 +534,16 @@ describe('a throttle', () => {
     expect(sent[1]?.at).toBe(24 * HOUR);
   });
 
+  it('that is a little longer than a call can wait is waited for: a last read is worth it', async () => {
+    const headers = { 'retry-after': '60' };
+    const { client, clock, sent } = fakeClient((_, index) =>
+      index === 0 ? { status: 429, raw: '', headers } : OK,
+    );
+    await failure(clock.run(client.call('GetRegion', {})), CloudError);
+    await clock.run(client.call('DescribeImage', {}, { patience: 30_000 }));
+    expect(sent[1]?.at).toBe(60_000);
+  });
+
   it.each(['signal', 'unsent'])('does not hold up a caller who gives up by `%s`', async (by) => {
     const { client, clock, sent } = fakeClient(() => ({ RetCode: 153 }));
     await failure(clock.run(client.call('GetRegion', {})), CloudError);

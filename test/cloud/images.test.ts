@@ -57,6 +57,7 @@ describe('describeImages', () => {
     ['100 images, and looks whether more follow', 100, {}, 2],
     ['101 images, with totals that count the page', 101, { total: ofPage }, 2],
     ['41 images in pages of 20, with totals that count the page', 41, { cap: 20, total: ofPage }, 3],
+    ['100 images, with totals that count the page', 100, { total: ofPage }, 2],
     ['100 images without a total', 100, { total: none }, 2],
     ['200 images', 200, {}, 2],
     ['250 images', 250, {}, 3],

@@ -133,6 +133,19 @@ describe('mistakes', () => {
     ]);
   });
 
+  it('that two listings tell of two parameters are two', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    for (const region of ['hk', 'sg'])
+      scenario.cloud.fault(
+        'DescribeImage',
+        () => {
+          throw Object.assign(refused('DescribeImage', 230, region), { advice: `About ${region}.` });
+        },
+        { region },
+      );
+    expect(told(await scenario.promote())).toHaveLength(2);
+  });
+
   it('in the region of the source: its near name is told, and not that there is no image', async () => {
     const problems = await stopped(new Scenario({ source: { region: 'cn-bj3' } }));
     expect(problems).toHaveLength(1);

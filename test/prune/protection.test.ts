@@ -12,7 +12,7 @@ const listing = (region: string, ...listed: string[]): RegionReport => ({
   problems: [],
 });
 const named = (release: string, region: string, imageId: string | null, projectId = 'org-1'): Named => ({
-  ...{ release, region, projectId, imageId },
+  ...{ release, region, projectId, imageId, name: release.startsWith('db') ? 'db-1' : 'web-1' },
 });
 const objections = (regions: RegionReport[], names: Named[], ids: string[] = []) => {
   const protect = new Map(ids.map((id) => [id, 'named in protect']));
@@ -47,9 +47,15 @@ describe('releases forbid to delete', () => {
     ];
     expect(objections([hk, sg], names)).toEqual([
       expect.stringMatching(
-        /^hk: protect-releases names uimage-b in hk \(release v2\): no custom image .* nothing is deleted there\. /,
+        /^hk: protect-releases names uimage-b in hk \(release v2\): no custom image .* nothing more is deleted there\. /,
       ),
     ]);
+  });
+
+  it('in no region whose images of another family are gone', () => {
+    expect(objections([hk, sg], [named('db-v1', 'hk', 'uimage-db'), named('v1', 'sg', 'uimage-sg')])).toEqual(
+      [],
+    );
   });
 
   it.each(['Unavailable', 'Deleting'])('in a region whose image is %s', (State) => {

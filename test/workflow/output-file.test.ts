@@ -165,7 +165,8 @@ describe('in a step', () => {
     ['mine.env', 'IMAGE_ID_HK=uimage-1\nTOKEN=1\n', false],
     ['broken.json', '{', false],
     ['ids.tfvars.json', '{"image_ids":{"hk":"uimage-1"}}', true],
-    ['ids.env', 'IMAGE_ID_HK=uimage-1\n', true],
+    ['ids.env', 'IMAGE_ID_HK=uimage-1\r\nIMAGE_ID_SG=uimage-2', true],
+    ['placeholder.tfvars.json', '{}\n', true],
     ['empty.json', ' \n', true],
   ])('%s with %j is overwritten: %s', async (name, content, isOurs) => {
     writeFileSync(join(folder, name), content);
