@@ -59,8 +59,8 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     unwritten = attempt(work) ?? unwritten;
   };
   let unkept: string | null = null;
-  const keep = (copies: readonly Copy[]): void => {
-    const lost = attempt(() => saveTraces(files, inputs.order, state, copies));
+  const keep = (copies: Copy[]): void => {
+    const lost = attempt(() => saveTraces(files, inputs.order, state, { ...known, copies }));
     if (mayRollBack) unkept = lost;
   };
   const report = (event: Event): void => {
@@ -69,10 +69,10 @@ export async function promoteImage(workflow: Workflow, inputs: Inputs): Promise<
     if (event.type === 'plan') known.source = event.source;
     if (event.type === 'submitting') state.submitted = true;
     if (event.type === 'submitting' || event.type === 'ids') {
-      const { copies } = event;
+      const copies = [...event.copies];
       // Before anything is said of them: a kill must lose no id.
       keep(copies);
-      write(() => setOutputs(files, { ...known, copies: [...copies] }));
+      write(() => setOutputs(files, { ...known, copies }));
     }
     log.report(event);
   };

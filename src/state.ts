@@ -1,6 +1,6 @@
 import type * as core from '@actions/core';
 import type { Inputs } from './inputs/promote.ts';
-import type { Copy, Order } from './promotion/model.ts';
+import type { Order, Promotion } from './promotion/model.ts';
 import { type Traces, tracesOf } from './promotion/traces.ts';
 
 /** What main leaves for the post step, saved again whenever an id becomes known. Holds no key. */
@@ -31,9 +31,9 @@ export function saveTraces(
   files: Pick<typeof core, 'saveState'>,
   order: Order,
   state: State,
-  copies: readonly Copy[],
+  promotion: Pick<Promotion, 'copies' | 'source'>,
 ): void {
-  state.traces = tracesOf(order, copies, state.submitted);
+  state.traces = tracesOf(order, promotion, state.submitted);
   files.saveState(NAME, state);
 }
 

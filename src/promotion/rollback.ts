@@ -200,10 +200,11 @@ class Undo {
   private whose(image: Image, projectId: string): 'ours' | 'bare' | 'of others' {
     const { ImageDescription: text = '' } = image;
     const { markSecret: secret } = this.effects;
-    const { run, since = 0 } = this.traces;
+    const { run, since = 0, sourceTime } = this.traces;
     if (isMarkedBy(run, text, secret ? { secret, projectId } : undefined)) return 'ours';
+    const isOlder = image.CreateTime !== sourceTime && isOlderThan(image, since);
     // With a secret, only what is signed with it is deleted.
-    if (secret || isOlderThan(image, since)) return 'of others';
+    if (secret || isOlder) return 'of others';
     const isCut = /^\s*($|\[copy of)/.test(text);
     return isCut && readMark(text) === null ? 'bare' : 'of others';
   }

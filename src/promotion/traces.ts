@@ -1,4 +1,4 @@
-import type { Copy, ImageRef, Order } from './model.ts';
+import type { ImageRef, Order, Promotion } from './model.ts';
 
 /** What a run has made, or may have made: enough for another process to undo it. */
 export interface Traces {
@@ -11,6 +11,8 @@ export interface Traces {
   unclear: boolean;
   /** Unix milliseconds: nothing that was made before is this run's. */
   since?: number;
+  /** Unix seconds: an API endpoint may give a copy the time of its source. */
+  sourceTime?: number;
   /** The API endpoint keeps marks: an image without one is none of this run's. */
   marked?: true;
 }
@@ -18,7 +20,7 @@ export interface Traces {
 /** What of a promotion a rollback would have to undo. Nothing is anywhere before the first copy was sent. */
 export function tracesOf(
   { run, source, target }: Order,
-  copies: readonly Copy[],
+  { copies, source: image }: Pick<Promotion, 'copies' | 'source'>,
   submitted: boolean,
 ): Traces {
   const sent = copies.filter(({ plan }) => plan === 'copy');
@@ -30,6 +32,7 @@ export function tracesOf(
   return {
     run,
     ...(starts.length > 0 ? { since: Math.min(...starts) } : {}),
+    ...(image?.CreateTime ? { sourceTime: image.CreateTime } : {}),
     places: submitted ? places : [],
     unclear: sent.some(({ unclear }) => unclear),
     ...(copies.some(({ marked, created }) => marked && created) ? { marked: true } : {}),

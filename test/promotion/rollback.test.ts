@@ -128,13 +128,14 @@ describe('a rollback', () => {
   });
 
   it.each([undefined, '', ' [copy of cn-bj2/uimage-sou'])(
-    'deletes by its id what an API endpoint has stored as %j',
+    'deletes by its id what an API endpoint has stored as %j, also with the time of the source',
     async (ImageDescription) => {
       const { cloud, undo } = setUp();
       const { ImageDescription: _, ...rest } = SOURCE;
       const described = ImageDescription === undefined ? rest : { ...rest, ImageDescription };
       cloud.add({ ...described, ImageId: 'uimage-hk-1' }, { region: 'hk', projectId: PROD });
-      expect((await undo({ created: [ours('hk')] })).deleted).toEqual([ours('hk')]);
+      const traces = { since: Date.UTC(2026, 0, 1), sourceTime: SOURCE.CreateTime ?? 0 };
+      expect((await undo({ created: [ours('hk')], ...traces })).deleted).toEqual([ours('hk')]);
     },
   );
 

@@ -26,7 +26,7 @@ function kept(copies: Copy[], some: Partial<State> = {}): State {
       summary: true,
       ...some,
     },
-    copies,
+    { copies, source: null },
   );
   const state = loadState(workflow);
   if (typeof state === 'string') throw new Error('nothing was kept');
