@@ -86,7 +86,7 @@ function giveUp(run: Run, place: Place, { marked }: Newcomers, unmarked: Image[]
   const best = soundOf(run.findings.source, marked)[0] ?? (marked[0] as Image);
   const kept = place.own.filter((imageId) => !isGiven(imageId));
   place.own = [...new Set([...kept, best.ImageId])];
-  tell(run, words.notTheCopy(place, unmarked, best));
+  tell(run, words.notTheCopy(place, unmarked));
   if (isGiven(place.held?.imageId)) hold(run, place, best, true);
 }
 

@@ -1,7 +1,7 @@
 /** What a rollback could not do, in words. */
 import { CloudError } from '../cloud/errors.ts';
 import { Stopped } from './context.ts';
-import type { ImageRef, Problem } from './model.ts';
+import type { Gone, ImageRef, Problem } from './model.ts';
 
 /** An image that was not deleted, or a region that was not searched. */
 export interface Left {
@@ -26,12 +26,17 @@ export const UNMARKED =
   'the description carries no marker of this run. Somebody has edited it, or this is no copy of this run.';
 
 /** What was told before of images that are deleted by now is no longer to be done. */
-export function overtake(told: Problem[], deleted: readonly ImageRef[]): void {
+export function overtake(told: Problem[], deleted: readonly Gone[]): void {
   for (const problem of told) {
-    const ids = deleted.map(({ imageId }) => imageId).filter((id) => problem.message.includes(id));
-    if (ids.length === 0) continue;
-    problem.message = `${problem.message} The rollback has deleted ${[...new Set(ids)].join(', ')}.`;
-    problem.advice = '';
+    const { message } = problem;
+    const of = (isAbsent: boolean) => {
+      const ids = deleted.filter(({ absent = false }) => absent === isAbsent).map(({ imageId }) => imageId);
+      return [...new Set(ids.filter((id) => message.includes(id)))].join(', ');
+    };
+    const [gone, absent] = [of(false), of(true)];
+    if (gone) problem.message += ` The rollback has deleted ${gone}.`;
+    if (absent) problem.message += ` The rollback found no ${absent}.`;
+    if (gone || absent) problem.advice = '';
   }
 }
 

@@ -65,9 +65,9 @@ export function notOurs(place: Place, image: Image): Problem {
   };
 }
 
-export function notTheCopy({ region }: Place, images: Image[], { ImageId }: Image): Problem {
+export function notTheCopy({ region }: Place, images: Image[]): Problem {
   return {
-    message: `${region}: the API answered with ${ids(images)}, without a marker. The copy is ${ImageId}, which carries the one of this run.`,
+    message: `${region}: the API answered with ${ids(images)}, without a marker. The copy is another image, which carries this run's marker.`,
     advice: `The action left ${ids(images)} alone. Delete it if nobody uses it.`,
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { overtake } from '../../src/promotion/leftovers.ts';
 import { broken, fails, markedBy, RUN } from './fake-cloud.ts';
 import { ours, place, setUp, TERMINATE } from './undo.ts';
 
@@ -125,4 +126,17 @@ describe('what a rollback could not do', () => {
     const { deleted, left } = await undo({ created, places: [place('sg')] });
     expect([deleted, left.length]).toEqual([[ours('us-ca')], 2]);
   });
+});
+
+it('what was told of an image is overtaken by its deletion, and by its absence in other words', () => {
+  const told = ['hk: look at uimage-hk-1.', 'sg: look at uimage-sg-1.', 'us-ca: slow.'].map((message) => ({
+    message,
+    advice: 'Delete it.',
+  }));
+  overtake(told, [ours('hk'), { ...ours('sg'), absent: true }, ours('us-ca')]);
+  expect(told.map(({ message, advice }) => [message, advice])).toEqual([
+    ['hk: look at uimage-hk-1. The rollback has deleted uimage-hk-1.', ''],
+    ['sg: look at uimage-sg-1. The rollback found no uimage-sg-1.', ''],
+    ['us-ca: slow.', 'Delete it.'],
+  ]);
 });

@@ -91,7 +91,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     listedElsewhere: [listedElsewhere(place(), two)],
     whichIsWhere: [whichIsWhere(place(), two)],
     olderTwin: [words.olderTwin(place(), image('uimage-3'), two)],
-    notTheCopy: [words.notTheCopy(place(), [image('uimage-1')], image('uimage-2'))],
+    notTheCopy: [words.notTheCopy(place(), [image('uimage-1')])],
     namesakes: [words.namesakes(place(), two)],
     keptSecond: [words.keptSecond(adopting, place(), two)],
     unreadable: [
