@@ -170,6 +170,9 @@ function heed({ regions, report }: Run, region: string, images: readonly Image[]
   const known = regions.find((one) => one.region === region);
   if (known) known.listed = images.map(({ ImageId }) => ImageId);
   for (const item of known?.items ?? []) {
+    const now = images.find(({ ImageId }) => ImageId === item.image.ImageId);
+    // What is due is compared with the plan.
+    if (now && item.verdict === 'keep') Object.assign(item, { image: now });
     // A list that shows it again was right.
     if (item.verdict === 'keep' && item.fate === 'gone' && isThere(item)) item.fate = 'kept';
     if (item.fate !== 'kept' || isThere(item)) continue;

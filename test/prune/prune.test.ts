@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasFailed, pruneHeadline, pruneOutputs, renderPrune } from '../../src/prune/page.ts';
+import { objectionsTo } from '../../src/prune/protection.ts';
 import {
   type Item,
   type PruneContext,
@@ -337,6 +338,15 @@ describe('prune', () => {
       expect(fates(result).filter((line) => line.endsWith('due'))).toHaveLength(call === 2 ? 2 : 1);
     },
   );
+
+  it('stops in a region when what a release names there breaks after the plan', async () => {
+    const image = { region: 'hk', projectId: PROJECT, name: null, imageId: 'uimage-hk4' };
+    const { world, order, play } = stage({ regions: ['hk'] }, {}, (regions) =>
+      objectionsTo(regions, order, [{ release: 'v1', ...image }]),
+    );
+    world.onCall = (n) => n === 2 && world.edit('break', 'hk', 3);
+    expect([told(await play()).length, world.deletes]).toEqual([1, 0]);
+  });
 
   it('leaves it to the next run what the timeout does not reach', async () => {
     const { world, play } = stage({ regions: ['hk'], timeout: 250 });
