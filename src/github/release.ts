@@ -63,8 +63,7 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
     return await onGitHub(options, async (octokit, patiently) => {
       const read = () => findRelease(octokit, repository, tag);
       for (let round = 1; round <= ROUNDS; round++) {
-        if (round > 1) await clock.sleep(1000 * (0.5 + clock.random()), signal);
-        // Both again: what somebody wrote into the notes during the wait would be lost.
+        // Both again: what somebody wrote into the notes meanwhile would be lost.
         const release = await patiently(async () => {
           const found = await read();
           await writeNotes(octokit, repository, found, section);
@@ -75,9 +74,14 @@ export async function publishRelease(options: ReleaseOptions): Promise<{ url: st
           explain(error, options),
         );
         failing = `Whether ${where} still names the images of this run is not known`;
-        const { body } = await patiently(read);
-        if (body && withSection(body, section) === body && (await isAttached()))
-          return { url: release.html_url };
+        const isThere = async () => {
+          const { body } = await patiently(read);
+          return body && withSection(body, section) === body && (await isAttached());
+        };
+        if (await isThere()) return { url: release.html_url };
+        // The read may lag behind.
+        await clock.sleep(1000 * (0.5 + clock.random()), signal);
+        if (await isThere()) return { url: release.html_url };
       }
       failing = `The images on ${where} may be those of another run`;
       throw new Stop('it was published there at the same time.', ONE_AT_A_TIME);

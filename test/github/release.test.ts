@@ -572,6 +572,17 @@ describe('another run that writes over this one', () => {
     ]);
   });
 
+  it('is not blamed for a read that lags behind: it is read again before anything is written again', async () => {
+    const release = await github.createRelease('notes');
+    let lagging = 1;
+    github.fail((seen) =>
+      isRead(seen) && sent(isRename).length > 0 && lagging-- > 0 ? { status: 200, body: release } : undefined,
+    );
+    const clock = new VirtualClock();
+    await clock.run(publish({ clock }));
+    expect([sent(isRename).length, sent(isNotes).length]).toEqual([1, 1]);
+  });
+
   it('and has taken the place of its asset alone is noticed as well', async () => {
     await github.createRelease('notes');
     github.fail((seen) => {
