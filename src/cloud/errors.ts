@@ -106,11 +106,11 @@ export interface Refused {
 export function judge(call: string, entry: ReturnCode, refused?: Refused) {
   const { meaning, advice } = (refused && insteadOf(call, entry, refused)) ?? entry;
   const translated = refused ? inputsNamed(call, refused) : [];
-  const limit = entry === RETURN_CODES[230] && /\bLimit\b/.test(refused?.message ?? '');
+  const ofPage = entry === RETURN_CODES[230] && /\b(Limit|Offset)\b/.test(refused?.message ?? '');
   return {
     verdict: call === COPY ? entry.copy : entry.reads,
     blames: entry.blames,
-    decisive: limit || entry.decisive === true || (entry.decisive === 'delete' && call === DELETE),
+    decisive: ofPage || entry.decisive === true || (entry.decisive === 'delete' && call === DELETE),
     meaning,
     advice: [...translated, advice.replace(' for its project', forProject(refused?.params))].join(' '),
     slow: entry.slow ?? false,

@@ -99,7 +99,10 @@ async function readList(client: Client, query: ImageQuery, options: CallOptions 
     const body = await readPage(client, query, { limit, offset, total }, options).catch((error) => {
       // Some endpoints answer so where others answer with an empty list.
       if (wanted.size > 0 && isNoImage(error)) return {} as Record<string, unknown>;
-      if (limit === SMALLEST_FULL_PAGE || !refusesLimit(error)) throw error;
+      if (!refusesPage(error)) throw error;
+      // All had arrived: others refuse to read beyond the end.
+      if (total === offset && offset > 0) return {};
+      if (limit === SMALLEST_FULL_PAGE) throw error;
       limit = SMALLEST_FULL_PAGE;
       return readPage(client, query, { limit, offset, total }, options);
     });
@@ -246,7 +249,7 @@ export async function terminateCustomImage(
 }
 
 /** The code's only decisive form. */
-function refusesLimit(error: unknown): boolean {
+function refusesPage(error: unknown): boolean {
   return error instanceof CloudError && error.code === INVALID && error.decisive;
 }
 

@@ -294,6 +294,15 @@ describe('describeImages', () => {
     },
   );
 
+  it('ends where the API refuses the Offset of a page behind a full one that holds all', async () => {
+    const { images } = await list((sent, index) =>
+      Number(sent.params.Offset) >= 100
+        ? { RetCode: 230, Message: 'Params [Offset] not available' }
+        : site(100)(sent, index),
+    );
+    expect(images).toEqual(ids(100));
+  });
+
   it('ends with the last of the images that were asked for', async () => {
     const wanted = { ImageIds: ['uimage-0', 'uimage-100', 'uimage-0'] };
     const { images, sent } = await list(
