@@ -192,10 +192,9 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     const at = pollAt(place, held, run, now);
     // The API's answer may have named another image: the mark finds the right one.
     if (waits && isLost(place, held, now)) return { deed: 'last look', at: now };
-    // One read at the deadline. A listing may hold a better one than the image that is waited for.
     if (waits && at < deadline) return { deed: 'poll', at };
-    if (waits && place.triedAt < deadline)
-      return { deed: plan === 'copy' ? 'last look' : 'poll', at: deadline };
+    // One read at the deadline: where a copy was sent it is the last look, after a poll beyond it, too.
+    if (waits && plan !== 'copy' && place.triedAt < deadline) return { deed: 'poll', at: deadline };
   }
   if (closing !== null && !isOpen(place)) {
     if (held?.confirmed === false && plan === 'adopt' && !place.problem) return { deed: 'poll', at: now };
@@ -236,12 +235,13 @@ function pollAt(place: Place, held: Held, { order, places, finished }: Run, now:
 }
 
 /**
- * One more listing of every place that this run has sent a copy to, when its image has settled, and of one whose adopted
- * image has failed. A doubt, or an image without a mark, says how late, and brings one without a wait, too.
+ * One more listing of every place that this run has sent a copy to, when its image has settled or time is over, and of
+ * one whose adopted image has failed. A doubt, or an image without a mark, says how late; it brings one without a wait.
  */
 function lastLook(place: Place, { order, deadline }: Run): { deed: Deed; at: number } | null {
   const { doubt, held, plan, problem } = place;
-  const settledAt = held && (plan === 'copy' ? order.wait : problem) ? held.finishedAt : null;
+  const isDue = held && (plan === 'copy' ? order.wait : problem);
+  const settledAt = isDue ? (isOpen(place) ? deadline : held.finishedAt) : null;
   const bareAt = held && isBare(place) ? held.startedAt + (order.wait ? WINDOW : 0) : 0;
   const due = Math.min(Math.max(settledAt ?? 0, bareAt, doubt?.until ?? 0), deadline);
   if (Math.max(place.readAt, place.quitAt) >= due) return null;
