@@ -219,8 +219,10 @@ export class Expected extends Promises {
           held.length === 0 && fates.every(({ odd, listedAfter }) => !odd && listedAfter <= 50),
       ) &&
       !images.all.some(
-        ({ maker, deleted, edited }) =>
-          typeof maker === 'number' && maker !== caller.number && (deleted || edited),
+        ({ maker, deleted, edited, fate }) =>
+          typeof maker === 'number' &&
+          maker !== caller.number &&
+          (deleted || edited || fate.end !== 'Available'),
       );
     if (!isPlain) return;
     journal.strike('lost answer that was found');
