@@ -4,7 +4,7 @@ import { LAST_PATIENCE, remove, tellLeft } from './excess.ts';
 import { customImages, isBare } from './images.ts';
 import { listed } from './listed.ts';
 import { polled, tellUnmarked, unread } from './observe.ts';
-import { type Deed, isOpen, isWanting, next, type Place, type Run, WINDOW } from './place.ts';
+import { CLOSING_LOOK, type Deed, isOpen, isWanting, next, type Place, type Run } from './place.ts';
 import { copiesOf } from './view.ts';
 import * as words from './words.ts';
 
@@ -33,8 +33,9 @@ export async function drive(run: Run): Promise<void> {
         .filter((place) => !work.underWay.has(place))
         .flatMap((place) => dueOf(place, run, now));
       if (dues.length === 0 && work.underWay.size === 0) {
-        // What was found at the end may have taken long: then it is looked at once more.
-        if (now - (run.closing ?? 0) < WINDOW) return;
+        // What has changed since may have taken long: then all is looked at once more.
+        const { closing, changedAt, deadline } = run;
+        if (closing !== null && (now >= deadline || changedAt < closing + CLOSING_LOOK)) return;
         run.closing = now;
         continue;
       }

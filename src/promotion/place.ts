@@ -15,7 +15,7 @@ export const WINDOW = 120_000;
 const SOONEST_LOOK = 1_000;
 const LATEST_LOOK = 15_000;
 /** Milliseconds for which a last look is good when all else is done. */
-const CLOSING_LOOK = 5_000;
+export const CLOSING_LOOK = 5_000;
 
 /** A region of the target project: what is wanted there, and all that is known of it. Times in Unix milliseconds. */
 export interface Place {

@@ -129,6 +129,22 @@ describe('what is read', () => {
     expect(Math.min(...gaps)).toBe(7_000);
   });
 
+  it('is looked at once more where another image was waited for at the end, however short the wait', async () => {
+    const scenario = new Scenario({ regions: ['hk', 'sg'] });
+    const { cloud, clock } = scenario;
+    cloud.copySeconds = { hk: 80 };
+    // Older than the own one, which had its last look.
+    clock.after(65_000, () => {
+      const late = { ImageId: 'uimage-late-sg', State: 'Copying' };
+      cloud.addCopy('sg', late, { settles: 60, finalState: 'Available' });
+    });
+    clock.after(100_000, () => {
+      for (const id of cloud.ids('hk')) cloud.remove(id);
+    });
+    const promotion = await scenario.promote();
+    expect(told(promotion)).toEqual([expect.stringMatching(/^hk: .*somebody deleted it/)]);
+  });
+
   it('is listed once more where the end itself took long: what was in doubt may be listed by then', async () => {
     const scenario = new Scenario({ regions: ['hk', 'sg'] });
     const { cloud, clock } = scenario;
