@@ -35,7 +35,8 @@ export function choose(run: Run, place: Place, newcomers: Newcomers): void {
     // It may have been deleted: once that is looked at by its id.
     const isFirst = !run.told.has(`missed ${held.imageId}`);
     run.told.add(`missed ${held.imageId}`);
-    if ((isFirst && (order.wait || !held.created)) || (run.closing !== null && !held.confirmed)) miss(held);
+    if ((isFirst && (order.wait || !held.created)) || (run.closing !== null && held.readAt < run.closing))
+      miss(held);
     else tellOthers(run, place, newcomers);
     return;
   }

@@ -31,7 +31,7 @@ export function polled(run: Run, place: Place, image: Image | undefined): void {
     tellOnce(run, words.trouble(place, held, null));
   place.trouble = null;
   if (image) {
-    held.confirmed = run.closing !== null;
+    held.readAt = now;
     // One that was Available stays so, unless it has ended.
     if (held.finishedAt === null || image.State === 'Unavailable') observe(run, place, held, image);
     else held.misses = 0;
@@ -60,7 +60,7 @@ export function unread(run: Run, place: Place, error: CloudError, { deed, at }: 
   place.trouble = asProblem(error);
   if (deed === 'poll') {
     if (!held) return;
-    if (held.finishedAt !== null) held.confirmed = true;
+    if (held.finishedAt !== null) held.readAt = now;
     else if (error.decisive) {
       place.problem = unwatchable(run, place, held, error);
       tellState(run, place, held, held.state);

@@ -67,8 +67,8 @@ export interface Held {
   /** When it was last seen, and how many answers since have missed it. */
   seenAt: number | null;
   misses: number;
-  /** An adopted image: read again by its id at the end. */
-  confirmed: boolean;
+  /** When it was last read by its id; or tried to, once it had settled. */
+  readAt: number;
   /** This run's mark was seen in its description. */
   marked: boolean;
 }
@@ -161,7 +161,7 @@ export function newHeld(image: Pick<Held, 'imageId' | 'created' | 'startedAt'> &
     state: null,
     seenAt: null,
     misses: 0,
-    confirmed: false,
+    readAt: 0,
     marked: false,
     ...image,
   };
@@ -197,7 +197,7 @@ export function next(place: Place, run: Run, now: number): { deed: Deed; at: num
     if (waits && plan !== 'copy' && place.triedAt < deadline) return { deed: 'poll', at: deadline };
   }
   if (closing !== null && !isOpen(place)) {
-    if (held?.confirmed === false && plan === 'adopt' && !place.problem) return { deed: 'poll', at: now };
+    if (held && held.readAt < closing && plan === 'adopt' && !place.problem) return { deed: 'poll', at: now };
     // Since the place's own last look an older copy may have been listed, or its image have gone.
     const isOld = Math.max(place.readAt, place.quitAt) < closing - CLOSING_LOOK;
     if ((plan === 'copy' || place.doubt) && order.wait && isOld) return { deed: 'last look', at: now };

@@ -97,10 +97,7 @@ const PLANTED: Planted[] = [
     name: 'one odd answer ends a watched copy',
     edits: [
       ['(persist && !decisive)', '(false && persist)'],
-      [
-        'held.confirmed = true;\n    else if (error.decisive) {',
-        'held.confirmed = true;\n    else if (error) {',
-      ],
+      ['held.readAt = now;\n    else if (error.decisive) {', 'held.readAt = now;\n    else if (error) {'],
     ],
   },
   {
@@ -163,8 +160,8 @@ const PLANTED: Planted[] = [
     name: 'what was adopted is not read again',
     edits: [
       [
-        "if (held?.confirmed === false && plan === 'adopt'",
-        "if (held?.confirmed === false && plan === 'source'",
+        "if (held && held.readAt < closing && plan === 'adopt'",
+        "if (held && held.readAt < closing && plan === 'source'",
       ],
     ],
   },

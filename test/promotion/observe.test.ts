@@ -178,7 +178,7 @@ describe('a read that failed', () => {
   it('of a copy that has settled changes nothing', () => {
     const one = settled();
     expect(one.fail('poll', 150).copy).toMatchObject({ problem: null, state: 'Available' });
-    expect([one.place.held?.confirmed, one.scenario.notices]).toEqual([true, []]);
+    expect([one.place.held?.readAt, one.scenario.notices]).toEqual([one.scenario.clock.now(), []]);
   });
 
   it('at the very end leaves an adopted copy as it was', () => {

@@ -150,8 +150,8 @@ describe('a place that has an image', () => {
   it('is left alone when it was adopted and is good, until it is read once more at the very end', () => {
     const one = adopted();
     expect([one.place.plan, one.due]).toEqual(['adopt', null]);
-    one.run.closing = 1;
-    expect(one.due).toEqual(['poll', 1]);
+    one.run.closing = one.at(2).scenario.clock.now();
+    expect(one.due).toEqual(['poll', 2]);
     expect(one.poll(byOther('uimage-old', 1)).due).toBeNull();
     expect(one.copy).toMatchObject({ outcome: 'adopted', state: 'Available' });
   });
