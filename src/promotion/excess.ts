@@ -12,6 +12,8 @@ import { copiesOf } from './view.ts';
 export interface Excess {
   imageId: string;
   why: string;
+  /** A list was answered with it: where it carries our mark, it is all that the list has made. */
+  isAnswer?: true;
   /** When its delete was sent first; when it is to be read, and deleted, next; why the delete failed. */
   sentAt?: number;
   at?: number;
@@ -34,15 +36,14 @@ const LONGEST_REFUSED = 180_000;
 const DENIED = 'the API answers that there is no such image (RetCode 8956), and lists it all the same';
 const STILL_LISTED = 'the API accepted the delete, and still lists the image';
 
-/** Once: a delete that is refused is not asked for again. The image that the list was answered with is all it made. */
+/** Once: a delete that is refused is not asked for again. */
 export function removeUnasked(run: Run, place: Place, imageId: string): void {
   const fact = `unasked ${imageId} in ${place.region}`;
   if (run.told.has(fact)) return;
   run.told.add(fact);
-  place.excess.push({ imageId, why: UNASKED });
-  if (!place.own.includes(imageId)) return;
-  place.own = [];
-  place.doubt = null;
+  const isAnswer = place.own.includes(imageId);
+  place.excess.push({ imageId, why: UNASKED, ...(isAnswer ? { isAnswer } : {}) });
+  if (isAnswer) place.own = [];
 }
 
 /**
@@ -62,9 +63,10 @@ export async function remove(run: Run, place: Place): Promise<void> {
       return;
     }
     const image = await read(run, place, imageId);
+    const isOurs = image && isMarkedBy(order.run, image.ImageDescription, signerOf(order));
+    if (isOurs && first.isAnswer) place.doubt = null;
     if (sentAt !== undefined && (!image || isDeleting(image))) gone(run, place, removed(place, first));
-    else if (image && !isMarkedBy(order.run, image.ImageDescription, signerOf(order)))
-      over(run, place, foreign(place, first));
+    else if (image && !isOurs) over(run, place, foreign(place, first));
     else if (sentAt !== undefined && clock.now() >= sentAt + LONGEST_DELETE)
       over(run, place, notRemoved(place, first, first.trouble ?? STILL_LISTED));
     else await send(run, place, first, image);

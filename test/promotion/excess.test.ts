@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../src/cloud/cloud.ts';
 import { type Excess, remove, removeUnasked, SECOND, tellLeft, UNASKED } from '../../src/promotion/excess.ts';
 import { newHeld, type Place, type Run } from '../../src/promotion/place.ts';
-import { broken, DELETE, fails, HERE, LIST, markedBy, PROD } from './fake-cloud.ts';
+import { broken, DELETE, fails, HERE, LIST, markedBy, PROD, RUN, SOURCE } from './fake-cloud.ts';
 import { ours, Scenario } from './scenario.ts';
 
 const ID = 'uimage-2';
@@ -206,14 +206,25 @@ describe('what a run made one too many of', () => {
     expect(scenario.warnings).toHaveLength(1);
   });
 
-  it('where nothing was wanted is deleted once, and ends the doubt only when the answer named it', () => {
-    const { run } = setUp();
-    const doubt = { kind: 'unclear', since: 0, clearAt: 0, until: 0 } as const;
-    const home = { ...(run.places[0] as Place), region: HERE, own: [ID], doubt, excess: [] };
-    removeUnasked(run, home, 'uimage-9');
-    expect([home.own, home.doubt]).toEqual([[ID], doubt]);
-    for (let again = 0; again < 2; again++) removeUnasked(run, home, ID);
-    expect(home.excess).toEqual(['uimage-9', ID].map((imageId) => ({ imageId, why: UNASKED })));
-    expect([home.own, home.doubt]).toEqual([[], null]);
-  });
+  it.each([
+    ['ours', { ImageDescription: markedBy(RUN) }, true],
+    ["somebody's", { ImageDescription: '' }, false],
+  ])(
+    'where nothing was wanted is looked at once, and ends the doubt when the answer named it and it is %s',
+    async (_, some, ends) => {
+      const { run, scenario } = setUp();
+      const doubt = { kind: 'unclear', since: 0, clearAt: 0, until: 0 } as const;
+      const home = { ...(run.places[0] as Place), region: HERE, own: [ID], doubt, excess: [] };
+      removeUnasked(run, home, 'uimage-9');
+      expect([home.own, home.doubt]).toEqual([[ID], doubt]);
+      for (let again = 0; again < 2; again++) removeUnasked(run, home, ID);
+      const answered = { imageId: ID, why: UNASKED, isAnswer: true as const };
+      expect(home.excess).toEqual([{ imageId: 'uimage-9', why: UNASKED }, answered]);
+      expect([home.own, home.doubt]).toEqual([[], doubt]);
+      scenario.cloud.add({ ...SOURCE, ImageId: ID, ...some }, { region: HERE, projectId: PROD });
+      home.excess.shift();
+      await scenario.clock.run(remove(run, home));
+      expect(home.doubt).toEqual(ends ? null : doubt);
+    },
+  );
 });
