@@ -49,10 +49,8 @@ export async function drive(run: Run): Promise<void> {
   } finally {
     work.ended.abort();
     await Promise.all(work.calls());
-    for (const place of run.places) {
-      tellLeft(run, place);
-      tellUnmarked(run, place);
-    }
+    for (const place of run.places) tellLeft(run, place);
+    tellUnmarked(run);
   }
 }
 

@@ -145,11 +145,11 @@ export function own(run: Run, place: Place, imageId: string, before: Held | null
 }
 
 /** In the end, when no list has shown that the copy is another image. */
-export function tellUnmarked(run: Run, place: Place): void {
-  const { held } = place;
-  if (!held || !isBare(place)) return;
-  if (run.places.some((other) => other.held?.marked)) tell(run, words.markEdited(place, held));
-  else tell(run, words.markLost(place, held), 'mark');
+export function tellUnmarked(run: Run): void {
+  const bare = run.places.filter(isBare);
+  if (run.places.some(({ held }) => held?.marked))
+    for (const place of bare) tell(run, words.markEdited(place, place.held as Held));
+  else if (bare.length > 0) tell(run, words.markLost(bare));
 }
 
 /** The API answered with its id, and it is another run's, or nothing that this run has asked for. */

@@ -4,9 +4,13 @@ import type { CloudError } from '../cloud/errors.ts';
 import { described } from './images.ts';
 import { readMark } from './mark.ts';
 import type { Order, Problem } from './model.ts';
+import { some } from './near.ts';
 import { type Held, type Place, type Run, WINDOW } from './place.ts';
 
 const WINDOW_SECONDS = WINDOW / 1000;
+
+/** Images named in one sentence. */
+const MOST = 12;
 
 export function lookFor({ projectId, name }: Place): string {
   return `Look for ${name} in the console, in project ${projectId}.`;
@@ -203,9 +207,10 @@ export function unknownState(state: string): Problem {
   };
 }
 
-export function markLost({ region }: Place, { imageId }: Held): Problem {
+export function markLost(places: Place[]): Problem {
+  const images = places.map(({ region, held }) => `${held?.imageId} in ${region}`);
   return {
-    message: `The description of ${imageId} in ${region} carries no whole marker: this API endpoint drops or cuts descriptions, or it has answered with another image. A re-run cannot recognise such copies and would copy again.`,
+    message: `No whole marker is in the description of ${some(images, MOST)}: this API endpoint drops or cuts descriptions, or it has answered with another image. A re-run cannot recognise such copies and would copy again.`,
     advice: 'Keep the ids of this run, and do not re-run it for these regions.',
   };
 }

@@ -99,11 +99,11 @@ describe('a poll', () => {
       one.place = place;
       one.send(MADE).at(60).poll(stranger('uimage-1'));
     }
-    for (const place of one.run.places) tellUnmarked(one.run, place);
+    tellUnmarked(one.run);
     expect(one.scenario.warnings).toEqual([expect.stringMatching(/uimage-1 in hk/)]);
     expect(one.copy).toMatchObject({ outcome: 'copied', problem: null });
     const theirs = adopted();
-    tellUnmarked(theirs.run, theirs.place);
+    tellUnmarked(theirs.run);
     expect(theirs.scenario.warnings).toEqual([]);
   });
 

@@ -120,7 +120,7 @@ it('every sentence is as it stands in sentences.txt', async () => {
     ],
     ifNextFails: [words.ifNextFails('uimage-1', 'task-1')],
     unknownState: [words.unknownState('Syncing')],
-    markLost: [words.markLost(place(), held())],
+    markLost: [words.markLost([place('hk', { held: held() }), place('sg', { held: held() })])],
     notInList: [words.notInList(place(), held())],
     markEdited: [words.markEdited(place(), held())],
     renamed: [words.renamed(place(), held(), 'Web')],
