@@ -1,5 +1,6 @@
 import { list, nextOf } from './next.ts';
 import {
+  allRegions,
   fateOf,
   groupBy,
   type Headline,
@@ -191,7 +192,7 @@ function regions(some: readonly Copy[], copies: readonly Copy[], show: Show): st
   if (some.length <= NAMED && some.length < copies.length) return names(some, show);
   if (some.length === 1) return names(some, show);
   if (some.length < copies.length) return plural(some.length, 'region');
-  return some.length === 2 ? 'both regions' : `all ${some.length} regions`;
+  return allRegions(some.length);
 }
 
 function has(copies: readonly Copy[]): string {

@@ -79,6 +79,11 @@ export function phraseOf({ region, imageId, problem }: Copy): string {
   return phrase.replace(/\.$/, '');
 }
 
+/** Of two or more. */
+export function allRegions(count: number): string {
+  return count === 2 ? 'both regions' : `all ${count} regions`;
+}
+
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }

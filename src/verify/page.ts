@@ -1,7 +1,7 @@
 import type { Failure } from '../facts.ts';
 import type { Sink } from '../log.ts';
 import { bullets, PAGE_BYTES, table } from '../markdown.ts';
-import { enumerate, type Headline, plural } from '../outcome.ts';
+import { allRegions, enumerate, type Headline, plural } from '../outcome.ts';
 import type { Problem } from '../promotion/model.ts';
 import { code, logLines, oneLine, prose } from '../text.ts';
 import type { Condition } from './judge.ts';
@@ -46,7 +46,7 @@ export function verifyHeadline(verification: Verification, show: (text: string) 
     return { icon: '❌', text: `Not verified: ${plural(problems.length, 'problem')} to fix first`, next: '' };
   const name = show(targets.find((target) => target.name !== null)?.name ?? 'The image');
   const failed = targets.filter(({ condition }) => condition !== 'available');
-  const all = targets.length === 1 ? show(targets[0]?.region ?? '') : `all ${targets.length} regions`;
+  const all = targets.length === 1 ? show(targets[0]?.region ?? '') : allRegions(targets.length);
   if (failed.length === 0) return { icon: '✅', text: `${name} is Available in ${all}`, next: '' };
   const parts = Object.entries(WORDS).flatMap(([condition, words]) => {
     const some = failed.filter((target) => target.condition === condition);

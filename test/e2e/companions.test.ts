@@ -61,7 +61,7 @@ describe('verify', () => {
     expect(result.json('image-ids')).toEqual(ids);
     expect(result.json('missing-regions')).toEqual([]);
     expect(result.warnings).toEqual([]);
-    expect(result.log).toContain('web-server is Available in all 2 regions');
+    expect(result.log).toContain('web-server is Available in both regions');
     // Whatever the verdict rests on was asked for at once; only then came the account's other regions.
     const { requests } = it.cloud;
     const [first] = requests;
