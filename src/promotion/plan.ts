@@ -88,8 +88,11 @@ function decide(
     const others = usable.filter((image) => image !== oldest);
     if (others.length > 0) result.warnings.push(moreThanOne(region, oldest, others));
   } else {
-    const strangers = copies.known.length > 0 ? [] : held.filter(isNamed);
-    place.why = whyCopy(usable, named, copies.known, strangers) ?? place.why;
+    const others = copies.known.length > 0 ? [] : held.filter(isNamed);
+    const isEarlier = ({ ImageDescription }: Image) => readMark(ImageDescription) !== null;
+    const strangers = others.filter((image) => !isEarlier(image));
+    const { known } = copies;
+    place.why = whyCopy({ usable, named, known, strangers, earlier: others.filter(isEarlier) }) ?? place.why;
     if (named.length > 0 && usable.length === 0) result.warnings.push(unusable(region, named));
     if (strangers.length > 0) result.warnings.push(namesakes(place, strangers));
   }
@@ -104,7 +107,13 @@ function copiesOf(order: Order, source: Image, held: Image[]): { known: Image[];
   return { known, foreign: marked.filter((image) => !known.includes(image)) };
 }
 
-function whyCopy(usable: Image[], named: Image[], known: Image[], strangers: Image[]): string | null {
+function whyCopy({
+  usable,
+  named,
+  known,
+  strangers,
+  earlier,
+}: Record<'usable' | 'named' | 'known' | 'strangers' | 'earlier', Image[]>): string | null {
   if (usable.length > 0) return `if-exists is copy; already there: ${ids(usable)}`;
   if (named.length > 0) return `the copy there cannot be used: ${states(named)}`;
   if (known.length > 0) {
@@ -113,6 +122,7 @@ function whyCopy(usable: Image[], named: Image[], known: Image[], strangers: Ima
   }
   if (strangers.length > 0)
     return `an image of this name is not known as a copy of this source, so it is left alone: ${ids(strangers)}`;
+  if (earlier.length > 0) return `not there yet; copies of other sources have this name: ${ids(earlier)}`;
   return null;
 }
 

@@ -92,12 +92,17 @@ describe('a target that holds nothing of ours', () => {
   });
 
   it.each([
-    ['of another image', markedBy('77-1-old000', 'uimage-other')],
-    ['of the same id in another region', '[copy of hk/uimage-source by 77-1-old000]'],
-    ['that was cut', markedBy('77-1-old000').slice(0, 40)],
-  ])('may hold an image with a mark %s: not adopted', (_, ImageDescription) => {
-    const copy = only(planFor({}, { hk: [{ ...copyOfSource, ImageDescription }] }).copies);
-    expect(copy).toMatchObject({ plan: 'copy', imageId: null });
+    ['of another image', markedBy('77-1-old000', 'uimage-other'), true],
+    ['of the same id in another region', '[copy of hk/uimage-source by 77-1-old000]', true],
+    ['that was cut', markedBy('77-1-old000').slice(0, 40), false],
+  ])('may hold an image with a mark %s: not adopted', (_, ImageDescription, isEarlier) => {
+    const { copies, warnings } = planFor({}, { hk: [{ ...copyOfSource, ImageDescription }] });
+    expect(only(copies)).toMatchObject({ plan: 'copy', imageId: null });
+    // An earlier build under the same name is no finding.
+    expect(only(copies).why).toMatch(
+      isEarlier ? /^not there yet; copies of other sources have/ : /not known/,
+    );
+    expect(warnings).toHaveLength(isEarlier ? 0 : 1);
   });
 
   it('is not confused with what another region holds', () => {
