@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { overtake } from '../../src/promotion/leftovers.ts';
+import { Stopped } from '../../src/promotion/context.ts';
+import { type Left, overtake, problemsOf } from '../../src/promotion/leftovers.ts';
 import { broken, fails, markedBy, RUN } from './fake-cloud.ts';
 import { ours, place, setUp, TERMINATE } from './undo.ts';
 
@@ -138,5 +139,45 @@ it('what was told of an image is overtaken by its deletion, and by its absence i
     ['hk: look at uimage-hk-1. The rollback has deleted uimage-hk-1.', ''],
     ['sg: look at uimage-sg-1. The rollback found no uimage-sg-1.', ''],
     ['us-ca: slow.', 'Delete it.'],
+  ]);
+});
+
+const BILLED = 'billed until somebody deletes';
+it.each<[Left['what'], string, string]>([
+  ['not deleted', `It is ${BILLED} it.`, `They are ${BILLED} them.`],
+  [
+    'not deleted yet',
+    'Wait until it is gone before you re-run the job, or delete it by hand.',
+    'Wait until they are gone before you re-run the job, or delete them by hand.',
+  ],
+  [
+    'not listed, so not deleted',
+    'Delete it in the console if it appears.',
+    'Delete them in the console if they appear.',
+  ],
+  [
+    'left alone',
+    'Find out whether somebody uses it. If not, delete it: it is billed until then.',
+    'Find out whether somebody uses them. If not, delete them: they are billed until then.',
+  ],
+])('one or two images that were %s have words of their own', (what, one, two) => {
+  const error = new Stopped({ message: 'Nobody knows.', advice: '' });
+  const left = ['hk', 'sg'].map((region): Left => ({ what, region, image: ours(region), error }));
+  expect(problemsOf(left.slice(1), RUN)).toEqual([
+    { message: `uimage-sg-1 in sg was ${what}: Nobody knows.`, advice: one },
+  ]);
+  expect(problemsOf(left, RUN)).toEqual([
+    { message: `uimage-hk-1 in hk, uimage-sg-1 in sg were ${what}: Nobody knows.`, advice: two },
+  ]);
+});
+
+it('a region that was not searched says what to look for there, and the advice of the call stands behind it', () => {
+  const error = broken('DescribeImage', 'lost');
+  const left: Left = { what: 'not searched for images of this run', region: 'hk', image: null, error };
+  expect(problemsOf([left], RUN)).toEqual([
+    {
+      message: expect.stringMatching(/^hk was not searched for images of this run: DescribeImage failed: \S/),
+      advice: `Look there for more images with "by ${RUN}" in the marker of their description, and delete them before you re-run the job. ${error.advice}`,
+    },
   ]);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { tellUnmarked } from '../../src/promotion/observe.ts';
+import { own, tellUnmarked } from '../../src/promotion/observe.ts';
+import { type Held, newHeld, type Place } from '../../src/promotion/place.ts';
 
 import {
   adopted,
@@ -239,4 +240,49 @@ it('that failed without a doubt at the last look is told, too: another run may h
   const one = settled().fail('last look', 150);
   expect(one.scenario.warnings).toEqual([expect.stringMatching(/hk.*150/)]);
   expect(one.due).toBeNull();
+});
+
+describe('an image that is listed in another region than it was answered for', () => {
+  const swapped = () => {
+    const { run } = life({ regions: ['hk', 'sg', 'us-ca'] });
+    const [hk, sg, us] = run.places as [Place, Place, Place];
+    for (const [place, imageId] of [
+      [hk, 'uimage-s'],
+      [sg, 'uimage-h'],
+    ] as const) {
+      const held = newHeld({ imageId, created: true, startedAt: 1, taskId: `task-${imageId}`, misses: 2 });
+      Object.assign(place, { own: [imageId], held });
+    }
+    return { run, hk, sg, us };
+  };
+
+  it('is swapped with the one that was answered here, task and all', () => {
+    const { run, hk, sg } = swapped();
+    const before = sg.held;
+    sg.held = newHeld({ imageId: 'uimage-s', created: true, startedAt: 1 });
+    own(run, sg, 'uimage-s', before);
+    expect([sg.own, sg.held?.taskId]).toEqual([['uimage-s'], 'task-uimage-s']);
+    expect([hk.own, hk.held]).toMatchObject([
+      ['uimage-h'],
+      { imageId: 'uimage-h', taskId: 'task-uimage-h', misses: 0 },
+    ]);
+  });
+
+  it('is not taken from a place that has seen it, or that never had it', () => {
+    const { run, hk, sg, us } = swapped();
+    Object.assign(hk.held as Held, { seenAt: 5 });
+    own(run, sg, 'uimage-s', sg.held);
+    own(run, us, 'uimage-x', null);
+    expect([hk.own, sg.own, us.own]).toEqual([['uimage-s'], ['uimage-h'], []]);
+  });
+
+  it('is all that moves where nothing was answered here, or that was seen, or the other place has failed', () => {
+    for (const odd of ['nothing', 'seen', 'failed']) {
+      const { run, hk, sg } = swapped();
+      if (odd === 'failed') hk.problem = { message: 'Gone.', advice: '' };
+      if (odd === 'seen') Object.assign(sg.held as Held, { seenAt: 5 });
+      own(run, sg, 'uimage-s', odd === 'nothing' ? null : sg.held);
+      expect([hk.own, sg.own, hk.held?.imageId]).toEqual([[], ['uimage-h', 'uimage-s'], 'uimage-s']);
+    }
+  });
 });

@@ -47,3 +47,10 @@ it('knows an image by its region, its project and its id', () => {
   ];
   expect(new Set(keys.map(keyOf)).size).toBe(4);
 });
+
+it('has the moment of the first copy that was sent, if one was: nothing older is of this run', () => {
+  const since = (...times: (number | null)[]) =>
+    of(times.map((startedAt) => copy('hk', { startedAt }))).since;
+  expect([since(7, null, 5), since(null)]).toEqual([5, undefined]);
+  expect('sourceTime' in tracesOf(order, { copies: [], source: null }, true)).toBe(false);
+});
