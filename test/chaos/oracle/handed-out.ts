@@ -69,6 +69,8 @@ export class HandedOut extends Promises {
       // A site that drops descriptions, ignores the list of a batch and executes what it refuses is beyond help.
       const helpless = (image: ModelImage) =>
         (!image.asked && (image.told === 'refused' || !images.keepsMarks)) ||
+        // One that was refused and has no mark is known by no list that comes after the step's last look.
+        (image.told === 'refused' && !images.keepsMarks && names(step.warned, region)) ||
         (image.edited && !caller.named.has(image.id));
       const live = images.all.filter(
         (image) =>
